@@ -1,0 +1,68 @@
+#include "kpid/value.h"
+
+#include <math.h>
+#include <string.h>
+
+enum kp_micro_result kp_micro_of(const struct kp_value *v, int64_t *micro)
+{
+    if (v->kind == KP_INT) {
+        if (v->i < -KP_VALUE_MAX || v->i > KP_VALUE_MAX)
+            return KP_MICRO_RANGE;
+        *micro = v->i * KP_MICRO;
+        return KP_MICRO_OK;
+    }
+    if (v->kind != KP_REAL || !isfinite(v->f))
+        return KP_MICRO_MISSING;
+    if (fabs(v->f) > (double)KP_VALUE_MAX)
+        return KP_MICRO_RANGE;
+    /* In long double, so that a double of six decimals lands on the millionth that was written. */
+    *micro = llrintl((long double)v->f * KP_MICRO);
+    return KP_MICRO_OK;
+}
+
+static int cmp_int_real(int64_t i, double f)
+{
+    /* Beyond the range of int64 the sign of f decides; within it, compare whole parts as integers. */
+    if (f >= 9223372036854775808.0)
+        return -1;
+    if (f < -9223372036854775808.0)
+        return 1;
+    int64_t whole = (int64_t)f;
+
+    if (i != whole)
+        return i < whole ? -1 : 1;
+    double rest = f - (double)whole;
+
+    return rest > 0 ? -1 : rest < 0 ? 1 : 0;
+}
+
+int kp_number_cmp(const struct kp_value *a, const struct kp_value *b)
+{
+    if ((a->kind == KP_REAL && isnan(a->f)) || (b->kind == KP_REAL && isnan(b->f)))
+        return 2;
+    if (a->kind == KP_INT && b->kind == KP_INT)
+        return a->i < b->i ? -1 : a->i > b->i;
+    if (a->kind == KP_REAL && b->kind == KP_REAL)
+        return a->f < b->f ? -1 : a->f > b->f;
+    if (a->kind == KP_INT && b->kind == KP_REAL)
+        return cmp_int_real(a->i, b->f);
+    if (a->kind == KP_REAL && b->kind == KP_INT)
+        return -cmp_int_real(b->i, a->f);
+    return 2;
+}
+
+bool kp_value_eq(const struct kp_value *a, const struct kp_value *b)
+{
+    if (a->kind == KP_STR && b->kind == KP_STR)
+        return a->len == b->len && (a->len == 0 || memcmp(a->s, b->s, a->len) == 0);
+    if (a->kind == KP_BOOL && b->kind == KP_BOOL)
+        return a->b == b->b;
+    return kp_number_cmp(a, b) == 0;
+}
+
+double kp_micro_to_double(kp_i128 micro)
+{
+    /* One rounding to 64 bits of mantissa, one division, one rounding to double: what was written with up to
+     * six decimals comes back as the nearest double to it. */
+    return (double)((long double)micro / KP_MICRO);
+}

@@ -1,0 +1,29 @@
+/* What a window is, as it is written: "15m", "7d/1h", "week", "month-2".
+ *
+ * A rolling window of length W is made of panes of length S: at time t it holds the pane that t lies in and
+ * the W/S - 1 panes before it. A calendar window holds what lies between a period's start and t; with -N it
+ * holds the whole Nth period before. Pure text and arithmetic: nothing here holds any value. */
+#ifndef KPID_WINDOW_H
+#define KPID_WINDOW_H
+
+#include "kpid/err.h"
+#include "kpid/zone.h"
+
+#define KP_WINDOW_TEXT 24
+#define KP_PANES_MAX 4096       /* of one rolling window */
+
+enum kp_window_kind { KP_WIN_ROLLING, KP_WIN_CALENDAR };
+
+struct kp_window {
+    char text[KP_WINDOW_TEXT];  /* as written, the window's name in messages */
+    enum kp_window_kind kind;
+    int64_t length_ms;          /* rolling: W */
+    int64_t pane_ms;            /* rolling: S; KP_DAY_MS: a calendar day in the zone */
+    enum kp_period period;      /* calendar */
+    int back;                   /* calendar: 0 the running period, 1..12 the Nth before */
+};
+
+/* KP_EINVAL with the reason in *err ("window 45x: ..."). */
+enum kp_code kp_window_parse(const char *text, size_t len, struct kp_window *win, struct kp_err *err) KP_CHECK;
+
+#endif
