@@ -1,0 +1,191 @@
+#include "grid.h"
+
+#include <string.h>
+
+static int64_t floor_to(int64_t at, int64_t step)
+{
+    int64_t rest = at % step;
+
+    return at - (rest < 0 ? rest + step : rest);
+}
+
+/* The period around an instant, remembered, since most look-ups fall into the same one. */
+static void period_around(struct kp_family *fam, struct kp_grid *g, int64_t at, int64_t *from, int64_t *to)
+{
+    if (at < g->memo_from || at >= g->memo_to) {
+        g->memo_from = kp_period_start(fam->zone, g->period, fam->week_start, at, 0);
+        g->memo_to = kp_period_start(fam->zone, g->period, fam->week_start, at, 1);
+    }
+    *from = g->memo_from;
+    *to = g->memo_to;
+}
+
+static void edges_around(struct kp_family *fam, struct kp_grid *g, int64_t at, int64_t *from, int64_t *to)
+{
+    if (g->kind == KP_GRID_EPOCH) {
+        *from = floor_to(at, g->step_ms);
+        *to = *from + g->step_ms;
+    } else {
+        period_around(fam, g, at, from, to);
+    }
+}
+
+static bool is_day_grid(const struct kp_window *win)
+{
+    return win->kind == KP_WIN_ROLLING && win->pane_ms == KP_DAY_MS;
+}
+
+static struct kp_grid grid_of(const struct kp_window *win)
+{
+    struct kp_grid g;
+
+    memset(&g, 0, sizeof g);
+    if (win->kind == KP_WIN_ROLLING && !is_day_grid(win)) {
+        g.kind = KP_GRID_EPOCH;
+        g.step_ms = win->pane_ms;
+        g.reach_ms = win->length_ms;
+        return g;
+    }
+    g.kind = KP_GRID_PERIOD;
+    g.period = is_day_grid(win) ? KP_PER_DAY : win->period;
+    g.shift = is_day_grid(win) ? (int)(win->length_ms / KP_DAY_MS) - 1 : win->back;
+    return g;
+}
+
+static bool same_grid(const struct kp_grid *a, const struct kp_grid *b)
+{
+    return a->kind == b->kind && (a->kind == KP_GRID_EPOCH ? a->step_ms == b->step_ms : a->period == b->period);
+}
+
+int kp_family_add(struct kp_family *fam, const struct kp_window *win)
+{
+    struct kp_grid g = grid_of(win);
+    int i;
+
+    for (i = 0; i < fam->nwindows; i++)
+        if (strcmp(fam->window[i].text, win->text) == 0)
+            return i;
+    for (i = 0; i < fam->ngrids && !same_grid(&fam->grid[i], &g); i++)
+        ;
+    if (fam->nwindows == KP_FAMILY_WINDOWS_MAX || i == KP_GRIDS_MAX)
+        return -1;
+    if (i == fam->ngrids) {
+        fam->grid[fam->ngrids++] = g;
+    } else {
+        if (g.reach_ms > fam->grid[i].reach_ms)
+            fam->grid[i].reach_ms = g.reach_ms;
+        if (g.shift > fam->grid[i].shift)
+            fam->grid[i].shift = g.shift;
+    }
+    fam->window[fam->nwindows] = *win;
+    return fam->nwindows++;
+}
+
+bool kp_family_same_grids(const struct kp_family *a, const struct kp_family *b)
+{
+    if (a->ngrids != b->ngrids)
+        return false;
+    for (int i = 0; i < a->ngrids; i++) {
+        bool found = false;
+
+        for (int j = 0; j < b->ngrids && !found; j++)
+            found = same_grid(&a->grid[i], &b->grid[j]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static void window_bounds(struct kp_family *fam, int w, int64_t t)
+{
+    const struct kp_window *win = &fam->window[w];
+
+    fam->to[w] = INT64_MAX;
+    if (is_day_grid(win)) {
+        fam->from[w] = kp_period_start(fam->zone, KP_PER_DAY, fam->week_start, t, 1 - (int)(win->length_ms / KP_DAY_MS));
+    } else if (win->kind == KP_WIN_ROLLING) {
+        fam->from[w] = floor_to(t, win->pane_ms) - win->length_ms + win->pane_ms;
+    } else {
+        fam->from[w] = kp_period_start(fam->zone, win->period, fam->week_start, t, -win->back);
+        if (win->back)
+            fam->to[w] = kp_period_start(fam->zone, win->period, fam->week_start, t, 1 - win->back);
+    }
+}
+
+static void sort_windows(struct kp_family *fam)
+{
+    int n = 0, closed;
+
+    for (int w = 0; w < fam->nwindows; w++) {
+        int k;
+
+        if (fam->to[w] != INT64_MAX)
+            continue;
+        for (k = n++; k > 0 && fam->from[fam->order[k - 1]] < fam->from[w]; k--)
+            fam->order[k] = fam->order[k - 1];
+        fam->order[k] = w;
+    }
+    fam->nopen = n;
+    closed = n;
+    for (int w = 0; w < fam->nwindows; w++)
+        if (fam->to[w] != INT64_MAX)
+            fam->order[closed++] = w;
+}
+
+void kp_family_refresh(struct kp_family *fam, int64_t t)
+{
+    fam->at_ms = t;
+    fam->until_ms = INT64_MAX;
+    fam->keep_from = INT64_MAX;
+    fam->cell_from = INT64_MIN;
+    for (int i = 0; i < fam->ngrids; i++) {
+        struct kp_grid *g = &fam->grid[i];
+        int64_t from, to;
+
+        edges_around(fam, g, t, &from, &to);
+        g->live_from = g->kind == KP_GRID_EPOCH ? from - g->reach_ms + g->step_ms
+                                                : kp_period_start(fam->zone, g->period, fam->week_start, t, -g->shift);
+        if (to < fam->until_ms)
+            fam->until_ms = to;
+        if (from > fam->cell_from)
+            fam->cell_from = from;
+        if (g->live_from < fam->keep_from)
+            fam->keep_from = g->live_from;
+    }
+    fam->cell_to = fam->until_ms;
+    for (int w = 0; w < fam->nwindows; w++)
+        window_bounds(fam, w, t);
+    sort_windows(fam);
+}
+
+bool kp_family_cell_slow(struct kp_family *fam, int64_t at_ms, int64_t *from, int64_t *to)
+{
+    *from = INT64_MIN;
+    *to = INT64_MAX;
+    for (int i = 0; i < fam->ngrids; i++) {
+        struct kp_grid *g = &fam->grid[i];
+        int64_t a, b;
+
+        edges_around(fam, g, at_ms, &a, &b);
+        if (a >= g->live_from) {
+            if (a > *from)
+                *from = a;
+        } else {
+            b = g->live_from;   /* the first live edge of this grid after the instant */
+        }
+        if (b < *to)
+            *to = b;
+    }
+    return *from != INT64_MIN;
+}
+
+int64_t kp_family_leaves(const struct kp_family *fam, int w, int64_t start)
+{
+    const struct kp_window *win = &fam->window[w];
+
+    if (win->kind == KP_WIN_ROLLING && !is_day_grid(win))
+        return floor_to(start, win->pane_ms) + win->length_ms;
+    if (is_day_grid(win))
+        return kp_period_start(fam->zone, KP_PER_DAY, fam->week_start, start, (int)(win->length_ms / KP_DAY_MS));
+    return kp_period_start(fam->zone, win->period, fam->week_start, fam->at_ms, 1);
+}
