@@ -107,6 +107,7 @@ static void window_bounds(struct kp_family *fam, int w, int64_t t)
         fam->from[w] = floor_to(t, win->pane_ms) - win->length_ms + win->pane_ms;
     } else {
         fam->from[w] = kp_period_start(fam->zone, win->period, fam->week_start, t, -win->back);
+        fam->ends[w] = kp_period_start(fam->zone, win->period, fam->week_start, t, 1);
         if (win->back)
             fam->to[w] = kp_period_start(fam->zone, win->period, fam->week_start, t, 1 - win->back);
     }
@@ -166,8 +167,8 @@ bool kp_family_cell_slow(struct kp_family *fam, int64_t at_ms, int64_t *from, in
         struct kp_grid *g = &fam->grid[i];
         int64_t a, b;
 
-        edges_around(fam, g, at_ms, &a, &b);
-        if (a >= g->live_from) {
+        if (at_ms >= g->live_from) {
+            edges_around(fam, g, at_ms, &a, &b);
             if (a > *from)
                 *from = a;
         } else {
@@ -187,5 +188,21 @@ int64_t kp_family_leaves(const struct kp_family *fam, int w, int64_t start)
         return floor_to(start, win->pane_ms) + win->length_ms;
     if (is_day_grid(win))
         return kp_period_start(fam->zone, KP_PER_DAY, fam->week_start, start, (int)(win->length_ms / KP_DAY_MS));
-    return kp_period_start(fam->zone, win->period, fam->week_start, fam->at_ms, 1);
+    return fam->ends[w];
+}
+
+int64_t kp_family_dies(const struct kp_family *fam, int64_t start)
+{
+    int64_t last = INT64_MIN;
+
+    for (int i = 0; i < fam->ngrids; i++) {
+        const struct kp_grid *g = &fam->grid[i];
+        int64_t dies = g->kind == KP_GRID_EPOCH
+                           ? floor_to(start, g->step_ms) + g->reach_ms
+                           : kp_period_start(fam->zone, g->period, fam->week_start, start, g->shift + 1);
+
+        if (dies > last)
+            last = dies;
+    }
+    return last;
 }

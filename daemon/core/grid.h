@@ -40,6 +40,7 @@ struct kp_family {
     int64_t cell_from, cell_to;     /* the cell of at_ms .. until_ms */
     int64_t from[KP_FAMILY_WINDOWS_MAX];    /* a window holds the panes with from <= start < to */
     int64_t to[KP_FAMILY_WINDOWS_MAX];      /* INT64_MAX for windows that end at t */
+    int64_t ends[KP_FAMILY_WINDOWS_MAX];    /* calendar windows: the end of the running period */
     int order[KP_FAMILY_WINDOWS_MAX];       /* the nopen windows that end at t, latest start first; then the others */
     int nopen;
 };
@@ -73,5 +74,8 @@ static inline bool kp_family_cell(struct kp_family *fam, int64_t at_ms, int64_t 
 /* The instant at which a pane that starts at `start` and lies in window w now will have left it; for a calendar
  * window the end of the running period. */
 int64_t kp_family_leaves(const struct kp_family *fam, int w, int64_t start);
+
+/* The instant from which no window can hold a pane that starts at `start`. */
+int64_t kp_family_dies(const struct kp_family *fam, int64_t start);
 
 #endif

@@ -10,7 +10,8 @@
 #include "kpid/window.h"
 
 struct kp_loc {
-    int line, col;      /* from 1; 0: a default, not in the file */
+    int line, col;      /* from 1, in characters; 0: a default, not in the file */
+    const char *file;   /* NULL: the configuration file; else borrowed from the configuration: roster.file */
 };
 
 /* ---- where ---- */
@@ -74,6 +75,7 @@ struct kp_roster_cfg {
     char **levels;          /* outermost first; the last is always "rep". Default: region, team, rep */
     size_t nlevels;         /* 1..KP_LEVELS_MAX */
     bool reject_unknown;
+    char *file;             /* where more members stand, resolved; NULL: nowhere */
     struct kp_member *members;
     size_t nmembers;
 };

@@ -1,0 +1,50 @@
+/* Alerts: one state machine for each rule and each key of the rule's level.
+ *
+ *     inactive --breach--> pending --for--> firing --back by clear, for keep_firing_for--> inactive ("resolved")
+ *
+ * A state is looked at when an event has touched its key and when its timer is due: the end of `for`, of
+ * `keep_firing_for`, of `repeat`, the instant when the oldest pane leaves the window or the period ends. So an alert
+ * needs no event to fire, and nothing is polled. 64 bytes a state, and 16 in the timers. */
+#ifndef KPID_CORE_ALERT_H
+#define KPID_CORE_ALERT_H
+
+#include "heap.h"
+#include "read.h"
+#include "recent.h"
+
+#include "kpid/engine.h"
+
+struct kp_alerts;
+
+/* All borrowed. engine is what the sink is told. */
+struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_reader *reader, struct kp_recent *recent,
+                                struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err) KP_CHECK;
+void kp_alerts_destroy(struct kp_alerts **alerts);
+
+/* Give a node its states, to be looked at for the first time as soon as there is time. False: out of memory. */
+bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node) KP_CHECK;
+/* May the node be forgotten: is none of its states pending or firing? */
+bool kp_alerts_idle(const struct kp_alerts *alerts, uint32_t node);
+void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node);
+
+/* An event touched the node: its rules are to be looked at. */
+void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node);
+
+/* Run what is due before t, each at its own instant; brings the bounds of the plan there. */
+void kp_alerts_run_before(struct kp_alerts *alerts, int64_t t);
+/* Look at what was touched and at what is due at t, at most `most`; true when some is left. */
+bool kp_alerts_settle(struct kp_alerts *alerts, int64_t t, size_t most);
+int64_t kp_alerts_due(const struct kp_alerts *alerts);
+
+/* How the number stands against the thresholds of a rule, for snapshots; NONE: too few samples to say. */
+enum kp_status kp_alerts_status(const struct kp_plan_rule *rule, struct kp_number number, double target);
+
+void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx);
+
+struct kp_alerts_stats {
+    uint64_t evaluations, pending, firing;
+    size_t bytes;
+};
+void kp_alerts_stats(const struct kp_alerts *alerts, struct kp_alerts_stats *stats);
+
+#endif

@@ -1,0 +1,125 @@
+#include "kpid/config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_strings(char **strings, size_t count)
+{
+    for (size_t i = 0; strings && i < count; i++)
+        free(strings[i]);
+    free(strings);
+}
+
+static void free_where(struct kp_where *where)
+{
+    for (size_t i = 0; i < where->count; i++) {
+        struct kp_all *all = &where->any[i];
+
+        for (size_t j = 0; j < all->count; j++) {
+            struct kp_pred *pred = &all->preds[j];
+
+            for (size_t k = 0; k < pred->nargs; k++) {
+                if (pred->args[k].kind == KP_STR)
+                    free((char *)(uintptr_t)pred->args[k].s);
+            }
+            free(pred->args);
+            free(pred->field);
+        }
+        free(all->preds);
+    }
+    free(where->any);
+}
+
+static void free_kpi(struct kp_kpi_cfg *kpi)
+{
+    free(kpi->name);
+    free(kpi->title);
+    free(kpi->unit);
+    free(kpi->of);
+    free(kpi->formula);
+    free_where(&kpi->where);
+    free(kpi->windows);
+    free_strings(kpi->by, kpi->nby);
+}
+
+static void free_member(struct kp_member *member, size_t nlevels)
+{
+    free_strings(member->place, nlevels);
+    free(member->name);
+    for (size_t i = 0; i < member->nattrs; i++) {
+        free(member->attrs[i].key);
+        free(member->attrs[i].value);
+    }
+    free(member->attrs);
+    free_strings(member->aliases, member->naliases);
+}
+
+static void free_roster(struct kp_roster_cfg *roster)
+{
+    for (size_t i = 0; i < roster->nmembers; i++)
+        free_member(&roster->members[i], roster->nlevels);
+    free(roster->members);
+    free_strings(roster->levels, roster->nlevels);
+    free(roster->file);
+}
+
+static void free_target(struct kp_target_cfg *target)
+{
+    free(target->kpi);
+    free(target->level);
+    for (size_t i = 0; i < target->nselect; i++) {
+        free(target->select[i].key);
+        free(target->select[i].value);
+    }
+    free(target->select);
+}
+
+static void free_alert(struct kp_alert_cfg *alert)
+{
+    free(alert->name);
+    free(alert->kpi);
+    free(alert->level);
+    free(alert->message);
+    free(alert->coaching);
+}
+
+void kp_config_release(struct kp_config *config)
+{
+    free(config->file);
+    free(config->zone_name);
+    free(config->zone_tzif);
+    for (size_t i = 0; i < config->ningest; i++) {
+        free(config->ingest[i].endpoint);
+        free_strings(config->ingest[i].topics, config->ingest[i].ntopics);
+    }
+    free(config->ingest);
+    free(config->publish_endpoint);
+    free(config->control_endpoint);
+    free_roster(&config->roster);
+    free(config->windows);
+    for (size_t i = 0; i < config->nkpis; i++)
+        free_kpi(&config->kpis[i]);
+    free(config->kpis);
+    for (size_t i = 0; i < config->ntargets; i++)
+        free_target(&config->targets[i]);
+    free(config->targets);
+    for (size_t i = 0; i < config->nalerts; i++)
+        free_alert(&config->alerts[i]);
+    free(config->alerts);
+    memset(config, 0, sizeof *config);
+}
+
+void kp_fault(struct kp_faults *faults, struct kp_loc loc, const char *path, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    faults->count++;
+    if (faults->add)
+        faults->add(faults->ctx, loc, path, text);
+}

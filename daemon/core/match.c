@@ -1,0 +1,180 @@
+#include "match.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BITS = 14, PROGRAMS_MAX = 8192 };
+
+struct entry {
+    uint32_t hash;
+    struct kp_program *program; /* owned, one block with all that it points to; NULL: free */
+    struct kp_signature sig;
+};
+
+struct kp_match {
+    const struct kp_plan *plan; /* borrowed */
+    size_t width;               /* bytes of a signature that count */
+    struct entry *entries;      /* owned; 1 << BITS */
+    size_t count;
+};
+
+struct kp_match *kp_match_new(const struct kp_plan *plan, struct kp_err *err)
+{
+    struct kp_match *match = calloc(1, sizeof *match);
+
+    if (match)
+        match->entries = calloc((size_t)1 << BITS, sizeof *match->entries);
+    if (!match || !match->entries) {
+        kp_fail(err, KP_ENOMEM, "match: out of memory");
+        kp_match_destroy(&match);
+        return NULL;
+    }
+    match->plan = plan;
+    match->width = kp_filters_width(plan->filters);
+    return match;
+}
+
+static void clear(struct kp_match *match)
+{
+    for (size_t i = 0; i < (size_t)1 << BITS; i++) {
+        free(match->entries[i].program);
+        match->entries[i].program = NULL;
+    }
+    match->count = 0;
+}
+
+void kp_match_destroy(struct kp_match **match)
+{
+    if (!*match)
+        return;
+    if ((*match)->entries)
+        clear(*match);
+    free((*match)->entries);
+    free(*match);
+    *match = NULL;
+}
+
+size_t kp_match_count(const struct kp_match *match)
+{
+    return match->count;
+}
+
+/* The parts of a program are laid out one after the other in a single block; all of their sizes are known bounds. */
+static struct kp_program *room(const struct kp_plan *plan)
+{
+    size_t ncells = 0, sections, ops, values, wants;
+    char *at;
+
+    for (int f = 0; f < plan->nfamilies; f++)
+        ncells += (size_t)plan->families[f].ncells;
+    sections = sizeof(struct kp_section) * (size_t)plan->nfamilies;
+    ops = sizeof(struct kp_op) * ncells;
+    values = sizeof(uint16_t) * (size_t)plan->nvalues;
+    wants = sizeof(struct kp_want) * (size_t)plan->nkpis;
+    at = calloc(1, sizeof(struct kp_program) + sections + ops + values + wants + 16);
+    if (!at)
+        return NULL;
+    struct kp_program *program = (void *)at;
+
+    at += sizeof *program;
+    program->sections = (void *)at;
+    program->ops = (void *)(at + sections);
+    program->values = (void *)(at + sections + ops);
+    program->wants = (void *)(at + sections + ops + (values + 3) / 4 * 4);
+    return program;
+}
+
+static int16_t value_in(struct kp_program *program, int value)
+{
+    if (value < 0)
+        return -1;
+    for (uint32_t i = 0; i < program->nvalues; i++)
+        if (program->values[i] == value)
+            return (int16_t)i;
+    program->values[program->nvalues] = (uint16_t)value;
+    return (int16_t)program->nvalues++;
+}
+
+static void add_sections(const struct kp_plan *plan, struct kp_program *program, const bool *held)
+{
+    uint32_t nops = 0;
+
+    for (int f = 0; f < plan->nfamilies; f++) {
+        const struct kp_plan_family *fam = &plan->families[f];
+        struct kp_section *section = &program->sections[program->nsections];
+
+        *section = (struct kp_section){.dim = (uint16_t)fam->dim, .family = (uint16_t)f, .first = nops};
+        for (int c = 0; c < fam->ncells; c++) {
+            if (!held[fam->cells[c].filter])
+                continue;
+            program->ops[nops++] = (struct kp_op){.kind = fam->cells[c].kind, .word = fam->cells[c].word,
+                                                  .value = value_in(program, fam->cells[c].value)};
+        }
+        section->count = nops - section->first;
+        if (section->count) {
+            program->nsections++;
+            program->dims |= 1u << fam->dim;
+        }
+    }
+}
+
+static struct kp_program *compile(const struct kp_plan *plan, const struct kp_event *ev)
+{
+    struct kp_program *program = room(plan);
+    int nfilters = kp_filters_count(plan->filters);
+    bool *held = calloc((size_t)nfilters + 1, sizeof *held);
+
+    if (!program || !held)
+        goto fail;
+    for (int i = 0; i < nfilters; i++)
+        held[i] = kp_filters_match(plan->filters, i, ev);
+    add_sections(plan, program, held);
+    for (int k = 0; k < plan->nkpis; k++) {
+        const struct kp_plan_kpi *kpi = &plan->kpis[k];
+
+        if (kpi->formula || !held[kpi->filter])
+            continue;
+        if (kpi->value >= 0)
+            program->wants[program->nwants++] =
+                (struct kp_want){(uint16_t)value_in(program, kpi->value), (uint16_t)k};
+        for (int o = 0; o < plan->nkpis; o++)
+            if (kpi->feeds[o])
+                program->kpis |= UINT64_C(1) << (o & 63);
+        for (int r = 0; r < plan->nrules; r++)
+            if (kpi->feeds[plan->rules[r].kpi])
+                program->rule_levels |= UINT64_C(1) << plan->rules[r].level;
+    }
+    free(held);
+    return program;
+fail:
+    free(program);
+    free(held);
+    return NULL;
+}
+
+const struct kp_program *kp_match_event(struct kp_match *match, const struct kp_event *ev)
+{
+    struct kp_signature sig;
+    uint32_t hash = kp_filters_sign(match->plan->filters, ev, &sig);
+    uint32_t mask = (1u << BITS) - 1;
+    uint32_t i = (hash ^ (hash >> BITS)) & mask;
+
+    for (; match->entries[i].program; i = (i + 1) & mask) {
+        const struct entry *e = &match->entries[i];
+
+        if (e->hash == hash && memcmp(&e->sig, &sig, match->width) == 0)
+            return e->program;
+    }
+    if (match->count == PROGRAMS_MAX) {
+        clear(match);
+        i = (hash ^ (hash >> BITS)) & mask;
+    }
+    match->entries[i].program = compile(match->plan, ev);
+    if (!match->entries[i].program)
+        return NULL;
+    match->entries[i].hash = hash;
+    memset(&match->entries[i].sig, 0, sizeof match->entries[i].sig);
+    memcpy(&match->entries[i].sig, &sig, match->width);
+    match->count++;
+    return match->entries[i].program;
+}

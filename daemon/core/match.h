@@ -1,0 +1,46 @@
+/* From an event to what it adds: the program of its signature.
+ *
+ * The filters are tried once for each signature ever seen; what they say is kept as a list of additions, in sections
+ * by family. The cache is bounded: a stream with endless signatures (a filter with very many constants) makes it start
+ * anew, which costs time but changes no number. */
+#ifndef KPID_CORE_MATCH_H
+#define KPID_CORE_MATCH_H
+
+#include "plan.h"
+
+struct kp_op {
+    uint8_t kind;       /* enum kp_cell_kind */
+    uint16_t word;
+    int16_t value;      /* index in the program's values; -1: none */
+};
+
+struct kp_section {
+    uint16_t dim, family;
+    uint32_t first, count;      /* of ops */
+};
+
+struct kp_want {                /* a KPI that leaves the event out when this value is not usable */
+    uint16_t value, kpi;
+};
+
+struct kp_program {
+    uint32_t nsections, nvalues, nwants, dims;  /* dims: bit d: something for dimension d */
+    uint64_t rule_levels;       /* bit l: some rule of level l reads what this adds to */
+    uint64_t kpis;              /* bit k mod 64: feeds KPI k */
+    struct kp_section *sections;
+    struct kp_op *ops;
+    uint16_t *values;           /* of the plan */
+    struct kp_want *wants;
+};
+
+struct kp_match;
+
+struct kp_match *kp_match_new(const struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+void kp_match_destroy(struct kp_match **match);
+
+/* The event's program, good until the next call of this. NULL: out of memory. */
+const struct kp_program *kp_match_event(struct kp_match *match, const struct kp_event *ev);
+
+size_t kp_match_count(const struct kp_match *match);
+
+#endif

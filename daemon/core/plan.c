@@ -1,0 +1,703 @@
+#include "plan.h"
+
+#include "kpid/event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Small steps that may fail for want of memory ---- */
+
+static void *grow(void *array, int count, size_t size)
+{
+    void **at = array;
+    void *grown = realloc(*at, ((size_t)count + 1) * size);
+
+    if (!grown)
+        return NULL;
+    *at = grown;
+    memset((char *)grown + (size_t)count * size, 0, size);
+    return (char *)grown + (size_t)count * size;
+}
+
+static bool push_int(int **list, int *count, int value)
+{
+    int *at = grow(list, *count, sizeof **list);
+
+    if (!at)
+        return false;
+    *at = value;
+    ++*count;
+    return true;
+}
+
+static enum kp_code no_memory(struct kp_err *err)
+{
+    return kp_fail(err, KP_ENOMEM, "plan: out of memory");
+}
+
+/* ---- Levels, dimensions ---- */
+
+const char *kp_plan_level_name(const struct kp_plan *plan, int level)
+{
+    if (level == 0)
+        return "company";
+    if (level <= plan->nlevels)
+        return plan->config->roster.levels[level - 1];
+    return plan->dims[level - plan->nlevels].level;
+}
+
+int kp_plan_find_level(const struct kp_plan *plan, const char *name, size_t len)
+{
+    for (int i = 0; i < plan->nlevel_ids; i++) {
+        const char *known = kp_plan_level_name(plan, i);
+
+        if (strlen(known) == len && memcmp(known, name, len) == 0)
+            return i;
+    }
+    return -1;
+}
+
+int kp_plan_find_kpi(const struct kp_plan *plan, const char *name, size_t len)
+{
+    for (int i = 0; i < plan->nkpis; i++) {
+        const char *known = plan->kpis[i].cfg->name;
+
+        if (strlen(known) == len && memcmp(known, name, len) == 0)
+            return i;
+    }
+    return -1;
+}
+
+/* "@client", or "@client,product". */
+static char *level_of_by(const struct kp_kpi_cfg *cfg)
+{
+    size_t len = 2;
+    char *text, *at;
+
+    for (size_t i = 0; i < cfg->nby; i++)
+        len += strlen(cfg->by[i]) + 1;
+    text = malloc(len);
+    if (!text)
+        return NULL;
+    at = text;
+    for (size_t i = 0; i < cfg->nby; i++) {
+        *at++ = i ? ',' : '@';
+        at = stpcpy(at, cfg->by[i]);
+    }
+    return text;
+}
+
+static int dim_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, struct kp_err *err)
+{
+    struct kp_plan_dim *dim;
+    char *level;
+
+    if (cfg->nby == 0)
+        return 0;
+    level = level_of_by(cfg);
+    if (!level) {
+        no_memory(err);
+        return -1;
+    }
+    for (int i = 1; i < plan->ndims; i++) {
+        if (strcmp(plan->dims[i].level, level) == 0) {
+            free(level);
+            return i;
+        }
+    }
+    if (plan->ndims == KP_DIMS_MAX || cfg->nby > KP_BY_MAX) {
+        free(level);
+        kp_fail(err, KP_ELIMIT, "kpis.%s.by: more than %d groupings, or one of more than %d fields", cfg->name,
+                KP_DIMS_MAX - 1, KP_BY_MAX);
+        return -1;
+    }
+    dim = &plan->dims[plan->ndims];
+    dim->level = level;
+    for (size_t i = 0; i < cfg->nby; i++) {
+        dim->slots[i] = kp_schema_add(plan->schema, cfg->by[i], false);
+        if (dim->slots[i] < 0) {
+            kp_fail(err, KP_ELIMIT, "kpis.%s.by: over %d field names in all", cfg->name, KP_SLOTS_MAX);
+            return -1;
+        }
+    }
+    dim->nslots = (int)cfg->nby;
+    return plan->ndims++;
+}
+
+static enum kp_code add_levels(struct kp_plan *plan, struct kp_err *err)
+{
+    const struct kp_roster_cfg *roster = &plan->config->roster;
+
+    plan->nlevels = (int)roster->nlevels;
+    for (int i = 0; i < plan->nlevels; i++) {
+        bool last = i == plan->nlevels - 1;
+
+        plan->level_slots[i] = last ? KP_SLOT_REP : kp_schema_add(plan->schema, roster->levels[i], true);
+        if (plan->level_slots[i] < 0)
+            return kp_fail(err, KP_ELIMIT, "roster.levels: too many field names");
+    }
+    return KP_OK;
+}
+
+/* ---- KPIs ---- */
+
+static int value_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, struct kp_err *err)
+{
+    bool numeric = cfg->agg != KP_AGG_COUNT && cfg->agg != KP_AGG_DISTINCT;
+    struct kp_plan_value *value;
+    int slot, i;
+
+    slot = kp_schema_add(plan->schema, cfg->of, false);
+    if (slot < 0) {
+        kp_fail(err, KP_ELIMIT, "kpis.%s.of: over %d field names in all", cfg->name, KP_SLOTS_MAX);
+        return -1;
+    }
+    for (i = 0; i < plan->nvalues; i++)
+        if (plan->values[i].slot == slot && plan->values[i].numeric == numeric)
+            break;
+    if (i == plan->nvalues) {
+        value = grow(&plan->values, plan->nvalues, sizeof *value);
+        if (!value) {
+            no_memory(err);
+            return -1;
+        }
+        plan->nvalues++;
+        value->slot = slot;
+        value->numeric = numeric;
+    }
+    plan->values[i].binned |= cfg->agg == KP_AGG_QUANTILE;
+    plan->values[i].hashed |= cfg->agg == KP_AGG_DISTINCT;
+    return i;
+}
+
+static int resolve_kpi(void *ctx, const char *name, size_t len)
+{
+    return kp_plan_find_kpi(ctx, name, len);
+}
+
+static enum kp_code add_kpi(struct kp_plan *plan, int k, struct kp_err *err)
+{
+    struct kp_plan_kpi *kpi = &plan->kpis[k];
+    const struct kp_kpi_cfg *cfg = kpi->cfg;
+    size_t at;
+
+    kpi->family = kpi->filter = kpi->value = -1;
+    kpi->count = kpi->sum = kpi->min = kpi->max = kpi->square = kpi->last = kpi->quant = kpi->distinct = -1;
+    kpi->feeds = calloc((size_t)plan->nkpis, sizeof *kpi->feeds);
+    if (!kpi->feeds)
+        return no_memory(err);
+    kpi->feeds[k] = true;
+    kpi->dim = dim_of(plan, cfg, err);
+    if (kpi->dim < 0)
+        return KP_ELIMIT;
+    if (cfg->agg == KP_AGG_FORMULA) {
+        kpi->formula = kp_formula_parse(cfg->formula, resolve_kpi, plan, &at, err);
+        return kpi->formula ? KP_OK : KP_EINVAL;
+    }
+    kpi->filter = kp_filters_add(plan->filters, plan->schema, &cfg->where);
+    if (kpi->filter < 0)
+        return kp_fail(err, KP_ELIMIT, "kpis.%s.where: over %d fields tested, or %d fields named, in all", cfg->name,
+                       KP_FILTER_FIELDS_MAX, KP_SLOTS_MAX);
+    if (cfg->of) {
+        kpi->value = value_of(plan, cfg, err);
+        if (kpi->value < 0)
+            return KP_ELIMIT;
+    }
+    return KP_OK;
+}
+
+/* Depth first; the loader has refused cycles, and a cycle that came another way is refused here. */
+static enum kp_code order_formula(struct kp_plan *plan, int k, char *mark, struct kp_err *err)
+{
+    struct kp_plan_kpi *kpi = &plan->kpis[k];
+    const int *operands;
+    size_t n;
+
+    if (!kpi->formula || mark[k] == 2)
+        return KP_OK;
+    if (mark[k] == 1)
+        return kp_fail(err, KP_EINVAL, "kpis.%s.formula: depends on itself", kpi->cfg->name);
+    mark[k] = 1;
+    n = kp_formula_operands(kpi->formula, &operands);
+    for (size_t i = 0; i < n; i++) {
+        enum kp_code code = order_formula(plan, operands[i], mark, err);
+
+        if (code)
+            return code;
+        if (plan->kpis[operands[i]].dim != kpi->dim)
+            return kp_fail(err, KP_EINVAL, "kpis.%s.formula: %s is grouped otherwise", kpi->cfg->name,
+                           plan->kpis[operands[i]].cfg->name);
+    }
+    mark[k] = 2;
+    return push_int(&plan->formula_order, &plan->nformulas, k) ? KP_OK : no_memory(err);
+}
+
+static enum kp_code order_formulas(struct kp_plan *plan, struct kp_err *err)
+{
+    char *mark = calloc((size_t)plan->nkpis + 1, 1);
+    enum kp_code code = mark ? KP_OK : no_memory(err);
+
+    for (int k = 0; k < plan->nkpis && !code; k++)
+        code = order_formula(plan, k, mark, err);
+    free(mark);
+    if (code)
+        return code;
+    /* In reverse: what feeds a formula feeds all that the formula feeds. */
+    for (int f = plan->nformulas - 1; f >= 0; f--) {
+        const struct kp_plan_kpi *kpi = &plan->kpis[plan->formula_order[f]];
+        const int *operands;
+        size_t n = kp_formula_operands(kpi->formula, &operands);
+
+        for (size_t i = 0; i < n; i++)
+            for (int k = 0; k < plan->nkpis; k++)
+                plan->kpis[operands[i]].feeds[k] |= kpi->feeds[k];
+    }
+    return KP_OK;
+}
+
+/* ---- Pairs: a KPI in a window ---- */
+
+static int find_pair(const struct kp_plan *plan, int k, const char *text)
+{
+    const struct kp_plan_kpi *kpi = &plan->kpis[k];
+
+    for (int i = 0; i < kpi->npairs; i++)
+        if (strcmp(plan->pairs[kpi->pairs[i]].window->text, text) == 0)
+            return kpi->pairs[i];
+    return -1;
+}
+
+/* The pair of a KPI and a window; its operands get theirs. -1: out of memory. */
+static int add_pair(struct kp_plan *plan, int k, const struct kp_window *window, bool shown)
+{
+    struct kp_plan_kpi *kpi = &plan->kpis[k];
+    int p = find_pair(plan, k, window->text), *mine;
+    struct kp_plan_pair *pair;
+    const int *operands;
+    size_t n;
+
+    if (p >= 0) {
+        plan->pairs[p].shown |= shown;
+        return p;
+    }
+    pair = grow(&plan->pairs, plan->npairs, sizeof *pair);
+    if (!pair)
+        return -1;
+    p = plan->npairs++;
+    *pair = (struct kp_plan_pair){.kpi = k, .window = window, .family_window = -1, .shown = shown, .target = -1};
+    if (!push_int(&kpi->pairs, &kpi->npairs, p))
+        return -1;
+    if (!kpi->formula)
+        return p;
+    n = kp_formula_operands(kpi->formula, &operands);
+    mine = calloc(n + 1, sizeof *mine);
+    if (!mine)
+        return -1;
+    plan->pairs[p].operands = mine;
+    for (size_t i = 0; i < n; i++) {
+        mine[i] = add_pair(plan, operands[i], window, false);
+        if (mine[i] < 0)
+            return -1;
+    }
+    return p;
+}
+
+static enum kp_code add_pairs(struct kp_plan *plan, struct kp_err *err)
+{
+    for (int k = 0; k < plan->nkpis; k++) {
+        const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
+
+        for (size_t i = 0; i < cfg->nwindows; i++)
+            if (add_pair(plan, k, &cfg->windows[i], true) < 0)
+                return no_memory(err);
+    }
+    for (size_t i = 0; i < plan->config->nalerts; i++) {
+        const struct kp_alert_cfg *cfg = &plan->config->alerts[i];
+        int k = kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi));
+
+        if (k >= 0 && add_pair(plan, k, &cfg->window, false) < 0)
+            return no_memory(err);
+    }
+    return KP_OK;
+}
+
+/* ---- Families ---- */
+
+static enum kp_code too_many_windows(const struct kp_plan_kpi *kpi, struct kp_err *err)
+{
+    return kp_fail(err, KP_ELIMIT, "kpis.%s.windows: over %d windows, or %d lengths of panes, share panes",
+                   kpi->cfg->name, KP_FAMILY_WINDOWS_MAX, KP_GRIDS_MAX);
+}
+
+static enum kp_code find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err)
+{
+    struct kp_family own = {.zone = plan->zone, .week_start = plan->config->week_start};
+    struct kp_plan_family *fam;
+    int f;
+
+    for (int i = 0; i < kpi->npairs; i++)
+        if (kp_family_add(&own, plan->pairs[kpi->pairs[i]].window) < 0)
+            return too_many_windows(kpi, err);
+    for (f = 0; f < plan->nfamilies; f++)
+        if (plan->families[f].dim == kpi->dim && kp_family_same_grids(&plan->families[f].grid, &own))
+            break;
+    if (f == plan->nfamilies) {
+        if (f == KP_FAMILIES_MAX)
+            return kp_fail(err, KP_ELIMIT, "kpis: over %d different sets of windows", KP_FAMILIES_MAX);
+        fam = grow(&plan->families, f, sizeof *fam);
+        if (!fam)
+            return no_memory(err);
+        plan->nfamilies++;
+        fam->dim = kpi->dim;
+        fam->grid = own;
+    }
+    fam = &plan->families[f];
+    kpi->family = f;
+    for (int i = 0; i < kpi->npairs; i++) {
+        struct kp_plan_pair *pair = &plan->pairs[kpi->pairs[i]];
+
+        pair->family_window = kp_family_add(&fam->grid, pair->window);
+        if (pair->family_window < 0)
+            return too_many_windows(kpi, err);
+    }
+    return KP_OK;
+}
+
+/* Families of a dimension must be neighbours, since a node holds the lists of its own only. */
+static int by_dim(const void *a, const void *b)
+{
+    const struct kp_plan_family *x = a, *y = b;
+
+    return x->dim - y->dim;
+}
+
+static enum kp_code add_families(struct kp_plan *plan, struct kp_err *err)
+{
+    enum kp_code code;
+
+    for (int dim = 0; dim < plan->ndims; dim++) {
+        plan->dims[dim].first_family = plan->nfamilies;
+        for (int k = 0; k < plan->nkpis; k++) {
+            if (plan->kpis[k].dim != dim || plan->kpis[k].formula)
+                continue;
+            code = find_family(plan, &plan->kpis[k], err);
+            if (code)
+                return code;
+        }
+        plan->dims[dim].nfamilies = plan->nfamilies - plan->dims[dim].first_family;
+    }
+    if (plan->nfamilies)
+        qsort(plan->families, (size_t)plan->nfamilies, sizeof *plan->families, by_dim);
+    return KP_OK;
+}
+
+/* ---- Cells ---- */
+
+/* The word of a cell in its family's row, shared with every KPI that needs the same. -1: no memory. -2: too many. */
+static int add_cell(struct kp_plan *plan, const struct kp_plan_kpi *kpi, enum kp_cell_kind kind)
+{
+    struct kp_plan_family *fam = &plan->families[kpi->family];
+    struct kp_cell *cell;
+
+    for (int i = 0; i < fam->ncells; i++) {
+        cell = &fam->cells[i];
+        if (cell->kind == kind && cell->filter == kpi->filter && cell->value == kpi->value)
+            return cell->word;
+    }
+    if (fam->words + kp_cell_words(kind) > UINT16_MAX)
+        return -2;
+    cell = grow(&fam->cells, fam->ncells, sizeof *cell);
+    if (!cell)
+        return -1;
+    fam->ncells++;
+    *cell = (struct kp_cell){.kind = (uint8_t)kind, .word = (uint16_t)fam->words, .filter = kpi->filter,
+                             .value = kpi->value};
+    fam->words += kp_cell_words(kind);
+    return cell->word;
+}
+
+static enum kp_code add_cells_of(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err)
+{
+    enum kp_agg agg = kpi->cfg->agg;
+    const struct {
+        bool wanted;
+        enum kp_cell_kind kind;
+        int *word;
+    } cells[] = {
+        {true, KP_CELL_COUNT, &kpi->count},
+        {agg == KP_AGG_SUM || agg == KP_AGG_MEAN || agg == KP_AGG_STDDEV, KP_CELL_SUM, &kpi->sum},
+        {agg == KP_AGG_MIN, KP_CELL_MIN, &kpi->min},
+        {agg == KP_AGG_MAX, KP_CELL_MAX, &kpi->max},
+        {agg == KP_AGG_STDDEV, KP_CELL_SQUARE, &kpi->square},
+        {agg == KP_AGG_LAST, KP_CELL_LAST, &kpi->last},
+        {agg == KP_AGG_QUANTILE, KP_CELL_QUANT, &kpi->quant},
+        {agg == KP_AGG_DISTINCT, KP_CELL_DISTINCT, &kpi->distinct},
+    };
+
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        if (!cells[i].wanted)
+            continue;
+        *cells[i].word = add_cell(plan, kpi, cells[i].kind);
+        if (*cells[i].word == -1)
+            return no_memory(err);
+        if (*cells[i].word < 0)
+            return kp_fail(err, KP_ELIMIT, "kpis.%s: too many KPIs share its windows", kpi->cfg->name);
+    }
+    return KP_OK;
+}
+
+static bool add_emit(struct kp_plan_family *fam, int k, int p, int window)
+{
+    struct kp_plan_emit *emit = grow(&fam->emits, fam->nemits, sizeof *emit);
+
+    if (!emit)
+        return false;
+    *emit = (struct kp_plan_emit){.window = window, .kpi = k, .pair = p};
+    fam->nemits++;
+    return true;
+}
+
+static int by_window(const void *a, const void *b)
+{
+    const struct kp_plan_emit *x = a, *y = b;
+
+    return x->window != y->window ? x->window - y->window : x->pair - y->pair;
+}
+
+static enum kp_code add_cells(struct kp_plan *plan, struct kp_err *err)
+{
+    for (int k = 0; k < plan->nkpis; k++) {
+        struct kp_plan_kpi *kpi = &plan->kpis[k];
+        enum kp_code code = kpi->formula ? KP_OK : add_cells_of(plan, kpi, err);
+
+        if (code)
+            return code;
+        for (int i = 0; i < kpi->npairs && !kpi->formula; i++)
+            if (!add_emit(&plan->families[kpi->family], k, kpi->pairs[i], plan->pairs[kpi->pairs[i]].family_window))
+                return no_memory(err);
+    }
+    for (int f = 0; f < plan->nfamilies; f++) {
+        struct kp_plan_family *fam = &plan->families[f];
+
+        fam->blank = calloc((size_t)fam->words, sizeof *fam->blank);
+        if (!fam->blank)
+            return no_memory(err);
+        for (int c = 0; c < fam->ncells; c++)
+            kp_cell_clear(&fam->cells[c], fam->blank);
+        qsort(fam->emits, (size_t)fam->nemits, sizeof *fam->emits, by_window);
+    }
+    return KP_OK;
+}
+
+/* ---- Rules ---- */
+
+static bool part_cells(const struct kp_plan *plan, struct kp_plan_part *part, const struct kp_plan_kpi *kpi)
+{
+    const struct kp_plan_family *fam = &plan->families[kpi->family];
+    const int words[] = {kpi->count, kpi->sum, kpi->min, kpi->max, kpi->square, kpi->last, kpi->quant, kpi->distinct};
+
+    for (int c = 0; c < fam->ncells; c++) {
+        bool wanted = false, have = false;
+
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            wanted |= words[i] == fam->cells[c].word;
+        for (int i = 0; i < part->ncells; i++)
+            have |= part->cells[i] == c;
+        if (wanted && !have && !push_int(&part->cells, &part->ncells, c))
+            return false;
+    }
+    return true;
+}
+
+/* Note what a pair needs: itself from its family, or its operands and then its formula. */
+static bool rule_needs(struct kp_plan *plan, struct kp_plan_rule *rule, int p)
+{
+    const struct kp_plan_pair *pair = &plan->pairs[p];
+    const struct kp_plan_kpi *kpi = &plan->kpis[pair->kpi];
+    struct kp_plan_part *part = NULL;
+    int n;
+
+    if (kpi->formula) {
+        const int *operands;
+        size_t count = kp_formula_operands(kpi->formula, &operands);
+
+        for (int i = 0; i < rule->nformulas; i++)
+            if (rule->formulas[i] == p)
+                return true;
+        for (size_t i = 0; i < count; i++)
+            if (!rule_needs(plan, rule, pair->operands[i]))
+                return false;
+        return push_int(&rule->formulas, &rule->nformulas, p);
+    }
+    for (int i = 0; i < rule->nparts; i++)
+        if (rule->parts[i].family == kpi->family)
+            part = &rule->parts[i];
+    if (!part) {
+        part = grow(&rule->parts, rule->nparts, sizeof *part);
+        if (!part)
+            return false;
+        rule->nparts++;
+        part->family = kpi->family;
+        part->window = pair->family_window;
+    }
+    for (int i = 0; i < part->nkpis; i++)
+        if (part->kpis[i] == pair->kpi)
+            return true;
+    n = part->nkpis;
+    return push_int(&part->kpis, &part->nkpis, pair->kpi) && push_int(&part->pairs, &n, p) &&
+           part_cells(plan, part, kpi);
+}
+
+static enum kp_code add_rule(struct kp_plan *plan, const struct kp_alert_cfg *cfg, struct kp_err *err)
+{
+    struct kp_plan_rule *rule = &plan->rules[plan->nrules];
+    int level = kp_plan_find_level(plan, cfg->level, strlen(cfg->level));
+    int k = kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi));
+
+    if (level < 0 || k < 0 || plan->kpis[k].dim != kp_plan_dim_of(plan, level))
+        return kp_fail(err, KP_EINVAL, "alerts.%s: no such KPI on such a level", cfg->name);
+    rule->cfg = cfg;
+    rule->kpi = k;
+    rule->level = level;
+    rule->pair = find_pair(plan, k, cfg->window.text);
+    rule->target = -1;
+    rule->index_in_level = plan->nlevel_rules[level];
+    plan->nrules++;
+    if (!push_int(&plan->level_rules[level], &plan->nlevel_rules[level], plan->nrules - 1) ||
+        !rule_needs(plan, rule, rule->pair))
+        return no_memory(err);
+    return KP_OK;
+}
+
+static enum kp_code add_rules(struct kp_plan *plan, struct kp_err *err)
+{
+    size_t n = plan->config->nalerts;
+
+    plan->rules = calloc(n + 1, sizeof *plan->rules);
+    if (!plan->rules)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        enum kp_code code = add_rule(plan, &plan->config->alerts[i], err);
+
+        if (code)
+            return code;
+    }
+    return KP_OK;
+}
+
+/* ---- The whole ---- */
+
+static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
+{
+    const struct kp_config *config = plan->config;
+    enum kp_code code;
+
+    plan->zone = kp_zone_new(config->zone_tzif, config->zone_len, err);
+    if (!plan->zone)
+        return KP_EINVAL;
+    plan->schema = kp_schema_new(err);
+    plan->filters = kp_filters_new(err);
+    plan->kpis = calloc(config->nkpis + 1, sizeof *plan->kpis);
+    if (!plan->schema || !plan->filters || !plan->kpis)
+        return no_memory(err);
+    plan->ndims = 1;
+    code = add_levels(plan, err);
+    for (size_t k = 0; k < config->nkpis; k++)
+        plan->kpis[k].cfg = &config->kpis[k];
+    plan->nkpis = (int)config->nkpis;
+    for (int k = 0; k < plan->nkpis && !code; k++)
+        code = add_kpi(plan, k, err);
+    plan->nlevel_ids = plan->nlevels + plan->ndims;
+    code = code ? code : kp_filters_seal(plan->filters, err);
+    code = code ? code : order_formulas(plan, err);
+    code = code ? code : add_pairs(plan, err);
+    code = code ? code : add_families(plan, err);
+    code = code ? code : add_cells(plan, err);
+    return code ? code : add_rules(plan, err);
+}
+
+struct kp_plan *kp_plan_new(const struct kp_config *config, struct kp_err *err)
+{
+    struct kp_plan *plan = calloc(1, sizeof *plan);
+
+    if (!plan) {
+        no_memory(err);
+        return NULL;
+    }
+    plan->config = config;
+    if (compile(plan, err))
+        kp_plan_destroy(&plan);
+    return plan;
+}
+
+static void release_kpis(struct kp_plan *plan)
+{
+    for (int k = 0; plan->kpis && k < plan->nkpis; k++) {
+        kp_formula_destroy(&plan->kpis[k].formula);
+        free(plan->kpis[k].pairs);
+        free(plan->kpis[k].feeds);
+    }
+    for (int p = 0; p < plan->npairs; p++)
+        free(plan->pairs[p].operands);
+    free(plan->kpis);
+    free(plan->pairs);
+    free(plan->formula_order);
+}
+
+static void release_rules(struct kp_plan *plan)
+{
+    for (int r = 0; r < plan->nrules; r++) {
+        struct kp_plan_rule *rule = &plan->rules[r];
+
+        for (int i = 0; i < rule->nparts; i++) {
+            free(rule->parts[i].cells);
+            free(rule->parts[i].kpis);
+            free(rule->parts[i].pairs);
+        }
+        free(rule->parts);
+        free(rule->formulas);
+    }
+    free(plan->rules);
+    for (int i = 0; i < KP_LEVEL_IDS_MAX; i++)
+        free(plan->level_rules[i]);
+}
+
+void kp_plan_destroy(struct kp_plan **plan)
+{
+    struct kp_plan *p = *plan;
+
+    if (!p)
+        return;
+    release_kpis(p);
+    release_rules(p);
+    for (int f = 0; f < p->nfamilies; f++) {
+        free(p->families[f].cells);
+        free(p->families[f].blank);
+        free(p->families[f].emits);
+    }
+    for (int d = 0; d < p->ndims; d++)
+        free(p->dims[d].level);
+    free(p->families);
+    free(p->values);
+    kp_filters_destroy(&p->filters);
+    kp_schema_destroy(&p->schema);
+    kp_zone_destroy(&p->zone);
+    free(p);
+    *plan = NULL;
+}
+
+void kp_plan_at(struct kp_plan *plan, int64_t t)
+{
+    for (int f = 0; f < plan->nfamilies; f++)
+        kp_family_at(&plan->families[f].grid, t);
+}
+
+int64_t kp_plan_keep_from(const struct kp_plan *plan)
+{
+    int64_t keep = INT64_MAX;
+
+    for (int f = 0; f < plan->nfamilies; f++)
+        if (plan->families[f].grid.keep_from < keep)
+            keep = plan->families[f].grid.keep_from;
+    return keep == INT64_MAX ? INT64_MIN : keep;
+}

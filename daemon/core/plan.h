@@ -1,0 +1,126 @@
+/* The plan: a configuration, compiled. Names became indices, KPIs became cells and families, formulas were ordered.
+ *
+ * A *dimension* is a way of grouping: 0 is the roster (company, region, ..., rep), each other one a `by`. A *level* is
+ * a kind of key: 0 the company, 1..nlevels the roster's, then one for each further dimension. A *pair* is a KPI in
+ * one window; readings are arrays indexed by it. Only the bounds within the families change once it is made. */
+#ifndef KPID_CORE_PLAN_H
+#define KPID_CORE_PLAN_H
+
+#include "cell.h"
+#include "filter.h"
+#include "grid.h"
+
+#include "kpid/config.h"
+#include "kpid/formula.h"
+
+enum { KP_DIMS_MAX = 16, KP_LEVEL_IDS_MAX = KP_LEVELS_MAX + 1 + KP_DIMS_MAX, KP_BY_MAX = 4, KP_FAMILIES_MAX = 64 };
+
+/* What an `of` names. Numeric: a number within KP_VALUE_MAX. Otherwise anything that is there. */
+struct kp_plan_value {
+    int slot;
+    bool numeric, binned, hashed;
+};
+
+struct kp_plan_pair {
+    int kpi;
+    const struct kp_window *window; /* borrowed from the configuration */
+    int family_window;              /* index in its family; -1: a formula */
+    bool shown;                     /* asked for under `windows`, so it is published */
+    int target;                     /* index of its target set, -1: none */
+    int *operands;                  /* owned; formula: the pair of each operand, as kp_formula_operands lists them */
+};
+
+struct kp_plan_kpi {
+    const struct kp_kpi_cfg *cfg;   /* borrowed */
+    int dim, family;                /* family -1: a formula */
+    int filter, value;              /* value -1: none */
+    int count, sum, min, max, square, last, quant, distinct;    /* cells by word in the row; -1: not needed */
+    struct kp_formula *formula;     /* owned */
+    int *pairs;                     /* owned; in the order of `windows`, hidden ones last */
+    int npairs;
+    bool *feeds;                    /* owned; by KPI: does this one's value enter that one's? */
+};
+
+struct kp_plan_emit {               /* when window w of a family has been added up: lower this KPI into this pair */
+    int window, kpi, pair;
+};
+
+struct kp_plan_family {
+    struct kp_family grid;
+    int dim;
+    struct kp_cell *cells;          /* owned */
+    int ncells, words;
+    uint64_t *blank;                /* owned; the words of an empty row */
+    struct kp_plan_emit *emits;     /* owned; by window */
+    int nemits;
+};
+
+struct kp_plan_dim {
+    char *level;                    /* owned; "@client", NULL for the roster's */
+    int slots[KP_BY_MAX];
+    int nslots;                     /* 0 for the roster's */
+    int first_family, nfamilies;
+};
+
+/* What one rule has to read: one window of some KPIs and the formulas over them. */
+struct kp_plan_part {
+    int family, window;
+    int *cells, *kpis, *pairs;      /* owned; cells by index; kpis[i] is lowered into pairs[i] */
+    int ncells, nkpis;
+};
+struct kp_plan_rule {
+    const struct kp_alert_cfg *cfg; /* borrowed */
+    int kpi, level, pair, target;
+    int index_in_level;             /* its place among the rules of the level */
+    struct kp_plan_part *parts;     /* owned */
+    int nparts;
+    int *formulas;                  /* owned; pairs, operands first */
+    int nformulas;
+};
+
+struct kp_plan {
+    const struct kp_config *config; /* borrowed; outlives the plan */
+    struct kp_zone *zone;           /* owned */
+    struct kp_schema *schema;       /* owned */
+    struct kp_filters *filters;     /* owned */
+    int level_slots[KP_LEVELS_MAX]; /* of the roster's levels, outermost first */
+    int nlevels;                    /* of the roster */
+    int nlevel_ids;
+    struct kp_plan_value *values;   /* owned */
+    int nvalues;
+    struct kp_plan_dim dims[KP_DIMS_MAX];
+    int ndims;
+    struct kp_plan_family *families;    /* owned; by dimension */
+    int nfamilies;
+    struct kp_plan_kpi *kpis;       /* owned; as configured */
+    int nkpis;
+    int *formula_order;             /* owned; formula KPIs, operands before those that use them */
+    int nformulas;
+    struct kp_plan_pair *pairs;     /* owned */
+    int npairs;
+    struct kp_plan_rule *rules;     /* owned */
+    int nrules;
+    int *level_rules[KP_LEVEL_IDS_MAX]; /* owned; rules of a level */
+    int nlevel_rules[KP_LEVEL_IDS_MAX];
+};
+
+/* Compile. NULL with KP_EINVAL (what the loader lets through but no engine can do), KP_ELIMIT or KP_ENOMEM. */
+struct kp_plan *kp_plan_new(const struct kp_config *config, struct kp_err *err) KP_CHECK;
+void kp_plan_destroy(struct kp_plan **plan);
+
+/* Bring the bounds of all families to t. */
+void kp_plan_at(struct kp_plan *plan, int64_t t);
+/* The oldest instant that some family still keeps; INT64_MIN without any family. As of the last kp_plan_at. */
+int64_t kp_plan_keep_from(const struct kp_plan *plan);
+
+/* Name of a level: "company", "team", "@client". */
+const char *kp_plan_level_name(const struct kp_plan *plan, int level);
+int kp_plan_find_level(const struct kp_plan *plan, const char *name, size_t len);
+int kp_plan_find_kpi(const struct kp_plan *plan, const char *name, size_t len);
+/* Dimension of a level. */
+static inline int kp_plan_dim_of(const struct kp_plan *plan, int level)
+{
+    return level <= plan->nlevels ? 0 : level - plan->nlevels;
+}
+
+#endif

@@ -1,0 +1,29 @@
+/* Reading: the panes of a key, added up for its windows.
+ *
+ * All windows that end now are read in one walk from the newest pane to the oldest: each is a prefix of the next longer
+ * one. So a key costs its panes, not its windows times its panes. */
+#ifndef KPID_CORE_READ_H
+#define KPID_CORE_READ_H
+
+#include "store.h"
+
+struct kp_reader {
+    struct kp_store *store;     /* borrowed */
+    struct kp_slab *slab;       /* owned; for sketches while they are added up */
+    uint64_t *acc;              /* owned; words of the widest family */
+    struct kp_number *numbers;  /* owned; by pair of the plan: the last reading */
+    struct kp_number *operands; /* owned; by KPI, for formulas */
+};
+
+enum kp_code kp_reader_init(struct kp_reader *reader, struct kp_store *store, struct kp_err *err) KP_CHECK;
+void kp_reader_release(struct kp_reader *reader);
+
+/* Read every pair of the node's dimension into reader->numbers, as of t (the plan's bounds must be at t). Returns when
+ * time alone will change one of them; INT64_MAX: never. */
+int64_t kp_read_node(struct kp_reader *reader, uint32_t node, int64_t t);
+
+/* Read what a rule needs; its number. *changes_at: as above. */
+struct kp_number kp_read_rule(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t t,
+                              int64_t *changes_at);
+
+#endif

@@ -1,0 +1,28 @@
+/* The newest events by id, so that an alert can say what it rests on.
+ *
+ * A ring of fixed slots. Each remembers the event's id, its key and the KPIs that it fed, and is chained to the one
+ * before it of the same key: so a rep's are found at once however busy the others are. For the levels above, whose
+ * events are many, the newest of the ring are looked through. */
+#ifndef KPID_CORE_RECENT_H
+#define KPID_CORE_RECENT_H
+
+#include "store.h"
+
+#include "kpid/event.h"
+
+struct kp_recent;
+
+struct kp_recent *kp_recent_new(uint32_t count, struct kp_err *err) KP_CHECK;
+void kp_recent_destroy(struct kp_recent **recent);
+
+/* Remember an event of a node; kpis: as kp_program.kpis. Does nothing when the id is empty. */
+void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t node, struct kp_str id, uint64_t kpis);
+
+/* Up to `most` ids of the newest events that fed any of these KPIs at the node or below it, newest first. They borrow
+ * from the ring: good until the next kp_recent_add. Returns how many. */
+size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, uint32_t node, uint64_t kpis,
+                      struct kp_str *ids, size_t most);
+
+size_t kp_recent_bytes(const struct kp_recent *recent);
+
+#endif

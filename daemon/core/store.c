@@ -1,0 +1,439 @@
+#include "store.h"
+
+#include "kpid/event.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Spaces of fingerprints: a level's keys below a parent, a level's keys wherever they stand. */
+enum { SPACE_PLACE = 0, SPACE_LEVEL = KP_LEVEL_IDS_MAX };
+enum { CHUNK_NODES = 1 << KP_NODE_CHUNK_BITS, LINE = 64 };
+
+static const char unassigned[] = "unassigned";
+
+static struct kp_print level_print(const struct kp_store *store, int level, struct kp_str key)
+{
+    return kp_print_of(store->seed, (uint32_t)(SPACE_LEVEL + level), key.s, key.len);
+}
+
+static struct kp_print place_print(const struct kp_store *store, int level, uint32_t parent, struct kp_str key)
+{
+    return kp_print_of2(store->seed, (uint32_t)(SPACE_PLACE + level), &parent, sizeof parent, key.s, key.len);
+}
+
+static uint32_t find(const struct kp_store *store, struct kp_print print)
+{
+    const uint32_t *node = kp_tab_find(store->index, print);
+
+    return node ? *node : (uint32_t)KP_NO_NODE;
+}
+
+struct kp_print kp_store_rep_print(const struct kp_store *store, struct kp_str key)
+{
+    return level_print(store, store->plan->nlevels, key);
+}
+
+uint32_t kp_store_find_rep(const struct kp_store *store, struct kp_print print)
+{
+    return find(store, print);
+}
+
+/* ---- Nodes ---- */
+
+static bool add_chunk(struct kp_store *store)
+{
+    size_t n = store->nchunks;
+    char **hot = realloc(store->hot, (n + 1) * sizeof *hot);
+    struct kp_node_cold **cold;
+
+    if (!hot)
+        return false;
+    store->hot = hot;
+    cold = realloc(store->cold, (n + 1) * sizeof(*cold));
+    if (!cold)
+        return false;
+    store->cold = cold;
+    hot[n] = aligned_alloc(LINE, store->stride * CHUNK_NODES);
+    cold[n] = calloc(CHUNK_NODES, sizeof **cold);
+    if (!hot[n] || !cold[n]) {
+        free(hot[n]);
+        free(cold[n]);
+        return false;
+    }
+    memset(hot[n], 0, store->stride * CHUNK_NODES);
+    store->nchunks++;
+    return true;
+}
+
+static uint32_t take(struct kp_store *store)
+{
+    uint32_t node = store->free;
+
+    if (store->live >= store->limit)
+        return KP_NO_NODE;
+    if (node != KP_NO_NODE) {
+        store->free = kp_store_node(store, node)->parent;
+    } else {
+        if (store->made == store->nchunks * CHUNK_NODES && !add_chunk(store))
+            return KP_NO_NODE;
+        node = store->made++;
+    }
+    store->live++;
+    return node;
+}
+
+static void give_back(struct kp_store *store, uint32_t node)
+{
+    struct kp_node_hot *hot = kp_store_node(store, node);
+    struct kp_node_cold *cold = kp_store_cold(store, node);
+    uint16_t gen = (uint16_t)(hot->gen + 1);
+
+    kp_slab_free(store->slab, cold->key, (size_t)cold->key_len + 1);
+    kp_slab_free(store->slab, cold->targets, (size_t)store->ntargets * sizeof(double));
+    memset(cold, 0, sizeof *cold);
+    memset(hot, 0, store->stride);
+    hot->gen = gen;
+    hot->parent = store->free;
+    store->free = node;
+    store->live--;
+}
+
+/* Reps, groups and the company are told by their level's key alone; a unit between by its place, since only the roster
+ * says that a team stands in one region. */
+static bool is_unit(const struct kp_store *store, int level)
+{
+    return level > 0 && level < store->plan->nlevels;
+}
+
+static struct kp_print own_print(const struct kp_store *store, int level, uint32_t parent, struct kp_str key)
+{
+    return is_unit(store, level) ? place_print(store, level, parent, key) : level_print(store, level, key);
+}
+
+static uint32_t make(struct kp_store *store, int level, uint32_t parent, struct kp_str key)
+{
+    uint32_t node = take(store);
+    struct kp_node_hot *hot;
+    struct kp_node_cold *cold;
+
+    if (node == KP_NO_NODE)
+        return KP_NO_NODE;
+    hot = kp_store_node(store, node);
+    cold = kp_store_cold(store, node);
+    cold->key = kp_slab_alloc(store->slab, (size_t)key.len + 1);
+    if (!cold->key)
+        goto fail;
+    if (key.len)
+        memcpy(cold->key, key.s, key.len);
+    cold->key[key.len] = '\0';
+    cold->key_len = key.len;
+    hot->parent = parent;
+    hot->level = (uint8_t)level;
+    hot->flags = KP_NODE_LIVE;
+    hot->stale_at = INT64_MAX;
+    if (kp_tab_insert(store->index, own_print(store, level, parent, key), node))
+        goto fail;
+    if (parent != KP_NO_NODE)
+        kp_store_cold(store, parent)->nchildren++;
+    return node;
+fail:
+    give_back(store, node);
+    return KP_NO_NODE;
+}
+
+void kp_store_forget(struct kp_store *store, uint32_t node)
+{
+    struct kp_node_hot *hot = kp_store_node(store, node);
+    struct kp_node_cold *cold = kp_store_cold(store, node);
+    struct kp_str key = {cold->key, cold->key_len};
+    const struct kp_plan_dim *dim = &store->plan->dims[kp_plan_dim_of(store->plan, hot->level)];
+
+    for (int i = 0; i < dim->nfamilies; i++)
+        kp_list_clear(&store->rows[dim->first_family + i], &hot->lists[i]);
+    kp_tab_remove(store->index, own_print(store, hot->level, hot->parent, key));
+    if (hot->parent != KP_NO_NODE)
+        kp_store_cold(store, hot->parent)->nchildren--;
+    give_back(store, node);
+}
+
+/* ---- Places ---- */
+
+/* What stands for a level that nobody named: "unassigned", below the same above it. */
+static uint32_t unassigned_unit(struct kp_store *store, int level)
+{
+    struct kp_str key = {unassigned, sizeof unassigned - 1};
+    uint32_t node = KP_COMPANY;
+
+    for (int l = 1; l <= level && node != KP_NO_NODE; l++)
+        node = kp_store_unit(store, l, node, key);
+    return node;
+}
+
+uint32_t kp_store_unit(struct kp_store *store, int level, uint32_t parent, struct kp_str key)
+{
+    uint32_t node = KP_NO_NODE;
+
+    if (parent == KP_NO_NODE || !is_unit(store, level)) {
+        node = find(store, level_print(store, level, key));
+        if (node != KP_NO_NODE)
+            return node;
+        if (parent == KP_NO_NODE)
+            parent = unassigned_unit(store, level - 1);
+        if (parent == KP_NO_NODE)
+            return KP_NO_NODE;
+    }
+    if (is_unit(store, level))
+        node = find(store, place_print(store, level, parent, key));
+    return node != KP_NO_NODE ? node : make(store, level, parent, key);
+}
+
+uint32_t kp_store_add_rep(struct kp_store *store, struct kp_str key)
+{
+    return kp_store_unit(store, store->plan->nlevels, KP_NO_NODE, key);
+}
+
+uint32_t kp_store_find_group(const struct kp_store *store, int dim, struct kp_str key)
+{
+    return find(store, level_print(store, store->plan->nlevels + dim, key));
+}
+
+uint32_t kp_store_group(struct kp_store *store, int dim, struct kp_str key)
+{
+    uint32_t node = kp_store_find_group(store, dim, key);
+
+    return node != KP_NO_NODE ? node : make(store, store->plan->nlevels + dim, KP_NO_NODE, key);
+}
+
+/* ---- Keys of groups ---- */
+
+static size_t text_of(const struct kp_value *v, char buf[32], const char **text)
+{
+    *text = buf;
+    switch (v->kind) {
+    case KP_STR:
+        *text = v->s;
+        return v->len;
+    case KP_BOOL:
+        *text = v->b ? "true" : "false";
+        return v->b ? 4 : 5;
+    case KP_INT:
+        return (size_t)snprintf(buf, 32, "%" PRId64, v->i);
+    case KP_REAL:
+        if (v->f == floor(v->f) && fabs(v->f) < 9e15)     /* 5.0 and 5 are the same key */
+            return (size_t)snprintf(buf, 32, "%.0f", v->f == 0 ? 0.0 : v->f);
+        return (size_t)snprintf(buf, 32, "%.17g", v->f);
+    default:
+        return 0;
+    }
+}
+
+/* Copy a value's text; where there are several, a comma or percent sign of its own is encoded. */
+static size_t put_text(char *buf, size_t at, const char *text, size_t len, bool several)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool encode = several && (text[i] == ',' || text[i] == '%');
+
+        if (at + 3 >= KP_GROUP_KEY_MAX)
+            return KP_GROUP_KEY_MAX;
+        if (encode)
+            at += (size_t)snprintf(buf + at, 4, "%%%02X", (unsigned)(unsigned char)text[i]);
+        else
+            buf[at++] = text[i];
+    }
+    return at;
+}
+
+size_t kp_store_group_key(const struct kp_plan_dim *dim, const struct kp_event *ev, char *buf)
+{
+    size_t at = 0;
+
+    for (int i = 0; i < dim->nslots; i++) {
+        const char *text = NULL;
+        char number[32];
+        size_t len;
+
+        if (!kp_event_has(ev, dim->slots[i]))
+            return 0;
+        len = text_of(&ev->v[dim->slots[i]], number, &text);
+        if (len == 0)
+            return 0;
+        if (i && at < KP_GROUP_KEY_MAX)
+            buf[at++] = ',';
+        at = put_text(buf, at, text, len, dim->nslots > 1);
+        if (at >= KP_GROUP_KEY_MAX)
+            return KP_GROUP_KEY_MAX + 1;
+    }
+    return at;
+}
+
+/* ---- What there is to show ---- */
+
+int64_t kp_store_expires(const struct kp_store *store, uint32_t node)
+{
+    const struct kp_node_hot *hot = kp_store_node(store, node);
+    const struct kp_plan_dim *dim = &store->plan->dims[kp_plan_dim_of(store->plan, hot->level)];
+    int64_t last = INT64_MIN;
+
+    if (hot->flags & KP_NODE_MEMBER)
+        return INT64_MAX;
+    for (int i = 0; i < dim->nfamilies; i++) {
+        const struct kp_rows *rows = &store->rows[dim->first_family + i];
+        int64_t dies;
+
+        if (!hot->lists[i].head)
+            continue;
+        dies = kp_family_dies(&rows->family->grid, kp_rows_at(rows, hot->lists[i].head)->start);
+        if (dies > last)
+            last = dies;
+    }
+    return last;
+}
+
+bool kp_store_visible(const struct kp_store *store, uint32_t node)
+{
+    const struct kp_node_hot *hot = kp_store_node(store, node);
+    const struct kp_plan_dim *dim = &store->plan->dims[kp_plan_dim_of(store->plan, hot->level)];
+
+    if (hot->flags & KP_NODE_MEMBER)
+        return true;
+    for (int i = 0; i < dim->nfamilies; i++) {
+        const struct kp_rows *rows = &store->rows[dim->first_family + i];
+
+        if (hot->lists[i].head && kp_rows_at(rows, hot->lists[i].head)->start >= rows->family->grid.keep_from)
+            return true;
+    }
+    return false;
+}
+
+const char *kp_store_name(const struct kp_store *store, uint32_t node)
+{
+    const struct kp_node_cold *cold = kp_store_cold(store, node);
+
+    if (cold->member && cold->member->name)
+        return cold->member->name;
+    return cold->key;
+}
+
+int kp_store_path(const struct kp_store *store, uint32_t node, uint32_t path[KP_DEPTH_MAX])
+{
+    int n = 0;
+
+    for (uint32_t at = node; at != KP_NO_NODE && at != KP_COMPANY && n < KP_DEPTH_MAX;
+         at = kp_store_node(store, at)->parent)
+        path[n++] = at;
+    for (int i = 0; i < n / 2; i++) {
+        uint32_t swap = path[i];
+
+        path[i] = path[n - 1 - i];
+        path[n - 1 - i] = swap;
+    }
+    return n;
+}
+
+/* ---- The roster ---- */
+
+static struct kp_str str_of(const char *text)
+{
+    return (struct kp_str){text, (uint32_t)strlen(text)};
+}
+
+/* A unit of the roster can be named by an event without what is above it. */
+static bool name_unit(struct kp_store *store, int level, struct kp_str key, uint32_t node)
+{
+    struct kp_print print = level_print(store, level, key);
+
+    return find(store, print) != KP_NO_NODE || kp_tab_insert(store->index, print, node) == KP_OK;
+}
+
+static bool add_member(struct kp_store *store, const struct kp_member *member)
+{
+    int nlevels = store->plan->nlevels;
+    uint32_t node = KP_COMPANY;
+
+    for (int l = 1; l <= nlevels; l++) {
+        node = kp_store_unit(store, l, node, str_of(member->place[l - 1] ? member->place[l - 1] : unassigned));
+        if (node == KP_NO_NODE)
+            return false;
+        kp_store_node(store, node)->flags |= KP_NODE_MEMBER;
+        if (is_unit(store, l) && member->place[l - 1] && !name_unit(store, l, str_of(member->place[l - 1]), node))
+            return false;
+    }
+    kp_store_cold(store, node)->member = member;
+    for (size_t i = 0; i < member->naliases; i++) {
+        struct kp_print print = level_print(store, nlevels, str_of(member->aliases[i]));
+
+        if (find(store, print) == KP_NO_NODE && kp_tab_insert(store->index, print, node))
+            return false;
+    }
+    return true;
+}
+
+static enum kp_code no_memory(struct kp_err *err)
+{
+    return kp_fail(err, KP_ENOMEM, "store: out of memory");
+}
+
+enum kp_code kp_store_init(struct kp_store *store, struct kp_plan *plan, uint64_t seed, struct kp_err *err)
+{
+    const struct kp_roster_cfg *roster = &plan->config->roster;
+    int most = 0;
+
+    memset(store, 0, sizeof *store);
+    store->plan = plan;
+    store->seed = seed;
+    store->free = KP_NO_NODE;
+    store->limit = plan->config->limits.keys;
+    for (int d = 0; d < plan->ndims; d++)
+        most = plan->dims[d].nfamilies > most ? plan->dims[d].nfamilies : most;
+    store->stride = (sizeof(struct kp_node_hot) + (size_t)most * sizeof(struct kp_list) + LINE - 1) / LINE * LINE;
+    store->slab = kp_slab_new(err);
+    store->index = kp_tab_new(err);
+    store->rows = calloc((size_t)plan->nfamilies + 1, sizeof *store->rows);
+    if (!store->slab || !store->index || !store->rows)
+        return no_memory(err);
+    for (int f = 0; f < plan->nfamilies; f++) {
+        enum kp_code code = kp_rows_init(&store->rows[f], &plan->families[f], store->slab, err);
+
+        if (code)
+            return code;
+    }
+    if (make(store, 0, KP_NO_NODE, (struct kp_str){"", 0}) != KP_COMPANY)
+        return no_memory(err);
+    kp_store_node(store, KP_COMPANY)->flags |= KP_NODE_MEMBER;
+    for (size_t i = 0; i < roster->nmembers; i++)
+        if (!add_member(store, &roster->members[i]))
+            return store->live >= store->limit
+                       ? kp_fail(err, KP_ELIMIT, "roster: more keys (members and the levels above) than limits.keys, %u",
+                                 store->limit)
+                       : no_memory(err);
+    return KP_OK;
+}
+
+void kp_store_release(struct kp_store *store)
+{
+    for (int f = 0; store->rows && f < store->plan->nfamilies; f++)
+        kp_rows_release(&store->rows[f]);
+    for (uint32_t i = 0; i < store->nchunks; i++) {
+        free(store->hot[i]);
+        free(store->cold[i]);
+    }
+    free(store->hot);
+    free(store->cold);
+    free(store->rows);
+    kp_tab_destroy(&store->index);
+    kp_slab_destroy(&store->slab);
+    memset(store, 0, sizeof *store);
+}
+
+size_t kp_store_bytes(const struct kp_store *store)
+{
+    size_t bytes = kp_slab_bytes(store->slab) + kp_tab_bytes(store->index) +
+                   (size_t)store->nchunks * CHUNK_NODES * (store->stride + sizeof(struct kp_node_cold));
+
+    for (int f = 0; f < store->plan->nfamilies; f++)
+        bytes += kp_rows_bytes(&store->rows[f]);
+    return bytes;
+}

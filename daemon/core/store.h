@@ -1,0 +1,110 @@
+/* The store: every key that kpid knows, its place in the tree, and its rows.
+ *
+ * A node is the company, a region, a team, a rep, or one value of a `by`. It is named by an index of 32 bits that is
+ * used again after the node is gone; `gen` tells the lives apart. Members of the roster stand in it from the
+ * start and always; others come with their first event and go when no window can reach their last one.
+ *
+ * Cost: a node is 24 bytes and 8 a family, rounded up to 64, and 72 bytes beside with its key's bytes. */
+#ifndef KPID_CORE_STORE_H
+#define KPID_CORE_STORE_H
+
+#include "row.h"
+
+#include "kpid/tab.h"
+
+enum { KP_NO_NODE = UINT32_MAX, KP_COMPANY = 0, KP_DEPTH_MAX = KP_LEVELS_MAX + 1 };
+
+enum {
+    KP_NODE_LIVE = 1,       /* in use */
+    KP_NODE_MEMBER = 2,     /* of the roster (or above a member): always visible */
+    KP_NODE_CHANGED = 4,    /* since it was published */
+    KP_NODE_QUEUED = 8,     /* waits for its rules to be looked at */
+};
+
+struct kp_node_hot {
+    uint32_t parent;        /* KP_NO_NODE for the company and groups */
+    uint32_t recent;        /* number of its newest remembered event */
+    int64_t stale_at;       /* when time alone changes what it shows */
+    uint32_t rules;         /* handle of its block of rule states; 0: none */
+    uint16_t gen;
+    uint8_t level, flags;
+    struct kp_list lists[]; /* of the families of its dimension */
+};
+
+struct kp_node_cold {
+    char *key;              /* in the slab, key_len bytes and a NUL */
+    uint32_t key_len;
+    uint32_t nchildren;
+    const struct kp_member *member;     /* borrowed; NULL when not a rep of the roster */
+    double *targets;        /* in the slab, one a target set, NaN for none; NULL: none at all */
+};
+
+struct kp_store {
+    struct kp_plan *plan;   /* borrowed */
+    struct kp_slab *slab;   /* owned; keys, sketches */
+    struct kp_rows *rows;   /* owned; by family */
+    struct kp_tab *index;   /* owned; (parent, level, key) and (level, key) and aliases -> node */
+    uint64_t seed;
+    size_t stride;          /* bytes of a kp_node_hot with its lists */
+    char **hot;             /* owned chunks of 4096 nodes */
+    struct kp_node_cold **cold;
+    uint32_t nchunks;
+    uint32_t made;          /* nodes ever made: indices below it have been in use */
+    uint32_t live;
+    uint32_t free;          /* the first free one, linked by `parent` */
+    uint32_t limit;
+    int ntargets;           /* target sets */
+};
+
+/* Build it with the roster of the plan's configuration. */
+enum kp_code kp_store_init(struct kp_store *store, struct kp_plan *plan, uint64_t seed, struct kp_err *err) KP_CHECK;
+void kp_store_release(struct kp_store *store);
+
+enum { KP_NODE_CHUNK_BITS = 12 };
+
+static inline struct kp_node_hot *kp_store_node(const struct kp_store *store, uint32_t node)
+{
+    return (struct kp_node_hot *)(void *)(store->hot[node >> KP_NODE_CHUNK_BITS] +
+                                          (size_t)(node & ((1u << KP_NODE_CHUNK_BITS) - 1)) * store->stride);
+}
+
+static inline struct kp_node_cold *kp_store_cold(const struct kp_store *store, uint32_t node)
+{
+    return &store->cold[node >> KP_NODE_CHUNK_BITS][node & ((1u << KP_NODE_CHUNK_BITS) - 1)];
+}
+
+/* Fingerprints: of a rep's key or alias, and of a group's values. */
+struct kp_print kp_store_rep_print(const struct kp_store *store, struct kp_str key);
+
+/* The rep of that key or alias; KP_NO_NODE when it is not known. */
+uint32_t kp_store_find_rep(const struct kp_store *store, struct kp_print print);
+/* Make a rep that the roster does not know, under "unassigned". KP_NO_NODE: the limit is reached, or no memory. */
+uint32_t kp_store_add_rep(struct kp_store *store, struct kp_str key);
+
+/* A key of a roster level below the company, made if it is new. parent KP_NO_NODE: where the roster has it, else under
+ * "unassigned". KP_NO_NODE: the limit is reached, or no memory. */
+uint32_t kp_store_unit(struct kp_store *store, int level, uint32_t parent, struct kp_str key);
+
+/* The group of a dimension for an event's values; key: as kp_store_group_key writes it. */
+uint32_t kp_store_group(struct kp_store *store, int dim, struct kp_str key);
+uint32_t kp_store_find_group(const struct kp_store *store, int dim, struct kp_str key);
+/* The key of an event in a dimension: its values as text, a comma between them (written %2C within a value when there
+ * are several). buf holds KP_GROUP_KEY_MAX. 0: a value is missing. More than KP_GROUP_KEY_MAX: it would not fit. */
+enum { KP_GROUP_KEY_MAX = 512 };
+size_t kp_store_group_key(const struct kp_plan_dim *dim, const struct kp_event *ev, char *buf);
+
+/* Is there anything to show: a member, or a row that some window may still reach at t? */
+bool kp_store_visible(const struct kp_store *store, uint32_t node);
+/* When the last of it will be out of every window's reach; INT64_MAX for members, INT64_MIN without rows. */
+int64_t kp_store_expires(const struct kp_store *store, uint32_t node);
+/* Give back a node that is not visible, has no child and no rules' state that matters (the caller sees to it). */
+void kp_store_forget(struct kp_store *store, uint32_t node);
+
+/* Its name for people: the member's, else the key; NUL-terminated. */
+const char *kp_store_name(const struct kp_store *store, uint32_t node);
+/* Nodes of its path, outermost first, the company left out; returns how many. */
+int kp_store_path(const struct kp_store *store, uint32_t node, uint32_t path[KP_DEPTH_MAX]);
+
+size_t kp_store_bytes(const struct kp_store *store);
+
+#endif

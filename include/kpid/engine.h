@@ -1,0 +1,132 @@
+/* The engine: events and instants in; numbers and alerts out. The one door to the core.
+ *
+ * Pure: it owns no socket, file, clock or thread. Whoever drives it says what time it is. One thread at a time.
+ *
+ * With `clock: wall` the engine's time is the largest now_ms it was given. With `clock: event` it is the largest event
+ * time; what becomes due on the way there (the end of a `for`, a pane that leaves a window) is done at its own instant,
+ * before the event that moved the clock. */
+#ifndef KPID_ENGINE_H
+#define KPID_ENGINE_H
+
+#include "kpid/config.h"
+#include "kpid/event.h"
+#include "kpid/formula.h"
+
+struct kp_engine;
+
+enum { KP_ALERT_EVENTS = 8, KP_ALERT_TEXT = 1024 };
+enum kp_alert_state { KP_ALERT_INACTIVE, KP_ALERT_PENDING, KP_ALERT_FIRING, KP_ALERT_RESOLVED };
+enum kp_severity { KP_SEVERITY_NONE, KP_SEVERITY_WARNING, KP_SEVERITY_CRITICAL };
+
+/* One change of an alert, as it is published. Valid during the call that hands it out. */
+struct kp_alert {
+    const struct kp_alert_cfg *rule;
+    uint64_t id;                /* of this life of the alert: the same until it is resolved */
+    uint32_t node;              /* whose it is */
+    enum kp_alert_state state;
+    enum kp_severity severity;
+    bool quiet;                 /* belongs on pending/PATH/, not on alert/PATH/ */
+    struct kp_number value;
+    double target, ratio;       /* NaN: none. ratio: value by target where there is one */
+    double threshold;           /* of the severity that it has */
+    int64_t since_ms, time_ms;
+    const char *reason;         /* why it was resolved, when it is not that the number is back; else NULL */
+    struct kp_str events[KP_ALERT_EVENTS];      /* newest first */
+    size_t nevents;
+    char message[KP_ALERT_TEXT];
+};
+
+/* Called for each change, in order, from within kp_engine_apply and kp_engine_settle. */
+struct kp_alert_sink {
+    void (*alert)(void *ctx, struct kp_engine *engine, const struct kp_alert *alert);
+    void *ctx;
+};
+
+/* Build one. config is borrowed and must outlive it. seed: for the hash tables; any number, the answers don't depend
+ * on it. NULL with KP_EINVAL, KP_ELIMIT or KP_ENOMEM. */
+struct kp_engine *kp_engine_new(const struct kp_config *config, uint64_t seed, const struct kp_alert_sink *sink,
+                                struct kp_err *err) KP_CHECK;
+void kp_engine_destroy(struct kp_engine **engine);
+
+/* For decoders of this engine's events. */
+const struct kp_schema *kp_engine_schema(const struct kp_engine *engine);
+
+/* Count n events that arrived at now_ms; reasons[i] tells what became of each: KP_ACCEPTED, KP_DUPLICATE, or why it was
+ * rejected. Events of one call may be looked up together, but the outcome is that of one after the other. */
+enum { KP_APPLY_MAX = 64 };
+void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *events, size_t n, int64_t now_ms,
+                     enum kp_reason *reasons);
+
+/* Bring time to now_ms (with `clock: event` only if it is later than every event), and look at every alert that an
+ * event or time has touched, at most `most` of them. True when some are left. */
+bool kp_engine_settle(struct kp_engine *engine, int64_t now_ms, size_t most);
+/* The next instant at which time alone has something to do; INT64_MAX: never. */
+int64_t kp_engine_due(const struct kp_engine *engine);
+/* The engine's time; INT64_MIN before there is any. */
+int64_t kp_engine_now(const struct kp_engine *engine);
+
+/* ---- Keys ---- */
+/* Nodes are small integers below kp_engine_nodes(); some are not in use. The company is 0. */
+uint32_t kp_engine_nodes(const struct kp_engine *engine);
+/* Is there something to show for it now? */
+bool kp_engine_visible(const struct kp_engine *engine, uint32_t node);
+/* Has it changed since the last kp_engine_seen, by an event or by time? Visible ones only. */
+bool kp_engine_changed(const struct kp_engine *engine, uint32_t node);
+void kp_engine_seen(struct kp_engine *engine, uint32_t node);
+/* Forget the node if nothing can be said of it any more; true when it did. Call it for each from time to time. */
+bool kp_engine_sweep(struct kp_engine *engine, uint32_t node);
+
+/* Levels: 0 the company, then the roster's, then groups ("@client"). */
+int kp_engine_levels(const struct kp_engine *engine);
+const char *kp_engine_level_name(const struct kp_engine *engine, int level);
+int kp_engine_find_level(const struct kp_engine *engine, const char *name, size_t len);   /* -1: none */
+int kp_engine_find_kpi(const struct kp_engine *engine, const char *name, size_t len);     /* -1: none */
+
+struct kp_place {
+    int level;
+    struct kp_str key;
+    const char *name;
+    struct kp_str path[KP_LEVELS_MAX + 2];      /* outermost first; of a group: its level, then its key */
+    size_t npath;
+};
+void kp_engine_place(const struct kp_engine *engine, uint32_t node, struct kp_place *place);
+/* "snapshot/emea/field-1/ana/": the kind, the path encoded, each with a slash behind. Returns the length; buf is cut
+ * (and NUL-terminated) at size. */
+size_t kp_engine_topic(const struct kp_engine *engine, const char *kind, uint32_t node, char *buf, size_t size);
+
+/* ---- Numbers ---- */
+enum kp_status { KP_STATUS_NONE, KP_STATUS_OK, KP_STATUS_WARNING, KP_STATUS_CRITICAL };
+struct kp_cell_view {           /* one KPI in one window */
+    const struct kp_kpi_cfg *kpi;
+    const struct kp_window *window;
+    struct kp_number number;
+    double target;              /* NaN: none */
+    enum kp_status status;      /* by the thresholds of the rules on it; NONE: there is no rule */
+};
+/* Read a node as of the engine's time: cells in the order of the configuration, KPI by KPI. *cells borrows until the
+ * next call of anything. Returns how many. */
+size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells);
+
+/* Hand out every alert that is pending or firing, as of now, by rule and then by path. */
+void kp_engine_alerts(struct kp_engine *engine, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx);
+
+/* ---- What it counted ---- */
+struct kp_engine_stats {
+    uint64_t by_reason[KP_REASONS];     /* events by what became of them, in kp_engine_apply */
+    uint64_t late;                      /* accepted, and older than the newest pane of time */
+    uint64_t dedup_evicted;             /* ids forgotten before their time, for want of room */
+    uint64_t memory_out;                /* parts of samples lost because memory was out */
+    uint64_t evaluations;               /* of alerts */
+    uint64_t pending, firing;           /* alerts, now */
+    uint32_t keys;                      /* now */
+    size_t rows;                        /* panes held, now */
+    size_t dedup_ids;                   /* now */
+    size_t bytes_store, bytes_dedup, bytes_alerts, bytes_recent;
+};
+void kp_engine_stats(const struct kp_engine *engine, struct kp_engine_stats *stats);
+size_t kp_engine_kpis(const struct kp_engine *engine);
+/* By KPI: events left out because their `of` field was missing or of the wrong type; because it was out of range. */
+uint64_t kp_engine_missing(const struct kp_engine *engine, size_t kpi);
+uint64_t kp_engine_out_of_range(const struct kp_engine *engine, size_t kpi);
+
+#endif
