@@ -1,0 +1,200 @@
+#include "kpid/sketch.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { REGISTER_BITS = 12, REGISTERS = 1 << REGISTER_BITS, RANK_MAX = 64 - REGISTER_BITS + 1 };
+
+/* Exact: n hashes of `room`, rising. Otherwise (room 0): REGISTERS of a byte each. */
+struct kp_distinct {
+    uint32_t n, room;
+    union {
+        uint64_t hashes[1];
+        uint8_t registers[8];
+    };
+};
+
+static size_t size_of(uint32_t room)
+{
+    return offsetof(struct kp_distinct, hashes) + (room ? room * sizeof(uint64_t) : REGISTERS);
+}
+
+static struct kp_distinct *make(struct kp_slab *slab, uint32_t room)
+{
+    struct kp_distinct *d;
+
+    if (room) {
+        size_t real = kp_slab_class(size_of(room));
+
+        room = (uint32_t)((real - offsetof(struct kp_distinct, hashes)) / sizeof(uint64_t));
+    }
+    d = kp_slab_alloc(slab, size_of(room));
+    if (!d)
+        return NULL;
+    memset(d, 0, size_of(room));
+    d->room = room;
+    return d;
+}
+
+void kp_distinct_free(struct kp_distinct **d, struct kp_slab *slab)
+{
+    if (*d)
+        kp_slab_free(slab, *d, size_of((*d)->room));
+    *d = NULL;
+}
+
+static uint8_t *registers(struct kp_distinct *d)
+{
+    return (uint8_t *)d + offsetof(struct kp_distinct, registers);
+}
+
+static void count_hash(struct kp_distinct *d, uint64_t hash)
+{
+    uint8_t *r = &registers(d)[hash >> (64 - REGISTER_BITS)];
+    uint64_t rest = hash << REGISTER_BITS;
+    uint8_t rank = rest ? (uint8_t)(__builtin_clzll(rest) + 1) : RANK_MAX;
+
+    if (rank > *r)
+        *r = rank;
+}
+
+static enum kp_code to_registers(struct kp_distinct **d, struct kp_slab *slab)
+{
+    struct kp_distinct *big = make(slab, 0);
+
+    if (!big)
+        return KP_ENOMEM;
+    for (uint32_t i = 0; i < (*d)->n; i++)
+        count_hash(big, (*d)->hashes[i]);
+    kp_distinct_free(d, slab);
+    *d = big;
+    return KP_OK;
+}
+
+static enum kp_code grow(struct kp_distinct **d, struct kp_slab *slab)
+{
+    uint32_t want = (*d)->room + 1 > KP_DISTINCT_EXACT ? KP_DISTINCT_EXACT : (*d)->room + 1;
+    struct kp_distinct *bigger = make(slab, want);
+
+    if (!bigger)
+        return KP_ENOMEM;
+    bigger->n = (*d)->n;
+    memcpy(bigger->hashes, (*d)->hashes, (*d)->n * sizeof *(*d)->hashes);
+    kp_distinct_free(d, slab);
+    *d = bigger;
+    return KP_OK;
+}
+
+enum kp_code kp_distinct_add(struct kp_distinct **d, struct kp_slab *slab, uint64_t hash)
+{
+    uint32_t lo = 0, hi;
+    enum kp_code code;
+
+    if (!*d)
+        *d = make(slab, 1);
+    if (!*d)
+        return KP_ENOMEM;
+    if ((*d)->room == 0) {
+        count_hash(*d, hash);
+        return KP_OK;
+    }
+    for (hi = (*d)->n; lo < hi;) {
+        uint32_t mid = (lo + hi) / 2;
+
+        if ((*d)->hashes[mid] < hash)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo < (*d)->n && (*d)->hashes[lo] == hash)
+        return KP_OK;
+    if ((*d)->n == KP_DISTINCT_EXACT) {
+        code = to_registers(d, slab);
+        if (!code)
+            count_hash(*d, hash);
+        return code;
+    }
+    if ((*d)->n == (*d)->room && (code = grow(d, slab)) != KP_OK)
+        return code;
+    memmove((*d)->hashes + lo + 1, (*d)->hashes + lo, ((*d)->n - lo) * sizeof *(*d)->hashes);
+    (*d)->hashes[lo] = hash;
+    (*d)->n++;
+    return KP_OK;
+}
+
+enum kp_code kp_distinct_merge(struct kp_distinct **into, struct kp_slab *slab, const struct kp_distinct *from)
+{
+    enum kp_code code = KP_OK;
+
+    if (!from)
+        return KP_OK;
+    if (from->room) {
+        for (uint32_t i = 0; !code && i < from->n; i++)
+            code = kp_distinct_add(into, slab, from->hashes[i]);
+        return code;
+    }
+    if (!*into)
+        *into = make(slab, 0);
+    if (!*into)
+        return KP_ENOMEM;
+    if ((*into)->room && (code = to_registers(into, slab)) != KP_OK)
+        return code;
+    for (int i = 0; i < REGISTERS; i++) {
+        uint8_t theirs = registers((struct kp_distinct *)(uintptr_t)from)[i];
+
+        if (theirs > registers(*into)[i])
+            registers(*into)[i] = theirs;
+    }
+    return KP_OK;
+}
+
+/* Ertl 2017, algorithms 5 and 6. */
+static double sigma(double x)
+{
+    double y = 1, z = x, before;
+
+    if (x == 1)
+        return (double)INFINITY;
+    do {
+        x *= x;
+        before = z;
+        z += x * y;
+        y += y;
+    } while (z != before);
+    return z;
+}
+
+static double tau(double x)
+{
+    double y = 1, z = 1 - x, before;
+
+    if (x == 0 || x == 1)
+        return 0;
+    do {
+        x = sqrt(x);
+        before = z;
+        y /= 2;
+        z -= (1 - x) * (1 - x) * y;
+    } while (z != before);
+    return z / 3;
+}
+
+double kp_distinct_count(const struct kp_distinct *d)
+{
+    uint32_t by_rank[RANK_MAX + 1] = {0};
+    const uint8_t *r;
+    double z;
+
+    if (!d)
+        return 0;
+    if (d->room)
+        return d->n;
+    r = registers((struct kp_distinct *)(uintptr_t)d);
+    for (int i = 0; i < REGISTERS; i++)
+        by_rank[r[i]]++;
+    z = REGISTERS * tau(1 - (double)by_rank[RANK_MAX] / REGISTERS);
+    for (int k = RANK_MAX - 1; k >= 1; k--)
+        z = (z + by_rank[k]) / 2;
+    z += REGISTERS * sigma((double)by_rank[0] / REGISTERS);
+    return (double)REGISTERS * REGISTERS / (2 * 0.6931471805599453) / z;
+}

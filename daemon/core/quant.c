@@ -1,0 +1,285 @@
+/* DDSketch with the cubically interpolated mapping of the authors' own implementations: the logarithm is replaced by
+ * exponent + P(significand), P(s) = ((A s + B) s + C) s, which needs no libm and gives the same bins on every machine.
+ *
+ * (1 + s) P'(s) is never below 10/7, so a step of 1 in the index is a ratio of at most gamma when the multiplier is
+ * (7/10) / ln(gamma); gamma = (1 + alpha) / (1 - alpha). */
+#include "kpid/sketch.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum { SPARSE_MAX = 96 };
+
+#define CUBIC_A (6.0 / 35.0)
+#define CUBIC_B (-3.0 / 5.0)
+#define CUBIC_C (10.0 / 7.0)
+#define MULTIPLIER 35.2     /* 34.9988 would be alpha 1 % to the last digit; this leaves 0.994 % and some room for rounding */
+
+struct pair {
+    int32_t bin;
+    uint32_t count;
+};
+
+/* Sparse: `n` pairs of `room`, rising by bin. Dense: `room` counts from bin `base` on. */
+struct kp_quant {
+    uint64_t count;
+    int32_t base;
+    uint16_t n, room;       /* room 0 does not occur; dense: room is of counts */
+    bool dense;
+    union {
+        struct pair pairs[1];
+        uint64_t counts[1];
+    };
+};
+
+static size_t size_of(bool dense, size_t room)
+{
+    return offsetof(struct kp_quant, pairs) + room * (dense ? sizeof(uint64_t) : sizeof(struct pair));
+}
+
+int32_t kp_quant_bin(int64_t micro)
+{
+    double v = micro < 0 ? -(double)micro : (double)micro, s;
+    uint64_t bits;
+    int exponent;
+    int32_t bin;
+
+    if (micro == 0)
+        return 0;
+    memcpy(&bits, &v, sizeof bits);
+    exponent = (int)(bits >> 52) - 1023;
+    bits = (bits & UINT64_C(0xFFFFFFFFFFFFF)) | UINT64_C(0x3FF0000000000000);
+    memcpy(&s, &bits, sizeof s);
+    s -= 1.0;
+    bin = (int32_t)(MULTIPLIER * (exponent + ((CUBIC_A * s + CUBIC_B) * s + CUBIC_C) * s)) + 1;
+    return micro < 0 ? -bin : bin;
+}
+
+/* Lower edge of a positive bin, in millionths. */
+static double edge(int32_t bin)
+{
+    double index = (bin - 1) / MULTIPLIER, whole = floor(index), lo = 0, hi = 1;
+
+    for (int i = 0; i < 60; i++) {
+        double s = (lo + hi) / 2;
+
+        if (((CUBIC_A * s + CUBIC_B) * s + CUBIC_C) * s < index - whole)
+            lo = s;
+        else
+            hi = s;
+    }
+    return ldexp(1 + lo, (int)whole);
+}
+
+/* The value that is within alpha of all that the bin holds. */
+static double representative(int32_t bin)
+{
+    double lo, hi;
+
+    if (bin == 0)
+        return 0;
+    lo = edge(bin < 0 ? -bin : bin);
+    hi = edge((bin < 0 ? -bin : bin) + 1);
+    return (bin < 0 ? -1 : 1) * (2 * lo * hi / (lo + hi)) / KP_MICRO;
+}
+
+/* ---- Storage ---- */
+
+/* Room that fills the slab's class. */
+static size_t whole_class(bool dense, size_t room)
+{
+    size_t item = dense ? sizeof(uint64_t) : sizeof(struct pair);
+
+    return (kp_slab_class(size_of(dense, room)) - offsetof(struct kp_quant, pairs)) / item;
+}
+
+static struct kp_quant *make(struct kp_slab *slab, bool dense, size_t room, int32_t base)
+{
+    struct kp_quant *q;
+
+    room = whole_class(dense, room);
+    if (room > UINT16_MAX)
+        room = UINT16_MAX;
+    q = kp_slab_alloc(slab, size_of(dense, room));
+    if (!q)
+        return NULL;
+    memset(q, 0, size_of(dense, room));
+    q->room = (uint16_t)room;
+    q->dense = dense;
+    q->base = base;
+    return q;
+}
+
+void kp_quant_free(struct kp_quant **q, struct kp_slab *slab)
+{
+    if (*q)
+        kp_slab_free(slab, *q, size_of((*q)->dense, (*q)->room));
+    *q = NULL;
+}
+
+uint64_t kp_quant_count(const struct kp_quant *q)
+{
+    return q ? q->count : 0;
+}
+
+/* First and last bin in use; q holds some. */
+static void range(const struct kp_quant *q, int32_t *first, int32_t *last)
+{
+    int lo = 0, hi = q->room - 1;
+
+    if (!q->dense) {
+        *first = q->pairs[0].bin;
+        *last = q->pairs[q->n - 1].bin;
+        return;
+    }
+    while (q->counts[lo] == 0)
+        lo++;
+    while (q->counts[hi] == 0)
+        hi--;
+    *first = q->base + lo;
+    *last = q->base + hi;
+}
+
+/* A dense one that holds what q holds and has room for a range of bins, with some to spare on both sides. */
+static struct kp_quant *make_dense(struct kp_slab *slab, const struct kp_quant *q, int32_t first, int32_t last)
+{
+    int32_t low, high, spare;
+    struct kp_quant *d;
+
+    range(q, &low, &high);
+    if (first < low)
+        low = first;
+    if (last > high)
+        high = last;
+    spare = (high - low) / 8 + 4;
+    d = make(slab, true, (size_t)(high - low + 1 + 2 * spare), low - spare);
+    if (!d)
+        return NULL;
+    d->count = q->count;
+    for (int i = 0; i < (q->dense ? q->room : q->n); i++) {
+        if (!q->dense)
+            d->counts[q->pairs[i].bin - d->base] += q->pairs[i].count;
+        else if (q->counts[i])
+            d->counts[q->base + i - d->base] = q->counts[i];
+    }
+    return d;
+}
+
+static enum kp_code replace(struct kp_quant **q, struct kp_slab *slab, struct kp_quant *with)
+{
+    if (!with)
+        return KP_ENOMEM;
+    kp_quant_free(q, slab);
+    *q = with;
+    return KP_OK;
+}
+
+static enum kp_code grow_sparse(struct kp_quant **q, struct kp_slab *slab)
+{
+    struct kp_quant *old = *q;
+    struct kp_quant *bigger = make(slab, false, (size_t)old->room + 1, 0);
+
+    if (bigger) {
+        bigger->count = old->count;
+        bigger->n = old->n;
+        memcpy(bigger->pairs, old->pairs, old->n * sizeof *old->pairs);
+    }
+    return replace(q, slab, bigger);
+}
+
+static int lower_bound(const struct kp_quant *q, int32_t bin)
+{
+    int lo = 0, hi = q->n;
+
+    while (lo < hi) {
+        int mid = (lo + hi) / 2;
+
+        if (q->pairs[mid].bin < bin)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static enum kp_code add_dense(struct kp_quant **q, struct kp_slab *slab, int32_t bin, uint64_t count)
+{
+    if (bin < (*q)->base || bin >= (*q)->base + (*q)->room) {
+        enum kp_code code = replace(q, slab, make_dense(slab, *q, bin, bin));
+
+        if (code)
+            return code;
+    }
+    (*q)->counts[bin - (*q)->base] += count;
+    (*q)->count += count;
+    return KP_OK;
+}
+
+static enum kp_code add_counts(struct kp_quant **q, struct kp_slab *slab, int32_t bin, uint64_t count)
+{
+    enum kp_code code = KP_OK;
+    int at;
+
+    if (!*q)
+        *q = make(slab, false, 1, 0);
+    if (!*q)
+        return KP_ENOMEM;
+    if ((*q)->dense)
+        return add_dense(q, slab, bin, count);
+    at = lower_bound(*q, bin);
+    if (at < (*q)->n && (*q)->pairs[at].bin == bin && (*q)->pairs[at].count + count <= UINT32_MAX) {
+        (*q)->pairs[at].count += (uint32_t)count;
+        (*q)->count += count;
+        return KP_OK;
+    }
+    if ((*q)->n && ((*q)->n >= SPARSE_MAX || count > UINT32_MAX || (at < (*q)->n && (*q)->pairs[at].bin == bin))) {
+        code = replace(q, slab, make_dense(slab, *q, bin, bin));
+        return code ? code : add_dense(q, slab, bin, count);
+    }
+    if (count > UINT32_MAX) {       /* the first and only bin: half as a seed, so that there is a range */
+        code = add_counts(q, slab, bin, UINT32_MAX);
+        return code ? code : add_counts(q, slab, bin, count - UINT32_MAX);
+    }
+    if ((*q)->n == (*q)->room && (code = grow_sparse(q, slab)) != KP_OK)
+        return code;
+    memmove((*q)->pairs + at + 1, (*q)->pairs + at, (size_t)((*q)->n - at) * sizeof *(*q)->pairs);
+    (*q)->pairs[at] = (struct pair){bin, (uint32_t)count};
+    (*q)->n++;
+    (*q)->count += count;
+    return KP_OK;
+}
+
+enum kp_code kp_quant_add(struct kp_quant **q, struct kp_slab *slab, int32_t bin)
+{
+    return add_counts(q, slab, bin, 1);
+}
+
+enum kp_code kp_quant_merge(struct kp_quant **into, struct kp_slab *slab, const struct kp_quant *from)
+{
+    enum kp_code code = KP_OK;
+
+    if (!from)
+        return KP_OK;
+    for (int i = 0; !code && !from->dense && i < from->n; i++)
+        code = add_counts(into, slab, from->pairs[i].bin, from->pairs[i].count);
+    for (int i = 0; !code && from->dense && i < from->room; i++)
+        if (from->counts[i])
+            code = add_counts(into, slab, from->base + i, from->counts[i]);
+    return code;
+}
+
+double kp_quant_value(const struct kp_quant *q, double p)
+{
+    long double want = ceill((long double)p * (long double)q->count);
+    uint64_t rank = want < 1 ? 1 : (uint64_t)want, seen = 0;
+    int32_t bin = 0;
+
+    if (rank > q->count)
+        rank = q->count;
+    for (int i = 0; seen < rank && i < (q->dense ? q->room : q->n); i++) {
+        seen += q->dense ? q->counts[i] : q->pairs[i].count;
+        bin = q->dense ? q->base + i : q->pairs[i].bin;
+    }
+    return representative(bin);
+}

@@ -1,0 +1,392 @@
+/* Zones from TZif bytes: RFC 8536. Only the data that tells offsets is kept. */
+#include "kpid/zone.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEADER = 44, TYPES_MAX = 256, TIMES_MAX = 100000, DAY_S = 86400, OFFSET_MAX_S = 26 * 3600 };
+
+/* When a rule of the footer begins, each year: "M3.5.0/2", "J60", "59". */
+struct change {
+    char form;          /* 'M', 'J', or 0 for days from 0 */
+    int month, week, wday, day;
+    int32_t time_s;     /* local, may be negative or over a day */
+};
+
+struct kp_zone {
+    size_t count;
+    int64_t *times;     /* owned; rising, seconds */
+    int32_t *offsets;   /* owned; from times[i] on */
+    int32_t first_s;    /* before times[0] */
+    bool has_footer, has_dst;
+    int32_t std_s, dst_s;   /* offsets */
+    struct change to_dst, to_std;
+};
+
+/* ---- Reading ---- */
+
+struct input {
+    const unsigned char *at, *end;
+};
+
+static uint32_t be32(const unsigned char *p)
+{
+    return ((uint32_t)p[0] << 24) | ((uint32_t)p[1] << 16) | ((uint32_t)p[2] << 8) | p[3];
+}
+
+static int64_t be64(const unsigned char *p)
+{
+    return (int64_t)(((uint64_t)be32(p) << 32) | be32(p + 4));
+}
+
+struct header {
+    unsigned char version;
+    uint32_t isut, isstd, leap, time, type, chars;
+};
+
+static bool read_header(struct input *in, struct header *h)
+{
+    const unsigned char *p = in->at;
+
+    if (in->end - p < HEADER || memcmp(p, "TZif", 4) != 0)
+        return false;
+    h->version = p[4];
+    h->isut = be32(p + 20);
+    h->isstd = be32(p + 24);
+    h->leap = be32(p + 28);
+    h->time = be32(p + 32);
+    h->type = be32(p + 36);
+    h->chars = be32(p + 40);
+    in->at += HEADER;
+    return h->time <= TIMES_MAX && h->type >= 1 && h->type <= TYPES_MAX && h->chars <= 65536 && h->leap <= TIMES_MAX &&
+           h->isut <= TYPES_MAX && h->isstd <= TYPES_MAX;
+}
+
+static size_t body_size(const struct header *h, size_t wide)
+{
+    return h->time * (wide + 1) + h->type * 6 + h->chars + h->leap * (wide + 4) + h->isstd + h->isut;
+}
+
+static enum kp_code bad(struct kp_err *err, const char *what)
+{
+    return kp_fail(err, KP_EINVAL, "zone: %s", what);
+}
+
+static enum kp_code read_body(struct kp_zone *zone, struct input *in, const struct header *h, size_t wide,
+                              struct kp_err *err)
+{
+    const unsigned char *times = in->at, *kinds, *types;
+
+    if ((size_t)(in->end - in->at) < body_size(h, wide))
+        return bad(err, "the file is cut short");
+    kinds = times + h->time * wide;
+    types = kinds + h->time;
+    in->at += body_size(h, wide);
+    zone->times = malloc((h->time + 1) * sizeof *zone->times);
+    zone->offsets = malloc((h->time + 1) * sizeof *zone->offsets);
+    if (!zone->times || !zone->offsets)
+        return kp_fail(err, KP_ENOMEM, "zone: out of memory");
+    for (uint32_t i = 0; i < h->type; i++) {
+        int32_t offset = (int32_t)be32(types + i * 6);
+
+        if (offset < -OFFSET_MAX_S || offset > OFFSET_MAX_S)
+            return bad(err, "an offset of more than a day");
+    }
+    zone->first_s = (int32_t)be32(types);
+    for (uint32_t i = 0; i < h->time; i++) {
+        int64_t at = wide == 8 ? be64(times + i * 8) : (int32_t)be32(times + i * 4);
+
+        if (kinds[i] >= h->type)
+            return bad(err, "a type that is not there");
+        if (i && at <= zone->times[i - 1])
+            return bad(err, "transitions out of order");
+        if (at < -(INT64_C(1) << 55) || at > INT64_C(1) << 55)
+            at = at < 0 ? -(INT64_C(1) << 55) + i : (INT64_C(1) << 55) + i;
+        zone->times[i] = at;
+        zone->offsets[i] = (int32_t)be32(types + kinds[i] * 6u);
+    }
+    zone->count = h->time;
+    return KP_OK;
+}
+
+/* ---- The footer: a POSIX TZ string ---- */
+
+static bool eat(struct input *in, char c)
+{
+    if (in->at == in->end || *in->at != (unsigned char)c)
+        return false;
+    in->at++;
+    return true;
+}
+
+static bool number(struct input *in, int most, int *value)
+{
+    bool any = false;
+
+    *value = 0;
+    while (in->at < in->end && *in->at >= '0' && *in->at <= '9') {
+        *value = *value * 10 + (*in->at++ - '0');
+        any = true;
+        if (*value > most)
+            return false;
+    }
+    return any;
+}
+
+static bool skip_name(struct input *in)
+{
+    const unsigned char *start = in->at;
+
+    if (eat(in, '<')) {
+        while (in->at < in->end && *in->at != '>')
+            in->at++;
+        return eat(in, '>');
+    }
+    while (in->at < in->end && ((*in->at >= 'a' && *in->at <= 'z') || (*in->at >= 'A' && *in->at <= 'Z')))
+        in->at++;
+    return in->at - start >= 3;
+}
+
+/* [+-]hh[:mm[:ss]] */
+static bool clock_time(struct input *in, int most_hours, int32_t *seconds)
+{
+    int sign = 1, h, m = 0, s = 0;
+
+    if (eat(in, '-'))
+        sign = -1;
+    else
+        eat(in, '+');
+    if (!number(in, most_hours, &h))
+        return false;
+    if (eat(in, ':') && (!number(in, 59, &m) || (eat(in, ':') && !number(in, 59, &s))))
+        return false;
+    *seconds = sign * (h * 3600 + m * 60 + s);
+    return true;
+}
+
+static bool change_rule(struct input *in, struct change *c)
+{
+    c->time_s = 2 * 3600;
+    if (eat(in, 'M')) {
+        c->form = 'M';
+        if (!number(in, 12, &c->month) || c->month < 1 || !eat(in, '.') || !number(in, 5, &c->week) || c->week < 1 ||
+            !eat(in, '.') || !number(in, 6, &c->wday))
+            return false;
+    } else {
+        c->form = eat(in, 'J') ? 'J' : 0;
+        if (!number(in, 365, &c->day) || (c->form && c->day < 1))
+            return false;
+    }
+    return !eat(in, '/') || clock_time(in, 167, &c->time_s);
+}
+
+static bool read_footer(struct kp_zone *zone, struct input *in)
+{
+    int32_t std, dst;
+
+    if (!eat(in, '\n'))
+        return false;
+    if (eat(in, '\n'))
+        return true;        /* no rule: the last offset stays */
+    if (!skip_name(in) || !clock_time(in, 24, &std))
+        return false;
+    zone->std_s = -std;
+    zone->has_footer = true;
+    if (eat(in, '\n'))
+        return true;
+    if (!skip_name(in))
+        return false;
+    zone->dst_s = zone->std_s + 3600;
+    if (in->at < in->end && *in->at != ',') {
+        if (!clock_time(in, 24, &dst))
+            return false;
+        zone->dst_s = -dst;
+    }
+    zone->has_dst = true;
+    return eat(in, ',') && change_rule(in, &zone->to_dst) && eat(in, ',') && change_rule(in, &zone->to_std) &&
+           eat(in, '\n');
+}
+
+/* ---- Making ---- */
+
+static enum kp_code parse(struct kp_zone *zone, struct input in, struct kp_err *err)
+{
+    struct header h;
+    enum kp_code code;
+
+    if (!read_header(&in, &h))
+        return bad(err, "no TZif file, or counts beyond reason");
+    if (h.version < '2')
+        return read_body(zone, &in, &h, 4, err);
+    if ((size_t)(in.end - in.at) < body_size(&h, 4))
+        return bad(err, "the file is cut short");
+    in.at += body_size(&h, 4);
+    if (!read_header(&in, &h))
+        return bad(err, "no second TZif header, or counts beyond reason");
+    code = read_body(zone, &in, &h, 8, err);
+    if (code)
+        return code;
+    return read_footer(zone, &in) ? KP_OK : bad(err, "the footer's rule can't be read");
+}
+
+struct kp_zone *kp_zone_new(const void *tzif, size_t len, struct kp_err *err)
+{
+    struct kp_zone *zone = calloc(1, sizeof *zone);
+    struct input in = {tzif, (const unsigned char *)tzif + len};
+
+    if (!zone) {
+        kp_fail(err, KP_ENOMEM, "zone: out of memory");
+        return NULL;
+    }
+    if (len && parse(zone, in, err))
+        kp_zone_destroy(&zone);
+    return zone;
+}
+
+void kp_zone_destroy(struct kp_zone **zone)
+{
+    if (!*zone)
+        return;
+    free((*zone)->times);
+    free((*zone)->offsets);
+    free(*zone);
+    *zone = NULL;
+}
+
+/* ---- Offsets ---- */
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* Local midnight-based seconds of a change in a year. */
+static int64_t change_at(const struct change *c, int year)
+{
+    int64_t jan1 = kp_civil_to_day(year, 1, 1), day;
+    int first, next;
+
+    if (c->form == 0)
+        return (jan1 + c->day) * DAY_S + c->time_s;
+    if (c->form == 'J')     /* day 60 is the first of March in every year */
+        return (c->day < 60 ? jan1 + c->day - 1 : kp_civil_to_day(year, 3, 1) + c->day - 60) * DAY_S + c->time_s;
+    day = kp_civil_to_day(year, c->month, 1);
+    first = (c->wday + 6) % 7 - kp_weekday(day);        /* the rule counts days from Sunday */
+    first = first < 0 ? first + 7 : first;
+    next = c->month == 12 ? 31 : (int)(kp_civil_to_day(year, c->month + 1, 1) - day);
+    first += (c->week - 1) * 7;
+    if (first >= next)
+        first -= 7;
+    return (day + first) * DAY_S + c->time_s;
+}
+
+static int32_t footer_offset(const struct kp_zone *zone, int64_t at_s)
+{
+    int year, month, mday;
+    int64_t on, off;
+
+    if (!zone->has_dst)
+        return zone->std_s;
+    kp_civil_of_day(floor_div(at_s + zone->std_s, DAY_S), &year, &month, &mday);
+    on = change_at(&zone->to_dst, year) - zone->std_s;
+    off = change_at(&zone->to_std, year) - zone->dst_s;
+    if (on < off)
+        return at_s >= on && at_s < off ? zone->dst_s : zone->std_s;
+    return at_s >= off && at_s < on ? zone->std_s : zone->dst_s;
+}
+
+int32_t kp_zone_offset_s(const struct kp_zone *zone, int64_t at_ms)
+{
+    int64_t at_s = floor_div(at_ms, 1000);
+    size_t lo = 0, hi = zone->count;
+
+    if (hi == 0 || at_s >= zone->times[hi - 1]) {
+        if (zone->has_footer)
+            return footer_offset(zone, at_s);
+        return hi ? zone->offsets[hi - 1] : zone->first_s;
+    }
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+
+        if (zone->times[mid] <= at_s)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo ? zone->offsets[lo - 1] : zone->first_s;
+}
+
+int64_t kp_zone_day(const struct kp_zone *zone, int64_t at_ms)
+{
+    return floor_div(at_ms + (int64_t)kp_zone_offset_s(zone, at_ms) * 1000, KP_DAY_MS);
+}
+
+/* The first instant at or after lo, and not after hi, from which local time is never before local_ms again. The
+ * difference "local time minus local_ms" changes sign within [lo, hi]; a change of the offset may make it jump. */
+static int64_t first_reaching(const struct kp_zone *zone, int64_t local_ms, int64_t lo, int64_t hi)
+{
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+
+        if (mid + (int64_t)kp_zone_offset_s(zone, mid) * 1000 >= local_ms)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
+int64_t kp_zone_instant(const struct kp_zone *zone, int64_t day, int32_t clock_ms)
+{
+    int64_t local = day * KP_DAY_MS + clock_ms;
+    int64_t best = INT64_MAX, around[2];
+
+    /* The offsets a day before and after are all that can be in force there, but for zones that change twice within
+     * two days, which the search below takes care of. */
+    around[0] = local - (int64_t)kp_zone_offset_s(zone, local - KP_DAY_MS) * 1000;
+    around[1] = local - (int64_t)kp_zone_offset_s(zone, local + KP_DAY_MS) * 1000;
+    for (int i = 0; i < 2; i++) {
+        int64_t at = around[i];
+
+        if (at + (int64_t)kp_zone_offset_s(zone, at) * 1000 == local && at < best)
+            best = at;
+    }
+    if (best != INT64_MAX)
+        return best;
+    return first_reaching(zone, local, local - 2 * KP_DAY_MS, local + 2 * KP_DAY_MS);
+}
+
+int64_t kp_zone_day_start(const struct kp_zone *zone, int64_t day)
+{
+    return kp_zone_instant(zone, day, 0);
+}
+
+/* ---- Periods ---- */
+
+static int64_t months_start(const struct kp_zone *zone, int64_t day, int months, int shift)
+{
+    int year, month, mday, index;
+
+    kp_civil_of_day(day, &year, &month, &mday);
+    index = (year * 12 + month - 1) / months + shift;
+    return kp_zone_day_start(zone, kp_civil_to_day(index * months / 12, index * months % 12 + 1, 1));
+}
+
+int64_t kp_period_start(const struct kp_zone *zone, enum kp_period period, int week_start, int64_t at_ms, int shift)
+{
+    int64_t day = kp_zone_day(zone, at_ms);
+
+    switch (period) {
+    case KP_PER_DAY:
+        return kp_zone_day_start(zone, day + shift);
+    case KP_PER_WEEK:
+        return kp_zone_day_start(zone, day - (kp_weekday(day) - week_start + 7) % 7 + (int64_t)shift * 7);
+    case KP_PER_MONTH:
+        return months_start(zone, day, 1, shift);
+    case KP_PER_QUARTER:
+        return months_start(zone, day, 3, shift);
+    case KP_PER_YEAR:
+        return months_start(zone, day, 12, shift);
+    }
+    return at_ms;
+}

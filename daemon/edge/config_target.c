@@ -1,0 +1,116 @@
+/* targets: what a KPI is to reach in a period, and for whom. */
+#include "config_read.h"
+
+#include <string.h>
+
+#define AT(field) offsetof(struct kp_target_cfg, field)
+
+enum { SELECT_MAX = 16 };
+
+static const struct kp_word periods[] = {{"day", KP_PER_DAY, false},         {"week", KP_PER_WEEK, false},
+                                         {"month", KP_PER_MONTH, false},     {"quarter", KP_PER_QUARTER, false},
+                                         {"year", KP_PER_YEAR, false},       {NULL, 0, false}};
+
+static KP_READER(read_kpi)
+{
+    struct kp_target_cfg *target = into;
+
+    target->kpi_loc = node->loc;
+    kp_read_text(ld, node, &target->kpi, key);
+}
+
+static KP_READER(read_value)
+{
+    struct kp_target_cfg *target = into;
+
+    (void)key;
+    if (kp_number(ld, node, &target->value, NULL) && target->value < 0)
+        kp_complain(ld, node->loc, "must not be negative");
+}
+
+static KP_READER(read_for)
+{
+    struct kp_target_cfg *target = into;
+
+    (void)key;
+    if (!kp_want_some(ld, node, KP_NODE_MAP, SELECT_MAX))
+        return;
+    for (const struct kp_node *entry = node->first; entry; entry = entry->next) {
+        struct kp_selector *select = kp_grow(ld, &target->select, &target->nselect, sizeof *target->select);
+        size_t back = kp_path_key(ld, entry->key);
+
+        if (select) {
+            select->key = kp_copy(ld, entry->key);
+            kp_read_text(ld, entry, &select->value, &(struct kp_key){.max = 1024});
+        }
+        kp_path_back(ld, back);
+    }
+}
+
+const struct kp_key kp_target_keys[] = {
+    {.name = "kpi", .need = KP_REQUIRED, .read = read_kpi, .max = 64},
+    {.name = "per", .need = KP_REQUIRED, .read = kp_read_word, .at = AT(per), .words = periods},
+    {.name = "value", .need = KP_REQUIRED, .read = read_value},
+    {.name = "level", .read = kp_read_text, .at = AT(level), .max = 64},
+    {.name = "for", .read = read_for},
+    {.name = "ramp", .need = KP_LATER},
+    {.name = NULL},
+};
+
+KP_READER(kp_read_targets)
+{
+    size_t i = 0;
+
+    (void)into;
+    (void)key;
+    if (!kp_want_some(ld, node, KP_NODE_LIST, KP_TARGETS_MAX))
+        return;
+    for (const struct kp_node *item = node->first; item; item = item->next) {
+        struct kp_target_cfg *target = kp_grow(ld, &ld->config->targets, &ld->config->ntargets, sizeof *target);
+        size_t back = kp_path_index(ld, i++);
+
+        if (target) {
+            target->loc = item->loc;
+            kp_read_map(ld, item, kp_target_keys, target);
+        }
+        kp_path_back(ld, back);
+    }
+}
+
+/* Levels by name, for a fault that suggests the nearest. */
+static void complain_level(struct kp_loader *ld, struct kp_loc loc, const char *level)
+{
+    const struct kp_roster_cfg *roster = &ld->config->roster;
+    const char *known[KP_LEVELS_MAX + 1];
+    size_t count = 0;
+
+    known[count++] = "company";
+    for (size_t i = 0; i < roster->nlevels; i++)
+        known[count++] = roster->levels[i];
+    kp_complain_unknown(ld, loc, "level", level, known, count);
+}
+
+void kp_check_targets(struct kp_loader *ld)
+{
+    struct kp_config *config = ld->config;
+
+    for (size_t i = 0; i < config->ntargets; i++) {
+        struct kp_target_cfg *target = &config->targets[i];
+        size_t back = kp_path_key(ld, "targets"), inner;
+        int kpi = target->kpi ? kp_find_kpi(config, target->kpi, strlen(target->kpi)) : -1;
+
+        kp_path_index(ld, i);
+        inner = kp_path_key(ld, "kpi");
+        if (target->kpi && kpi < 0)
+            kp_complain_kpi(ld, target->kpi_loc, target->kpi);
+        else if (kpi >= 0 && config->kpis[kpi].nby)
+            kp_complain(ld, target->kpi_loc, "\"%s\" is grouped by a field; targets are for the roster's levels",
+                        target->kpi);
+        kp_path_back(ld, inner);
+        inner = kp_path_key(ld, "level");
+        if (target->level && strcmp(target->level, "company") != 0 && kp_find_level(config, target->level) < 0)
+            complain_level(ld, target->loc, target->level);
+        kp_path_back(ld, inner);
+        kp_path_back(ld, back);
+    }
+}
