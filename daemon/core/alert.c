@@ -297,8 +297,6 @@ static void render(struct kp_alerts *alerts, struct kp_alert *a)
         [KP_PH_RULE] = cfg->name,
     };
 
-    if (a->node == KP_COMPANY)
-        texts[KP_PH_NAME] = texts[KP_PH_KEY] = "company";
     kp_number_text(a->value.value, a->value.has, kpi->unit, value, sizeof value);
     kp_number_text(a->target, !isnan(a->target), kpi->unit, target, sizeof target);
     kp_number_text(a->ratio, !isnan(a->ratio), "%", percent, sizeof percent);

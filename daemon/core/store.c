@@ -314,7 +314,7 @@ const char *kp_store_name(const struct kp_store *store, uint32_t node)
 
     if (cold->member && cold->member->name)
         return cold->member->name;
-    return cold->key;
+    return node == KP_COMPANY ? "company" : cold->key;
 }
 
 int kp_store_path(const struct kp_store *store, uint32_t node, uint32_t path[KP_DEPTH_MAX])

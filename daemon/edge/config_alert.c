@@ -83,9 +83,10 @@ const struct kp_key kp_bound_keys[] = {
 
 static KP_READER(read_bound)
 {
-    struct kp_bound *bound = (struct kp_bound *)(void *)((char *)into + key->at);
+    struct kp_bound *bound = into;
     size_t before = ld->faults->count;
 
+    (void)key;
     if (kp_read_map(ld, node, kp_bound_keys, bound) && !bound->set && ld->faults->count == before)
         kp_complain(ld, node->loc, "needs \"below\" or \"above\"");
 }

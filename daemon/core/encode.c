@@ -1,0 +1,193 @@
+#include "kpid/encode.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void put_place(struct kp_out *out, struct kp_engine *engine, uint32_t node)
+{
+    struct kp_place place;
+
+    kp_engine_place(engine, node, &place);
+    kp_out_text(out, "level");
+    kp_out_text(out, kp_engine_level_name(engine, place.level));
+    kp_out_text(out, "key");
+    kp_out_str(out, place.key.s, place.key.len);
+    kp_out_text(out, "name");
+    kp_out_text(out, place.name);
+    kp_out_text(out, "path");
+    kp_out_array(out, place.npath);
+    for (size_t i = 0; i < place.npath; i++)
+        kp_out_str(out, place.path[i].s, place.path[i].len);
+    kp_out_end(out);
+}
+
+/* ---- Snapshots ---- */
+
+static bool among(const struct kp_str *list, size_t n, const char *text)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strlen(text) == list[i].len && memcmp(text, list[i].s, list[i].len) == 0)
+            return true;
+    return list == NULL;
+}
+
+static bool is_wanted(const struct kp_wanted *wanted, const struct kp_cell_view *cell)
+{
+    return !wanted || (among(wanted->kpis, wanted->nkpis, cell->kpi->name) &&
+                       among(wanted->windows, wanted->nwindows, cell->window->text));
+}
+
+static void put_cell(struct kp_out *out, const struct kp_cell_view *cell)
+{
+    static const char *const statuses[] = {NULL, "ok", "warning", "critical"};
+    bool has_target = !isnan(cell->target);
+
+    kp_out_text(out, cell->window->text);
+    kp_out_map(out, 2u + has_target + (cell->status != KP_STATUS_NONE));
+    kp_out_text(out, "value");
+    kp_out_real(out, cell->number.has ? cell->number.value : (double)NAN);
+    kp_out_text(out, "n");
+    kp_out_uint(out, cell->number.n);
+    if (has_target) {
+        kp_out_text(out, "target");
+        kp_out_real(out, cell->target);
+    }
+    if (cell->status != KP_STATUS_NONE) {
+        kp_out_text(out, "status");
+        kp_out_text(out, statuses[cell->status]);
+    }
+    kp_out_end(out);
+}
+
+/* Cells from `first` on that are of the same KPI and wanted; *next is the first of another KPI. */
+static size_t count_wanted(const struct kp_cell_view *cells, size_t n, size_t first, const struct kp_wanted *wanted,
+                           size_t *next)
+{
+    size_t count = 0, i = first;
+
+    for (; i < n && cells[i].kpi == cells[first].kpi; i++)
+        count += is_wanted(wanted, &cells[i]);
+    *next = i;
+    return count;
+}
+
+static void put_kpis(struct kp_out *out, const struct kp_cell_view *cells, size_t n, const struct kp_wanted *wanted)
+{
+    size_t kpis = 0, next;
+
+    for (size_t i = 0; i < n; i = next)
+        kpis += count_wanted(cells, n, i, wanted, &next) > 0;
+    kp_out_text(out, "kpis");
+    kp_out_map(out, kpis);
+    for (size_t i = 0; i < n; i = next) {
+        size_t windows = count_wanted(cells, n, i, wanted, &next);
+
+        if (windows == 0)
+            continue;
+        kp_out_text(out, cells[i].kpi->name);
+        kp_out_map(out, windows);
+        for (size_t k = i; k < next; k++)
+            if (is_wanted(wanted, &cells[k]))
+                put_cell(out, &cells[k]);
+        kp_out_end(out);
+    }
+    kp_out_end(out);
+}
+
+static void put_head(struct kp_out *out, const char *kind, uint64_t seq)
+{
+    kp_out_text(out, "v");
+    kp_out_int(out, 1);
+    kp_out_text(out, "kind");
+    kp_out_text(out, kind);
+    kp_out_text(out, "seq");
+    kp_out_uint(out, seq);
+}
+
+void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t node, uint64_t seq, bool full,
+                        const struct kp_wanted *wanted)
+{
+    const struct kp_cell_view *cells;
+    size_t n = kp_engine_read(engine, node, &cells);
+
+    kp_out_map(out, 10);
+    put_head(out, "snapshot", seq);
+    kp_out_text(out, "full");
+    kp_out_bool(out, full);
+    kp_out_text(out, "time");
+    kp_out_int(out, kp_engine_now(engine) < 0 ? 0 : kp_engine_now(engine));
+    put_place(out, engine, node);
+    put_kpis(out, cells, n, wanted);
+    kp_out_end(out);
+}
+
+/* ---- Alerts ---- */
+
+const char *kp_encode_alert_kind(const struct kp_alert *alert)
+{
+    return alert->quiet ? "pending" : "alert";
+}
+
+static void put_what(struct kp_out *out, const struct kp_alert *alert)
+{
+    static const char *const states[] = {"inactive", "pending", "firing", "resolved"};
+
+    kp_out_text(out, "state");
+    kp_out_text(out, states[alert->state]);
+    kp_out_text(out, "severity");
+    kp_out_text(out, alert->severity == KP_SEVERITY_CRITICAL ? "critical" : "warning");
+    kp_out_text(out, "value");
+    kp_out_real(out, alert->value.has ? alert->value.value : (double)NAN);
+    kp_out_text(out, "target");
+    kp_out_real(out, alert->target);
+    kp_out_text(out, "expected");
+    kp_out_nil(out);
+    kp_out_text(out, "ratio");
+    kp_out_real(out, alert->ratio);
+    kp_out_text(out, "threshold");
+    kp_out_real(out, alert->threshold);
+    kp_out_text(out, "p");
+    kp_out_nil(out);
+    kp_out_text(out, "n");
+    kp_out_uint(out, alert->value.n);
+}
+
+void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct kp_alert *alert, uint64_t seq)
+{
+    char id[24];
+
+    snprintf(id, sizeof id, "%016llx", (unsigned long long)alert->id);
+    kp_out_map(out, 28);
+    put_head(out, "alert", seq);
+    kp_out_text(out, "id");
+    kp_out_text(out, id);
+    kp_out_text(out, "rule");
+    kp_out_text(out, alert->rule->name);
+    kp_out_text(out, "kpi");
+    kp_out_text(out, alert->rule->kpi);
+    kp_out_text(out, "window");
+    kp_out_text(out, alert->rule->window.text);
+    put_place(out, engine, alert->node);
+    put_what(out, alert);
+    kp_out_text(out, "since");
+    kp_out_int(out, alert->since_ms);
+    kp_out_text(out, "time");
+    kp_out_int(out, alert->time_ms);
+    kp_out_text(out, "reason");
+    kp_out_text(out, alert->reason);
+    kp_out_text(out, "events");
+    kp_out_array(out, alert->nevents);
+    for (size_t i = 0; i < alert->nevents; i++)
+        kp_out_str(out, alert->events[i].s, alert->events[i].len);
+    kp_out_end(out);
+    kp_out_text(out, "message");
+    kp_out_text(out, alert->message);
+    kp_out_text(out, "coaching");
+    kp_out_text(out, alert->rule->coaching);
+    kp_out_text(out, "acked_by");
+    kp_out_nil(out);
+    kp_out_text(out, "silenced");
+    kp_out_bool(out, false);
+    kp_out_end(out);
+}

@@ -1,0 +1,26 @@
+/* The messages that kpid sends: one place knows their keys, so that a snapshot and a query cannot disagree. */
+#ifndef KPID_ENCODE_H
+#define KPID_ENCODE_H
+
+#include "kpid/engine.h"
+#include "kpid/out.h"
+
+/* What of a key is wanted; NULL lists: everything. */
+struct kp_wanted {
+    const struct kp_str *kpis;
+    size_t nkpis;
+    const struct kp_str *windows;
+    size_t nwindows;
+};
+
+/* Append the map of a key's snapshot. wanted may be NULL. */
+void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t node, uint64_t seq, bool full,
+                        const struct kp_wanted *wanted);
+
+/* Append the map of an alert. */
+void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct kp_alert *alert, uint64_t seq);
+
+/* "alert" or "pending": the kind of topic that it belongs on. */
+const char *kp_encode_alert_kind(const struct kp_alert *alert);
+
+#endif

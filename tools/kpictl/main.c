@@ -1,0 +1,124 @@
+#include "kpictl.h"
+
+#include "faults.h"
+#include "nearest.h"
+
+#include "config.h"
+
+#include "kpid/zone.h"
+
+#include <locale.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct sub {
+    const char *name, *what;
+    int (*run)(int argc, char **argv);
+} subs[] = {
+    {"check", "read a configuration and say every fault in it", kpictl_check},
+    {"emit", "send events from a file to the daemon", kpictl_emit},
+    {"watch", "follow alerts or snapshots", kpictl_watch},
+    {"top", "a live table of everybody's KPIs", kpictl_top},
+    {"get", "the numbers of one level, team or rep, once", kpictl_get},
+    {"status", "is the daemon well, and what has it counted", kpictl_status},
+    {"replay", "run a file of events through a configuration, without a daemon", kpictl_replay},
+    {"simulate", "invent a sales floor and emit what it does", kpictl_simulate},
+};
+enum { SUBS = sizeof subs / sizeof *subs };
+
+static void usage(FILE *to)
+{
+    fputs("usage: kpictl SUBCOMMAND [OPTION]...\n\n", to);
+    for (int i = 0; i < SUBS; i++)
+        fprintf(to, "  %-10s %s\n", subs[i].name, subs[i].what);
+    fputs("\nkpictl SUBCOMMAND --help teaches it by examples. kpictl --version tells the version.\n"
+          "Exit status: 0 well, 1 failed or something was rejected, 2 wrong use or configuration.\n",
+          to);
+}
+
+static int say(const char *sub, const char *fmt, va_list args, int status)
+{
+    fprintf(stderr, "kpictl %s: ", sub);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    return status;
+}
+
+int kpictl_wrong(const char *sub, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(sub, fmt, args, EXIT_WRONG);
+    va_end(args);
+    fprintf(stderr, "kpictl %s --help shows how it is used\n", sub);
+    return EXIT_WRONG;
+}
+
+int kpictl_failed(const char *sub, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(sub, fmt, args, EXIT_FAILED);
+    va_end(args);
+    return EXIT_FAILED;
+}
+
+bool kpictl_load(const char *file, struct kp_config *config)
+{
+    struct kp_fault_list faults;
+    bool ok;
+
+    kp_fault_list_init(&faults, file);
+    ok = kp_config_load(file, config, &faults.faults) == 0;
+    if (!ok)
+        kp_fault_list_print(&faults, stderr);
+    kp_fault_list_release(&faults);
+    return ok;
+}
+
+bool kpictl_time(const char *text, int64_t *at_ms)
+{
+    char *end;
+
+    if (kp_rfc3339_parse(text, strlen(text), at_ms))
+        return true;
+    *at_ms = strtoll(text, &end, 10);
+    return *text && !*end && *at_ms >= 0;
+}
+
+static int unknown(const char *name)
+{
+    struct kp_nearest nearest = {.word = name};
+
+    for (int i = 0; i < SUBS; i++)
+        kp_nearest_offer(&nearest, subs[i].name);
+    fprintf(stderr, "kpictl: no subcommand \"%s\"", name);
+    if (nearest.best)
+        fprintf(stderr, "; did you mean \"%s\"?", nearest.best);
+    fputs("\nkpictl --help lists them\n", stderr);
+    return EXIT_WRONG;
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_WRONG;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return EXIT_WELL;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("kpictl " KPID_VERSION);
+        return EXIT_WELL;
+    }
+    for (int i = 0; i < SUBS; i++)
+        if (strcmp(argv[1], subs[i].name) == 0)
+            return subs[i].run(argc - 1, argv + 1);
+    return unknown(argv[1]);
+}
