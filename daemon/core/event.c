@@ -490,6 +490,11 @@ enum kp_next kp_decode_next(struct kp_decoder *dec, struct kp_event *ev, enum kp
     return *reason == KP_ACCEPTED ? KP_NEXT_EVENT : KP_NEXT_REJECT;
 }
 
+bool kp_decode_is_json(const struct kp_decoder *dec)
+{
+    return dec->is_json;
+}
+
 uint32_t kp_decode_index(const struct kp_decoder *dec)
 {
     return dec->next ? dec->next - 1 : 0;

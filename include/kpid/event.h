@@ -93,6 +93,9 @@ enum kp_reason kp_decode_begin(struct kp_decoder *dec, const void *bytes, size_t
 enum kp_next { KP_NEXT_END, KP_NEXT_EVENT, KP_NEXT_REJECT };
 enum kp_next kp_decode_next(struct kp_decoder *dec, struct kp_event *ev, enum kp_reason *reason);
 
+/* Was the message that was begun last read as JSON? Its strings then lie in the decoder. */
+bool kp_decode_is_json(const struct kp_decoder *dec);
+
 /* Index in the message of the last event or rejection that kp_decode_next gave, from 0. */
 uint32_t kp_decode_index(const struct kp_decoder *dec);
 

@@ -1,0 +1,35 @@
+/* The control socket: a ROUTER that answers {"op": ...}.
+ *
+ * Short answers are given at once. `get` goes forward a bounded number of keys a turn, a few requests beside each other,
+ * so that asking for everything does not keep events waiting. */
+#ifndef KPID_CONTROL_H
+#define KPID_CONTROL_H
+
+#include "ingest.h"
+#include "publish.h"
+
+#include "kpid/engine.h"
+
+struct kp_control;
+
+/* What the answers are made of; all borrowed. */
+struct kp_control_world {
+    const struct kp_config *config;
+    struct kp_engine *engine;
+    const struct kp_ingest *ingest;
+    const struct kp_publish *publish;
+};
+
+struct kp_control *kp_control_open(void *zmq, const struct kp_control_world *world, int64_t steady_ms,
+                                   struct kp_err *err) KP_CHECK;
+void kp_control_close(struct kp_control **control);
+
+/* NULL when there is none. */
+void *kp_control_socket(const struct kp_control *control);
+
+/* Take requests, go forward in those that take longer. True: there is more to do now. */
+bool kp_control_turn(struct kp_control *control, int64_t steady_ms);
+/* Is a request on its way? Then no key may be forgotten. */
+bool kp_control_busy(const struct kp_control *control);
+
+#endif

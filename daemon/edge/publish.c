@@ -1,0 +1,310 @@
+#include "publish.h"
+
+#include "log.h"
+#include "socket.h"
+
+#include "kpid/encode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    SEND_TURN = 64,         /* keys published a turn */
+    LOOK_TURN = 4096,       /* keys looked at a turn */
+    PREFIXES_MAX = 64,      /* new subscribers waiting; more make it a pass over everything */
+    PREFIX_LEN = 512,
+    TOPIC_MAX = 4096,
+};
+
+struct prefix {
+    char text[PREFIX_LEN];
+    size_t len;
+};
+
+enum pass_kind { PASS_CHANGED, PASS_FULL, PASS_PREFIX };
+struct pass {
+    bool running;
+    enum pass_kind kind;
+    uint32_t next;          /* node */
+    struct prefix prefix;
+};
+
+struct kp_publish {
+    const struct kp_config *config;     /* borrowed */
+    void *socket;                       /* owned; NULL: nothing is published */
+    struct kp_out *out;                 /* owned */
+    char endpoint[KP_ENDPOINT_MAX];
+    int64_t changed_at, full_at;        /* when the next pass is due */
+    struct pass pass;                   /* of changed ones, or of all */
+    struct pass extra;                  /* for a new subscriber */
+    struct prefix waiting[PREFIXES_MAX];
+    size_t nwaiting;
+    bool may_sweep;
+    struct kp_publish_stats stats;
+};
+
+/* ---- Opening ---- */
+
+static enum kp_code open_socket(struct kp_publish *publish, void *zmq, struct kp_err *err)
+{
+    const struct kp_config *config = publish->config;
+    const struct {
+        int option, value;
+    } options[] = {{ZMQ_SNDHWM, config->publish_hwm}, {ZMQ_LINGER, KP_LINGER_MS}, {ZMQ_XPUB_VERBOSER, 1},
+                   {ZMQ_XPUB_NODROP, 1}};
+
+    publish->socket = zmq_socket(zmq, ZMQ_XPUB);
+    if (!publish->socket)
+        return kp_fail(err, KP_EIO, "publish: %s", zmq_strerror(errno));
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        enum kp_code code = kp_socket_set(publish->socket, options[i].option, options[i].value, err);
+
+        if (code)
+            return code;
+    }
+    return kp_socket_open(publish->socket, "publish", config->publish_endpoint, true, publish->endpoint, err);
+}
+
+struct kp_publish *kp_publish_open(void *zmq, const struct kp_config *config, struct kp_err *err)
+{
+    struct kp_publish *publish = calloc(1, sizeof *publish);
+
+    if (!publish) {
+        kp_fail(err, KP_ENOMEM, "publish: out of memory");
+        return NULL;
+    }
+    publish->config = config;
+    publish->out = kp_out_new(config->publish_json, err);
+    if (!publish->out || (config->publish_endpoint && open_socket(publish, zmq, err)))
+        kp_publish_close(&publish);
+    return publish;
+}
+
+void kp_publish_close(struct kp_publish **publish)
+{
+    if (!*publish)
+        return;
+    if ((*publish)->socket)
+        zmq_close((*publish)->socket);
+    kp_out_destroy(&(*publish)->out);
+    free(*publish);
+    *publish = NULL;
+}
+
+void *kp_publish_socket(const struct kp_publish *publish)
+{
+    return publish->socket;
+}
+
+const char *kp_publish_endpoint(const struct kp_publish *publish)
+{
+    return publish->socket ? publish->endpoint : NULL;
+}
+
+/* ---- Sending ---- */
+
+static bool send_frames(struct kp_publish *publish, const char *topic, size_t topic_len, const void *bytes, size_t len)
+{
+    return zmq_send(publish->socket, topic, topic_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+           zmq_send(publish->socket, bytes, len, ZMQ_DONTWAIT) >= 0;
+}
+
+/* When a queue is full, the message goes to those that have room, and is counted as dropped for the others. */
+static void send_message(struct kp_publish *publish, const char *topic, size_t topic_len)
+{
+    size_t len;
+    const void *bytes = kp_out_bytes(publish->out, &len);
+    struct kp_err err;
+
+    if (!bytes) {
+        publish->stats.dropped++;
+        return;
+    }
+    if (send_frames(publish, topic, topic_len, bytes, len))
+        return;
+    publish->stats.dropped++;
+    if (errno != EAGAIN || kp_socket_set(publish->socket, ZMQ_XPUB_NODROP, 0, &err))
+        return;
+    send_frames(publish, topic, topic_len, bytes, len);
+    if (kp_socket_set(publish->socket, ZMQ_XPUB_NODROP, 1, &err))
+        kp_log(KP_LOG_ERROR, "event=publish_option error=\"%s\"", err.text);
+}
+
+void kp_publish_alert(struct kp_publish *publish, struct kp_engine *engine, const struct kp_alert *alert)
+{
+    char topic[TOPIC_MAX];
+    size_t len;
+
+    publish->stats.alerts++;
+    if (!publish->socket)
+        return;
+    publish->stats.seq++;
+    len = kp_engine_topic(engine, kp_encode_alert_kind(alert), alert->node, topic, sizeof topic);
+    kp_out_clear(publish->out);
+    kp_encode_alert(publish->out, engine, alert, publish->stats.seq);
+    send_message(publish, topic, len);
+}
+
+static void publish_node(struct kp_publish *publish, struct kp_engine *engine, uint32_t node, bool full,
+                         const char *topic, size_t len)
+{
+    publish->stats.snapshots++;
+    publish->stats.seq++;
+    kp_out_clear(publish->out);
+    kp_encode_snapshot(publish->out, engine, node, publish->stats.seq, full, NULL);
+    send_message(publish, topic, len);
+}
+
+/* ---- Passes ---- */
+
+/* Does the pass want this node? Tells its topic. */
+static bool wants(const struct kp_publish *publish, const struct pass *pass, const struct kp_engine *engine,
+                  uint32_t node, char *topic, size_t *len)
+{
+    if (!publish->stats.subscriptions)
+        return false;
+    if (pass->kind == PASS_CHANGED ? !kp_engine_changed(engine, node) : !kp_engine_visible(engine, node))
+        return false;
+    *len = kp_engine_topic(engine, "snapshot", node, topic, TOPIC_MAX);
+    return pass->kind != PASS_PREFIX ||
+           (*len >= pass->prefix.len && memcmp(topic, pass->prefix.text, pass->prefix.len) == 0);
+}
+
+/* Go forward in a pass. The one over changed keys also sees to those that are to be forgotten. */
+static void go_forward(struct kp_publish *publish, struct kp_engine *engine, struct pass *pass, int send, int look)
+{
+    uint32_t nodes = kp_engine_nodes(engine);
+    char topic[TOPIC_MAX];
+    size_t len;
+
+    for (; pass->next < nodes && send > 0 && look > 0; pass->next++, look--) {
+        bool wanted = wants(publish, pass, engine, pass->next, topic, &len);
+
+        if (wanted) {
+            publish_node(publish, engine, pass->next, pass->kind != PASS_CHANGED, topic, len);
+            send--;
+        }
+        if (pass->kind == PASS_PREFIX)
+            continue;
+        if (kp_engine_changed(engine, pass->next))
+            kp_engine_seen(engine, pass->next);
+        else if (!wanted && publish->may_sweep)
+            kp_engine_sweep(engine, pass->next);
+    }
+    pass->running = pass->next < nodes;
+}
+
+static void begin_due(struct kp_publish *publish, int64_t steady_ms)
+{
+    struct pass *pass = &publish->pass;
+
+    if (pass->running || steady_ms < publish->changed_at)
+        return;
+    *pass = (struct pass){.running = true, .kind = PASS_CHANGED};
+    publish->changed_at = steady_ms + publish->config->publish_interval_ms;
+    if (steady_ms >= publish->full_at) {
+        pass->kind = PASS_FULL;
+        publish->full_at = steady_ms + publish->config->publish_full_ms;
+        publish->stats.full_passes++;
+    }
+}
+
+static void begin_extra(struct kp_publish *publish)
+{
+    if (publish->extra.running || publish->nwaiting == 0)
+        return;
+    publish->extra = (struct pass){.running = true, .kind = PASS_PREFIX, .prefix = publish->waiting[0]};
+    publish->nwaiting--;
+    memmove(publish->waiting, publish->waiting + 1, publish->nwaiting * sizeof *publish->waiting);
+    publish->stats.prefix_passes++;
+}
+
+/* ---- Subscribers ---- */
+
+static void greet(struct kp_publish *publish, const char *text, size_t len)
+{
+    static const char kind[] = "snapshot/";
+    size_t common = len < sizeof kind - 1 ? len : sizeof kind - 1;
+
+    if (memcmp(text, kind, common) != 0)
+        return;     /* nobody's snapshots begin so */
+    for (size_t i = 0; i < publish->nwaiting; i++)
+        if (publish->waiting[i].len == len && memcmp(publish->waiting[i].text, text, len) == 0)
+            return;
+    if (len > PREFIX_LEN || publish->nwaiting == PREFIXES_MAX) {
+        publish->stats.prefix_refused++;
+        publish->full_at = 0;       /* the next pass is over everything, so it gets its snapshots in a moment */
+        return;
+    }
+    memcpy(publish->waiting[publish->nwaiting].text, text, len);
+    publish->waiting[publish->nwaiting++].len = len;
+}
+
+static void take_subscriptions(struct kp_publish *publish)
+{
+    for (int i = 0; i < 1024; i++) {
+        zmq_msg_t msg;
+        const char *text;
+        size_t len;
+
+        zmq_msg_init(&msg);
+        if (zmq_msg_recv(&msg, publish->socket, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&msg);
+            return;
+        }
+        text = zmq_msg_data(&msg);
+        len = zmq_msg_size(&msg);
+        if (len && text[0] == 1) {
+            publish->stats.subscriptions++;
+            greet(publish, text + 1, len - 1);
+        } else if (len && text[0] == 0 && publish->stats.subscriptions) {
+            publish->stats.subscriptions--;
+        }
+        zmq_msg_close(&msg);
+    }
+}
+
+bool kp_publish_turn(struct kp_publish *publish, struct kp_engine *engine, int64_t steady_ms, bool sweep)
+{
+    publish->may_sweep = sweep;
+    if (publish->socket)
+        take_subscriptions(publish);
+    begin_extra(publish);
+    if (publish->extra.running)
+        go_forward(publish, engine, &publish->extra, SEND_TURN, LOOK_TURN);
+    begin_due(publish, steady_ms);
+    if (publish->pass.running)
+        go_forward(publish, engine, &publish->pass, SEND_TURN, LOOK_TURN);
+    return publish->pass.running || publish->extra.running || publish->nwaiting;
+}
+
+int64_t kp_publish_due(const struct kp_publish *publish)
+{
+    return publish->changed_at;
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, int64_t most_ms)
+{
+    int64_t until = clock_ms() + most_ms;
+    struct pass last = {.running = true, .kind = PASS_CHANGED};
+
+    if (publish->socket)
+        take_subscriptions(publish);
+    while (publish->socket && last.running && clock_ms() < until)
+        go_forward(publish, engine, &last, SEND_TURN, LOOK_TURN);
+}
+
+void kp_publish_stats(const struct kp_publish *publish, struct kp_publish_stats *stats)
+{
+    *stats = publish->stats;
+}

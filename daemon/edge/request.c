@@ -1,0 +1,208 @@
+#include "request.h"
+
+#include "kpid/event.h"
+#include "kpid/zone.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <msgpack.h>
+#include <yajl/yajl_tree.h>
+
+/* One value of either format, as far as requests use it. */
+struct node {
+    bool json;
+    union {
+        yajl_val j;
+        const msgpack_object *m;
+    };
+};
+
+static bool text_of(struct node n, struct kp_str *text)
+{
+    if (n.json) {
+        if (!YAJL_IS_STRING(n.j))
+            return false;
+        *text = (struct kp_str){n.j->u.string, (uint32_t)strlen(n.j->u.string)};
+        return true;
+    }
+    if (n.m->type != MSGPACK_OBJECT_STR)
+        return false;
+    *text = (struct kp_str){n.m->via.str.ptr, n.m->via.str.size};
+    return true;
+}
+
+static bool is_nil(struct node n)
+{
+    return n.json ? YAJL_IS_NULL(n.j) : n.m->type == MSGPACK_OBJECT_NIL;
+}
+
+/* -1: it is no array. */
+static int64_t length_of(struct node n)
+{
+    if (n.json)
+        return YAJL_IS_ARRAY(n.j) ? (int64_t)n.j->u.array.len : -1;
+    return n.m->type == MSGPACK_OBJECT_ARRAY ? (int64_t)n.m->via.array.size : -1;
+}
+
+static struct node item_of(struct node n, size_t i)
+{
+    return n.json ? (struct node){.json = true, .j = n.j->u.array.values[i]}
+                  : (struct node){.json = false, .m = &n.m->via.array.ptr[i]};
+}
+
+/* A list of texts, or a text alone. */
+static enum kp_code list_of(struct node n, const char *key, struct kp_str_list *list, struct kp_err *err)
+{
+    int64_t count = length_of(n);
+    struct kp_str text;
+    bool alone = text_of(n, &text);
+
+    if (alone)
+        count = 1;
+    if (count < 0 || count > KP_REQUEST_LIST)
+        return kp_fail(err, KP_EINVAL, "\"%s\" is a list of at most %d strings", key, KP_REQUEST_LIST);
+    list->items = calloc((size_t)count + 1, sizeof *list->items);
+    if (!list->items)
+        return kp_fail(err, KP_ENOMEM, "out of memory");
+    list->count = (size_t)count;
+    for (size_t i = 0; i < list->count; i++)
+        if (!text_of(alone ? n : item_of(n, i), &list->items[i]))
+            return kp_fail(err, KP_EINVAL, "\"%s\" is a list of strings", key);
+    return KP_OK;
+}
+
+static enum kp_code time_of(struct node n, struct kp_request *req, struct kp_err *err)
+{
+    struct kp_str text;
+
+    if (text_of(n, &text))
+        req->has_time = kp_rfc3339_parse(text.s, text.len, &req->time_ms);
+    else if (n.json)
+        req->has_time = YAJL_IS_INTEGER(n.j) && (req->time_ms = YAJL_GET_INTEGER(n.j)) >= 0;
+    else if ((req->has_time = n.m->type == MSGPACK_OBJECT_POSITIVE_INTEGER && n.m->via.u64 <= (uint64_t)KP_TIME_MAX))
+        req->time_ms = (int64_t)n.m->via.u64;
+    if (!req->has_time || req->time_ms > KP_TIME_MAX)
+        return kp_fail(err, KP_EINVAL, "\"time\" is ms since the epoch, or RFC 3339");
+    return KP_OK;
+}
+
+/* What is no key of a request is passed over: a newer client may know more. */
+static enum kp_code take(struct kp_request *req, struct kp_str key, struct node n, struct kp_err *err)
+{
+    const struct {
+        const char *name;
+        struct kp_str *text;
+        struct kp_str_list *list;
+    } known[] = {
+        {"op", &req->op, NULL},       {"level", &req->level, NULL}, {"keys", NULL, &req->keys},
+        {"under", NULL, &req->under}, {"kpis", NULL, &req->kpis},   {"windows", NULL, &req->windows},
+    };
+
+    if (is_nil(n))
+        return KP_OK;
+    if (key.len == 4 && memcmp(key.s, "time", 4) == 0)
+        return time_of(n, req, err);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strlen(known[i].name) != key.len || memcmp(known[i].name, key.s, key.len) != 0)
+            continue;
+        if (known[i].list)
+            return known[i].list->items ? KP_OK : list_of(n, known[i].name, known[i].list, err);
+        if (!text_of(n, known[i].text))
+            return kp_fail(err, KP_EINVAL, "\"%s\" is a string", known[i].name);
+    }
+    return KP_OK;
+}
+
+static enum kp_code read_json(struct kp_request *req, const char *bytes, size_t len, struct kp_err *err)
+{
+    char *copy = strndup(bytes, len);
+    char why[160] = "";
+    yajl_val tree = copy ? yajl_tree_parse(copy, why, sizeof why) : NULL;
+    enum kp_code code = KP_OK;
+
+    free(copy);
+    req->memory = tree;
+    if (!YAJL_IS_OBJECT(tree))
+        return kp_fail(err, KP_EINVAL, "no JSON object: %s", why[0] ? why : "something else");
+    for (size_t i = 0; !code && i < tree->u.object.len; i++) {
+        const char *key = tree->u.object.keys[i];
+
+        code = take(req, (struct kp_str){key, (uint32_t)strlen(key)},
+                    (struct node){.json = true, .j = tree->u.object.values[i]}, err);
+    }
+    return code;
+}
+
+/* Every claimed length is checked against the bytes before msgpack-c may allocate for it. */
+static bool fits(const void *bytes, size_t len)
+{
+    const struct kp_decode_limits limits = {KP_REQUEST_BYTES, 1, 64};
+    struct kp_schema *schema = kp_schema_new(NULL);
+    struct kp_decoder *dec = schema ? kp_decoder_new(schema, &limits, NULL) : NULL;
+    struct kp_event *ev = malloc(sizeof *ev);
+    enum kp_reason reason = KP_MALFORMED;
+
+    if (dec && ev && kp_decode_begin(dec, bytes, len, (struct kp_str){"request", 7}) == KP_ACCEPTED)
+        kp_decode_next(dec, ev, &reason);
+    free(ev);
+    kp_decoder_destroy(&dec);
+    kp_schema_destroy(&schema);
+    return reason != KP_MALFORMED && reason != KP_NOT_A_MAP && reason != KP_LIMIT && reason != KP_TOO_LARGE;
+}
+
+static enum kp_code read_msgpack(struct kp_request *req, const char *bytes, size_t len, struct kp_err *err)
+{
+    msgpack_unpacked *item = malloc(sizeof *item);
+    enum kp_code code = KP_OK;
+    size_t off = 0;
+
+    if (!item)
+        return kp_fail(err, KP_ENOMEM, "out of memory");
+    msgpack_unpacked_init(item);
+    req->memory = item;
+    if (!fits(bytes, len) || msgpack_unpack_next(item, bytes, len, &off) != MSGPACK_UNPACK_SUCCESS ||
+        item->data.type != MSGPACK_OBJECT_MAP)
+        return kp_fail(err, KP_EINVAL, "no MessagePack or JSON map of at most 64 keys");
+    for (uint32_t i = 0; !code && i < item->data.via.map.size; i++) {
+        const msgpack_object_kv *kv = &item->data.via.map.ptr[i];
+
+        if (kv->key.type == MSGPACK_OBJECT_STR)
+            code = take(req, (struct kp_str){kv->key.via.str.ptr, kv->key.via.str.size},
+                        (struct node){.json = false, .m = &kv->val}, err);
+    }
+    return code;
+}
+
+enum kp_code kp_request_read(struct kp_request *req, const void *bytes, size_t len, struct kp_err *err)
+{
+    const char *p = bytes;
+    size_t i = 0;
+    enum kp_code code;
+
+    memset(req, 0, sizeof *req);
+    while (i < len && (p[i] == ' ' || p[i] == '\t' || p[i] == '\n' || p[i] == '\r'))
+        i++;
+    req->is_json = i < len && (p[i] == '{' || p[i] == '[');
+    if (len > KP_REQUEST_BYTES)
+        return kp_fail(err, KP_EINVAL, "a request of over %d bytes", KP_REQUEST_BYTES);
+    code = req->is_json ? read_json(req, p, len, err) : read_msgpack(req, p, len, err);
+    if (!code && req->op.len == 0)
+        return kp_fail(err, KP_EINVAL, "needs \"op\"");
+    return code;
+}
+
+void kp_request_release(struct kp_request *req)
+{
+    if (req->memory && req->is_json) {
+        yajl_tree_free(req->memory);
+    } else if (req->memory) {
+        msgpack_unpacked_destroy(req->memory);
+        free(req->memory);
+    }
+    free(req->keys.items);
+    free(req->under.items);
+    free(req->kpis.items);
+    free(req->windows.items);
+    memset(req, 0, sizeof *req);
+}

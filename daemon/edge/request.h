@@ -1,0 +1,29 @@
+/* What comes in on the control socket: {"op": ...} as MessagePack or JSON, bounded and checked. */
+#ifndef KPID_REQUEST_H
+#define KPID_REQUEST_H
+
+#include "kpid/err.h"
+#include "kpid/value.h"
+
+enum { KP_REQUEST_LIST = 1000, KP_REQUEST_BYTES = 1 << 20 };
+
+struct kp_str_list {
+    struct kp_str *items;   /* owned; NULL: not given */
+    size_t count;
+};
+
+struct kp_request {
+    bool is_json;           /* so the reply is, too */
+    struct kp_str op, level;    /* empty: not given */
+    struct kp_str_list keys, under, kpis, windows;
+    bool has_time;
+    int64_t time_ms;
+    void *memory;           /* owned; what the strings lie in */
+};
+
+/* Read a request; *req borrows nothing. KP_EINVAL with a sentence for the sender in *err; *req is to be released in any
+ * case. is_json is always set. */
+enum kp_code kp_request_read(struct kp_request *req, const void *bytes, size_t len, struct kp_err *err) KP_CHECK;
+void kp_request_release(struct kp_request *req);
+
+#endif
