@@ -3,7 +3,6 @@
 #include "segment.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* An entry's word is the second in which it was added, counted from the first one, plus 1. */
 struct kp_dedup {
@@ -38,9 +37,9 @@ void kp_dedup_destroy(struct kp_dedup **dedup)
     *dedup = NULL;
 }
 
-void kp_dedup_prefetch(const struct kp_dedup *dedup, struct kp_print print)
+const void *kp_dedup_line(const struct kp_dedup *dedup, struct kp_print print)
 {
-    __builtin_prefetch(kp_segment_home(kp_directory_segment(&dedup->dir, print), print), 1);
+    return kp_directory_line(&dedup->dir, print);
 }
 
 static uint32_t stamp(const struct kp_dedup *dedup, int64_t now_ms)
@@ -65,49 +64,71 @@ bool kp_dedup_seen(const struct kp_dedup *dedup, struct kp_print print, int64_t 
     return entry && entry->word >= oldest(dedup, now_ms);
 }
 
-static bool not_before(void *ctx, uint32_t word)
+static bool not_before(void *ctx, const struct kp_entry *entry)
 {
-    return word >= *(const uint32_t *)ctx;
+    return entry->word >= *(const uint32_t *)ctx;
 }
 
-static int by_stamp(const void *a, const void *b)
+/* The k-th smallest; reorders (Hoare's selection). */
+static uint64_t select_kth(uint64_t *v, int n, int k)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    int lo = 0, hi = n - 1;
 
-    return x < y ? -1 : x > y;
+    while (lo < hi) {
+        uint64_t pivot = v[lo + (hi - lo) / 2];
+        int i = lo, j = hi;
+
+        while (i <= j) {
+            while (v[i] < pivot)
+                i++;
+            while (v[j] > pivot)
+                j--;
+            if (i <= j) {
+                uint64_t swap = v[i];
+
+                v[i++] = v[j];
+                v[j--] = swap;
+            }
+        }
+        if (k <= j)
+            hi = j;
+        else if (k >= i)
+            lo = i;
+        else
+            break;
+    }
+    return v[k];
 }
 
-/* The older half: all before the middle stamp, and as many of that stamp as are needed. */
-struct half {
-    uint32_t middle, older, ties;
-};
-
-static bool in_newer_half(void *ctx, uint32_t word)
+/* By age, and within a second by hash: taking those of a second as they stand would empty one end of the segment and
+ * leave the other crowded. */
+static uint64_t age_of(const struct kp_entry *entry)
 {
-    struct half *half = ctx;
+    return ((uint64_t)entry->word << 32) | entry->lo;
+}
 
-    if (word != half->middle)
-        return word > half->middle;
-    if (half->ties == 0)
-        return true;
-    half->ties--;
-    return false;
+static bool is_newer(void *ctx, const struct kp_entry *entry)
+{
+    return age_of(entry) > *(const uint64_t *)ctx;
 }
 
 static uint32_t drop_older_half(struct kp_segment *seg)
 {
-    uint32_t stamps[KP_SEGMENT_SIZE], n = 0;
-    struct half half = {0};
+    uint64_t ages[KP_SEGMENT_SIZE], middle;
+    uint32_t n = 0;
 
     for (uint32_t i = 0; i < KP_SEGMENT_SIZE; i++)
         if (seg->entries[i].lo)
-            stamps[n++] = seg->entries[i].word;
-    qsort(stamps, n, sizeof *stamps, by_stamp);
-    half.middle = stamps[n / 2];
-    while (half.older < n / 2 && stamps[half.older] < half.middle)
-        half.older++;
-    half.ties = n / 2 - half.older;
-    return kp_segment_filter(seg, in_newer_half, &half);
+            ages[n++] = age_of(&seg->entries[i]);
+    middle = select_kth(ages, (int)n, (int)(n / 2));
+    return kp_segment_filter(seg, is_newer, &middle);
+}
+
+/* At the limit a segment is full when it holds its share of what may be held. */
+static bool is_full(const struct kp_dedup *dedup, const struct kp_segment *seg)
+{
+    return seg->count >= KP_SEGMENT_FULL ||
+           (dedup->dir.count >= dedup->max && (size_t)seg->count * dedup->dir.nsegments >= dedup->max && seg->count > 0);
 }
 
 /* A full segment loses what is too old anyway; if that was little, it is split, or at the limit (or without
@@ -118,11 +139,11 @@ static void make_room(struct kp_dedup *dedup, struct kp_print print, int64_t now
     uint32_t from = oldest(dedup, now_ms), gone;
 
     dedup->dir.count -= kp_segment_filter(seg, not_before, &from);
-    if (seg->count < KP_SEGMENT_FULL / 2)
+    if (seg->count < KP_SEGMENT_FULL / 2 && !is_full(dedup, seg))
         return;
     if (dedup->dir.count + KP_SEGMENT_SIZE <= dedup->max && kp_directory_split(&dedup->dir, print) == KP_OK)
         return;
-    if (seg->count < KP_SEGMENT_FULL)
+    if (!is_full(dedup, seg))
         return;
     gone = drop_older_half(seg);
     dedup->dir.count -= gone;
@@ -144,7 +165,7 @@ void kp_dedup_add(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
         entry->word = stamp(dedup, now_ms);
         return;
     }
-    while (seg->count >= KP_SEGMENT_FULL) {
+    while (is_full(dedup, seg)) {
         make_room(dedup, print, now_ms);
         seg = kp_directory_segment(&dedup->dir, print);
     }

@@ -3,9 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { REGISTER_BITS = 12, REGISTERS = 1 << REGISTER_BITS, RANK_MAX = 64 - REGISTER_BITS + 1 };
+enum { REGISTER_BITS = 12, REGISTERS = 1 << REGISTER_BITS, RANK_MAX = 64 - REGISTER_BITS + 1, LIST_MAX = 11 };
 
-/* Exact: n hashes of `room`, rising. Otherwise (room 0): REGISTERS of a byte each. */
+/* Exact: n hashes in `room` places, 0 for a free one: up to LIST_MAX places a list, beyond that a hash table of at most
+ * three quarters. Otherwise (room 0): REGISTERS of a byte each. */
 struct kp_distinct {
     uint32_t n, room;
     union {
@@ -64,22 +65,45 @@ static enum kp_code to_registers(struct kp_distinct **d, struct kp_slab *slab)
 
     if (!big)
         return KP_ENOMEM;
-    for (uint32_t i = 0; i < (*d)->n; i++)
-        count_hash(big, (*d)->hashes[i]);
+    for (uint32_t i = 0; i < (*d)->room; i++)
+        if ((*d)->hashes[i])
+            count_hash(big, (*d)->hashes[i]);
     kp_distinct_free(d, slab);
     *d = big;
     return KP_OK;
 }
 
+/* Where the hash is, or the free place that it would take; NULL: a full list without it. */
+static uint64_t *place_of(struct kp_distinct *d, uint64_t hash)
+{
+    uint64_t *at = d->hashes, *end = d->hashes + d->room;
+
+    if (d->room > LIST_MAX)
+        at += ((hash >> 32) * d->room) >> 32;
+    for (uint32_t i = 0; i < d->room; i++) {
+        if (*at == hash || *at == 0)
+            return at;
+        if (++at == end)
+            at = d->hashes;
+    }
+    return NULL;
+}
+
+static bool is_full(const struct kp_distinct *d)
+{
+    return d->room > LIST_MAX ? d->n >= d->room / 4 * 3 : d->n == d->room;
+}
+
 static enum kp_code grow(struct kp_distinct **d, struct kp_slab *slab)
 {
-    uint32_t want = (*d)->room + 1 > KP_DISTINCT_EXACT ? KP_DISTINCT_EXACT : (*d)->room + 1;
-    struct kp_distinct *bigger = make(slab, want);
+    struct kp_distinct *bigger = make(slab, (*d)->room < LIST_MAX ? (*d)->room + 1 : (*d)->room + (*d)->room / 2);
 
     if (!bigger)
         return KP_ENOMEM;
     bigger->n = (*d)->n;
-    memcpy(bigger->hashes, (*d)->hashes, (*d)->n * sizeof *(*d)->hashes);
+    for (uint32_t i = 0; i < (*d)->room; i++)
+        if ((*d)->hashes[i])
+            *place_of(bigger, (*d)->hashes[i]) = (*d)->hashes[i];
     kp_distinct_free(d, slab);
     *d = bigger;
     return KP_OK;
@@ -87,26 +111,20 @@ static enum kp_code grow(struct kp_distinct **d, struct kp_slab *slab)
 
 enum kp_code kp_distinct_add(struct kp_distinct **d, struct kp_slab *slab, uint64_t hash)
 {
-    uint32_t lo = 0, hi;
-    enum kp_code code;
+    enum kp_code code = KP_OK;
+    uint64_t *at;
 
     if (!*d)
         *d = make(slab, 1);
     if (!*d)
         return KP_ENOMEM;
+    hash = hash ? hash : 1;     /* 0 marks a free place */
     if ((*d)->room == 0) {
         count_hash(*d, hash);
         return KP_OK;
     }
-    for (hi = (*d)->n; lo < hi;) {
-        uint32_t mid = (lo + hi) / 2;
-
-        if ((*d)->hashes[mid] < hash)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    if (lo < (*d)->n && (*d)->hashes[lo] == hash)
+    at = place_of(*d, hash);
+    if (at && *at == hash)
         return KP_OK;
     if ((*d)->n == KP_DISTINCT_EXACT) {
         code = to_registers(d, slab);
@@ -114,10 +132,13 @@ enum kp_code kp_distinct_add(struct kp_distinct **d, struct kp_slab *slab, uint6
             count_hash(*d, hash);
         return code;
     }
-    if ((*d)->n == (*d)->room && (code = grow(d, slab)) != KP_OK)
-        return code;
-    memmove((*d)->hashes + lo + 1, (*d)->hashes + lo, ((*d)->n - lo) * sizeof *(*d)->hashes);
-    (*d)->hashes[lo] = hash;
+    if (is_full(*d)) {
+        code = grow(d, slab);
+        if (code)
+            return code;
+        at = place_of(*d, hash);
+    }
+    *at = hash;
     (*d)->n++;
     return KP_OK;
 }
@@ -129,8 +150,9 @@ enum kp_code kp_distinct_merge(struct kp_distinct **into, struct kp_slab *slab, 
     if (!from)
         return KP_OK;
     if (from->room) {
-        for (uint32_t i = 0; !code && i < from->n; i++)
-            code = kp_distinct_add(into, slab, from->hashes[i]);
+        for (uint32_t i = 0; !code && i < from->room; i++)
+            if (from->hashes[i])
+                code = kp_distinct_add(into, slab, from->hashes[i]);
         return code;
     }
     if (!*into)

@@ -34,6 +34,7 @@ struct kp_engine {
     uint64_t by_reason[KP_REASONS];
     uint64_t late, memory_out;
     int64_t now_ms;                     /* INT64_MIN: none yet */
+    int64_t keep_from;                  /* as of now_ms */
     struct lane lanes[KP_APPLY_MAX];
 };
 
@@ -343,6 +344,13 @@ static void look_at_all(struct kp_engine *engine)
         ;
 }
 
+static void set_now(struct kp_engine *engine, int64_t t)
+{
+    engine->now_ms = t;
+    kp_plan_at(engine->plan, t);
+    engine->keep_from = kp_plan_keep_from(engine->plan);
+}
+
 /* Move event time to t: first what was touched until now, then what is due on the way, each at its own instant. */
 static void advance(struct kp_engine *engine, int64_t t)
 {
@@ -352,8 +360,7 @@ static void advance(struct kp_engine *engine, int64_t t)
         look_at_all(engine);
         kp_alerts_run_before(engine->alerts, t);
     }
-    engine->now_ms = t;
-    kp_plan_at(engine->plan, t);
+    set_now(engine, t);
 }
 
 static bool is_own_type(const struct kp_event *ev)
@@ -385,7 +392,7 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
         return KP_FUTURE;
     if (is_own_type(ev))
         return KP_ACCEPTED;
-    if (at < kp_plan_keep_from(engine->plan))
+    if (at < engine->keep_from)
         return KP_TOO_LATE;
     program = kp_match_event(engine->match, ev);
     if (!program || !reserve(engine, program))
@@ -414,14 +421,14 @@ static void start_lane(struct kp_engine *engine, const struct kp_event *ev, stru
     lane->has_id = kp_event_has(ev, KP_SLOT_ID);
     if (lane->has_rep) {
         lane->rep = kp_store_rep_print(&engine->store, text_at(ev, KP_SLOT_REP));
-        kp_tab_prefetch(engine->store.index, lane->rep);
+        __builtin_prefetch(kp_tab_line(engine->store.index, lane->rep));
     }
     if (lane->has_id) {
         if (kp_event_has(ev, KP_SLOT_SOURCE))
             source = text_at(ev, KP_SLOT_SOURCE);
         lane->id = kp_print_of2(engine->store.seed, SPACE_IDS, source.s, source.len, ev->v[KP_SLOT_ID].s,
                                 ev->v[KP_SLOT_ID].len);
-        kp_dedup_prefetch(engine->dedup, lane->id);
+        __builtin_prefetch(kp_dedup_line(engine->dedup, lane->id), 1);
     }
 }
 
@@ -459,8 +466,7 @@ void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *eve
                      enum kp_reason *reasons)
 {
     if (!engine->config->event_clock && now_ms > engine->now_ms) {
-        engine->now_ms = now_ms;
-        kp_plan_at(engine->plan, now_ms);
+        set_now(engine, now_ms);
     }
     while (n) {
         size_t part = n < KP_APPLY_MAX ? n : KP_APPLY_MAX;
@@ -488,8 +494,7 @@ bool kp_engine_settle(struct kp_engine *engine, int64_t now_ms, size_t most)
     if (engine->config->event_clock) {
         advance(engine, now_ms);
     } else if (now_ms > engine->now_ms) {
-        engine->now_ms = now_ms;
-        kp_plan_at(engine->plan, now_ms);
+        set_now(engine, now_ms);
     }
     if (engine->now_ms == INT64_MIN)
         return false;

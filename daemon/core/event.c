@@ -153,6 +153,9 @@ static const unsigned char *skip(const unsigned char *p, const unsigned char *en
 {
     uint64_t todo = 1;
 
+    if (p < end && (*p & 0xe0) == 0xa0 && end - p > (*p & 31))      /* a short string, which most are */
+        return p + 1 + (*p & 31);
+
     while (todo) {
         struct layout item;
 
@@ -375,6 +378,41 @@ static enum kp_reason skip_event(struct kp_decoder *dec, enum kp_reason reason)
     return reason;
 }
 
+/* The values that nearly all are, stored at once: a short string in any field that may hold one, and the time as a 64-bit
+ * integer. What follows the value; NULL: it is another one, for the long way. */
+static inline const unsigned char *quick_value(const unsigned char *p, const unsigned char *end, unsigned slot,
+                                               struct kp_intake *in, struct kp_event *ev)
+{
+    const uint64_t other = (UINT64_C(1) << KP_SLOT_TIME) | (UINT64_C(1) << KP_SLOT_SEQ) | (UINT64_C(1) << KP_SLOT_AUTOMATED);
+    struct kp_value *v = &ev->v[slot];
+    uint64_t bit = UINT64_C(1) << slot;
+    unsigned char c;
+
+    if (end - p < 32)
+        return NULL;
+    c = *p;
+    if (!(other & bit)) {
+        if (c <= 0xa0 || c > 0xbf)
+            return NULL;
+        v->kind = KP_STR;
+        v->len = c & 31u;
+        v->s = (const char *)p + 1;
+        p += 1 + v->len;
+    } else {
+        uint64_t ms;
+
+        if (slot != KP_SLOT_TIME || c != 0xcf || (ms = be64(p + 1)) > (uint64_t)KP_TIME_MAX)
+            return NULL;
+        v->kind = KP_INT;
+        v->i = ev->time_ms = (int64_t)ms;
+        ev->has_time = true;
+        p += 9;
+    }
+    in->seen |= bit;
+    ev->present |= bit;
+    return p;
+}
+
 static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
 {
     struct kp_intake in = {0};
@@ -402,7 +440,7 @@ static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
             return give_up(dec);
         if (slot == NOBODY || (in.seen >> slot & 1)) {
             p = skip(value, dec->end);
-        } else {
+        } else if ((p = quick_value(value, dec->end, slot, &in, ev)) == NULL) {
             p = read_value(value, dec->end, slot == KP_SLOT_TIME, &v, &nested);
             if (p)
                 kp_intake_value(dec->schema, &in, ev, (int)slot, &v, nested, false);

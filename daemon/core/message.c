@@ -39,6 +39,7 @@ static void put(struct out *out, const char *text, size_t len)
         len = room;
         while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
             len--;      /* not in the middle of a character */
+        out->size = out->len + len + 1;     /* and nothing more behind what was left out */
     }
     memcpy(out->buf + out->len, text, len);
     out->len += len;

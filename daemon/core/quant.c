@@ -5,7 +5,7 @@
  * (7/10) / ln(gamma); gamma = (1 + alpha) / (1 - alpha). */
 #include "kpid/sketch.h"
 
-#include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -269,14 +269,21 @@ enum kp_code kp_quant_merge(struct kp_quant **into, struct kp_slab *slab, const 
     return code;
 }
 
+/* ceil(p * n), at least 1. A p like 0.9 lies beside what was written by up to half a unit in its last place; a product
+ * that is no further from a whole number than that makes is that number, so the p90 of ten values is the ninth. */
+static uint64_t rank_of(double p, uint64_t n)
+{
+    long double want = (long double)p * (long double)n, whole = rintl(want);
+    uint64_t rank = (uint64_t)(fabsl(want - whole) <= (long double)n * DBL_EPSILON ? whole : ceill(want));
+
+    return rank < 1 ? 1 : rank > n ? n : rank;
+}
+
 double kp_quant_value(const struct kp_quant *q, double p)
 {
-    long double want = ceill((long double)p * (long double)q->count);
-    uint64_t rank = want < 1 ? 1 : (uint64_t)want, seen = 0;
+    uint64_t rank = rank_of(p, q->count), seen = 0;
     int32_t bin = 0;
 
-    if (rank > q->count)
-        rank = q->count;
     for (int i = 0; seen < rank && i < (q->dense ? q->room : q->n); i++) {
         seen += q->dense ? q->counts[i] : q->pairs[i].count;
         bin = q->dense ? q->base + i : q->pairs[i].bin;

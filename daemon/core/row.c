@@ -1,9 +1,11 @@
 #include "row.h"
 
+#include "pages.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 64 * 1024, COMPACT_FIRST = 8, COUNT_MAX = UINT16_MAX - 1 };
+enum { COMPACT_FIRST = 8, COUNT_MAX = UINT16_MAX - 1 };
 
 enum kp_code kp_rows_init(struct kp_rows *rows, struct kp_plan_family *family, struct kp_slab *slab, struct kp_err *err)
 {
@@ -11,7 +13,7 @@ enum kp_code kp_rows_init(struct kp_rows *rows, struct kp_plan_family *family, s
     rows->family = family;
     rows->slab = slab;
     rows->stride = sizeof(struct kp_row) + (size_t)family->words * sizeof(uint64_t);
-    while (((size_t)2 << rows->shift) * rows->stride <= CHUNK)
+    while (((size_t)2 << rows->shift) * rows->stride <= KP_PAGES_CHUNK)
         rows->shift++;
     rows->made = 1;     /* handle 0 is none */
     if (!kp_rows_reserve(rows, 1))
@@ -40,7 +42,7 @@ static bool add_chunk(struct kp_rows *rows)
             return false;
         rows->chunks = grown;
     }
-    chunk = malloc(rows->stride << rows->shift);
+    chunk = kp_pages_chunk();
     if (!chunk)
         return false;
     rows->chunks[rows->nchunks++] = chunk;
@@ -189,7 +191,7 @@ struct kp_row *kp_list_row_slow(struct kp_rows *rows, struct kp_list *list, int6
 
 size_t kp_rows_bytes(const struct kp_rows *rows)
 {
-    return (size_t)rows->nchunks * (rows->stride << rows->shift);
+    return (size_t)rows->nchunks * KP_PAGES_CHUNK;
 }
 
 size_t kp_rows_used(const struct kp_rows *rows)

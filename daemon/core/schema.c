@@ -110,15 +110,13 @@ static enum kp_reason take_reserved(const struct kp_schema *schema, struct kp_ev
 {
     int64_t ms;
 
+    if (v->kind == KP_STR && v->len == 0)
+        return KP_ACCEPTED;
     if (schema->string_only >> slot & 1) {
         if (v->kind != KP_STR || v->len > KP_KEY_MAX)
             return KP_BAD_FIELD;
-        if (v->len == 0)
-            return KP_ACCEPTED;
         ev->v[slot] = *v;
     } else if (slot == KP_SLOT_TIME) {
-        if (v->kind == KP_STR && v->len == 0)
-            return KP_ACCEPTED;
         if (!time_of(v, is_json, &ms))
             return KP_BAD_TIME;
         ev->v[slot] = (struct kp_value){.kind = KP_INT, .i = ms};

@@ -1,19 +1,50 @@
 #include "segment.h"
 
+#include "pages.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 28, ALIGN = 64 };
+enum { DEPTH_MAX = 28, PER_CHUNK = (int)(KP_PAGES_CHUNK / sizeof(struct kp_segment)) };
 
-static struct kp_segment *make(uint32_t depth)
+static struct kp_segment *cut(struct kp_directory *dir)
 {
-    struct kp_segment *seg = aligned_alloc(ALIGN, (sizeof *seg + ALIGN - 1) / ALIGN * ALIGN);
+    if (dir->nchunks == 0 || dir->cut == PER_CHUNK) {
+        void **grown = realloc(dir->chunks, (dir->nchunks + 1) * sizeof(*grown));
 
-    if (!seg)
-        return NULL;
-    memset(seg, 0, sizeof *seg);
-    seg->depth = depth;
+        if (!grown)
+            return NULL;
+        dir->chunks = grown;
+        grown[dir->nchunks] = kp_pages_chunk();
+        if (!grown[dir->nchunks])
+            return NULL;
+        dir->nchunks++;
+        dir->cut = 0;
+    }
+    return (struct kp_segment *)dir->chunks[dir->nchunks - 1] + dir->cut++;
+}
+
+static struct kp_segment *make(struct kp_directory *dir, uint32_t depth)
+{
+    struct kp_segment *seg = dir->free;
+
+    if (seg) {
+        memcpy(&dir->free, seg->entries, sizeof dir->free);
+        memset(seg, 0, sizeof *seg);
+    } else {
+        seg = cut(dir);     /* a chunk is zeroed */
+    }
+    if (seg)
+        seg->depth = depth;
     return seg;
+}
+
+static void give_back(struct kp_directory *dir, struct kp_segment *seg)
+{
+    if (!seg)
+        return;
+    memcpy(seg->entries, &dir->free, sizeof dir->free);
+    dir->free = seg;
 }
 
 enum kp_code kp_directory_init(struct kp_directory *dir, struct kp_err *err)
@@ -21,7 +52,7 @@ enum kp_code kp_directory_init(struct kp_directory *dir, struct kp_err *err)
     memset(dir, 0, sizeof *dir);
     dir->segments = malloc(sizeof(struct kp_segment *));
     if (dir->segments)
-        dir->segments[0] = make(0);
+        dir->segments[0] = make(dir, 0);
     if (!dir->segments || !dir->segments[0])
         return kp_fail(err, KP_ENOMEM, "table: out of memory");
     dir->nsegments = 1;
@@ -30,57 +61,82 @@ enum kp_code kp_directory_init(struct kp_directory *dir, struct kp_err *err)
 
 void kp_directory_release(struct kp_directory *dir)
 {
-    size_t slots = dir->segments ? (size_t)1 << dir->depth : 0;
-
-    for (size_t i = 0; i < slots;) {
-        struct kp_segment *seg = dir->segments[i];
-
-        i += seg ? (size_t)1 << (dir->depth - seg->depth) : 1;
-        free(seg);
-    }
+    for (size_t i = 0; i < dir->nchunks; i++)
+        free(dir->chunks[i]);
+    free(dir->chunks);
     free(dir->segments);
     memset(dir, 0, sizeof *dir);
 }
 
+/* A free place of a line, NULL: it is full. */
+static struct kp_entry *free_place(struct kp_segment *seg, uint32_t line)
+{
+    struct kp_entry *e = &seg->entries[line * KP_LINE];
+
+    for (int i = 0; i < KP_LINE; i++)
+        if (!e[i].lo)
+            return &e[i];
+    return NULL;
+}
+
 void kp_segment_put(struct kp_segment *seg, struct kp_print print, uint32_t word)
 {
-    uint32_t i = (uint32_t)print.hi & (KP_SEGMENT_SIZE - 1);
+    uint32_t line = kp_segment_home(print.hi);
+    struct kp_entry *place;
 
-    while (seg->entries[i].lo)
-        i = (i + 1) & (KP_SEGMENT_SIZE - 1);
-    seg->entries[i] = (struct kp_entry){print.hi, print.lo, word};
+    while ((place = free_place(seg, line)) == NULL)
+        line = (line + 1) & (KP_LINES - 1);
+    *place = (struct kp_entry){print.hi, print.lo, word};
     seg->count++;
 }
 
-void kp_segment_remove(struct kp_segment *seg, struct kp_entry *entry)
+/* An entry of `line` that would rather be in the line of the hole; NULL: none. */
+static struct kp_entry *strayed(struct kp_segment *seg, uint32_t line, uint32_t hole)
 {
-    const uint32_t mask = KP_SEGMENT_SIZE - 1;
-    uint32_t hole = (uint32_t)(entry - seg->entries);
+    struct kp_entry *e = &seg->entries[line * KP_LINE];
 
-    for (uint32_t i = (hole + 1) & mask; seg->entries[i].lo; i = (i + 1) & mask) {
-        uint32_t home = (uint32_t)seg->entries[i].hi & mask;
-
-        if (((i - home) & mask) < ((i - hole) & mask))
-            continue;       /* it would move to before its home */
-        seg->entries[hole] = seg->entries[i];
-        hole = i;
-    }
-    seg->entries[hole] = (struct kp_entry){0};
-    seg->count--;
+    for (int i = 0; i < KP_LINE; i++)
+        if (e[i].lo && ((line - kp_segment_home(e[i].hi)) & (KP_LINES - 1)) >= ((line - hole) & (KP_LINES - 1)))
+            return &e[i];
+    return NULL;
 }
 
-/* A removal may move a later entry into the hole, so the same place is tested until it stays. */
-uint32_t kp_segment_filter(struct kp_segment *seg, bool (*keep)(void *ctx, uint32_t word), void *ctx)
+/* A hole in a line that was full may hide what strayed beyond it, so the next stray that belongs there fills it. */
+void kp_segment_remove(struct kp_segment *seg, struct kp_entry *entry)
 {
-    uint32_t gone = 0;
+    uint32_t hole = (uint32_t)(entry - seg->entries) / KP_LINE;
+    bool was_full = free_place(seg, hole) == NULL;
 
-    for (uint32_t i = 0; i < KP_SEGMENT_SIZE; i++) {
-        while (seg->entries[i].lo && !keep(ctx, seg->entries[i].word)) {
-            kp_segment_remove(seg, &seg->entries[i]);
-            gone++;
-        }
+    seg->count--;
+    for (uint32_t line = (hole + 1) & (KP_LINES - 1); was_full; line = (line + 1) & (KP_LINES - 1)) {
+        struct kp_entry *stray = strayed(seg, line, hole);
+
+        was_full = free_place(seg, line) == NULL;
+        if (!stray)
+            continue;
+        *entry = *stray;
+        entry = stray;
+        hole = line;
     }
-    return gone;
+    *entry = (struct kp_entry){0};
+}
+
+/* What stays is put in anew: one pass, where removing one by one would move the rest again and again. */
+uint32_t kp_segment_filter(struct kp_segment *seg, bool (*keep)(void *ctx, const struct kp_entry *entry), void *ctx)
+{
+    struct kp_entry kept[KP_SEGMENT_SIZE];
+    uint32_t n = 0, before = seg->count;
+
+    for (uint32_t i = 0; i < KP_SEGMENT_SIZE; i++)
+        if (seg->entries[i].lo && keep(ctx, &seg->entries[i]))
+            kept[n++] = seg->entries[i];
+    if (n == before)
+        return 0;
+    memset(seg->entries, 0, sizeof seg->entries);
+    seg->count = 0;
+    for (uint32_t i = 0; i < n; i++)
+        kp_segment_put(seg, (struct kp_print){kept[i].hi, kept[i].lo}, kept[i].word);
+    return before - n;
 }
 
 static enum kp_code double_directory(struct kp_directory *dir)
@@ -108,11 +164,11 @@ enum kp_code kp_directory_split(struct kp_directory *dir, struct kp_print print)
 
     if (old->depth == dir->depth && double_directory(dir))
         return KP_ENOMEM;
-    low = make(old->depth + 1);
-    high = make(old->depth + 1);
+    low = make(dir, old->depth + 1);
+    high = make(dir, old->depth + 1);
     if (!low || !high) {
-        free(low);
-        free(high);
+        give_back(dir, low);
+        give_back(dir, high);
         return KP_ENOMEM;
     }
     for (uint32_t i = 0; i < KP_SEGMENT_SIZE; i++) {
@@ -125,12 +181,12 @@ enum kp_code kp_directory_split(struct kp_directory *dir, struct kp_print print)
     first = (size_t)(dir->depth ? print.hi >> (64 - dir->depth) : 0) / span * span;
     for (size_t i = 0; i < span; i++)
         dir->segments[first + i] = i < span / 2 ? low : high;
-    free(old);
+    give_back(dir, old);
     dir->nsegments++;
     return KP_OK;
 }
 
 size_t kp_directory_bytes(const struct kp_directory *dir)
 {
-    return dir->nsegments * sizeof(struct kp_segment) + ((size_t)1 << dir->depth) * sizeof(struct kp_segment *);
+    return dir->nchunks * KP_PAGES_CHUNK + ((size_t)1 << dir->depth) * sizeof(struct kp_segment *);
 }

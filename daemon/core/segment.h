@@ -1,18 +1,21 @@
 /* Extendible hashing (Fagin, Nievergelt, Pippenger, Strong, ACM TODS 4(3), 1979) of 16-byte entries.
  *
  * A directory of 2^depth segments of 32 KiB. A full segment is split alone, so the longest pause is the splitting of
- * one segment and the doubling of the directory of pointers. Within a segment: linear probing, and removal by moving
- * back what follows, so there are no tombstones. What the table and the duplicate memory have in common. */
+ * one segment and the doubling of the directory of pointers. Within a segment an entry lives in the cache line that its
+ * hash names, which has four places, or when that is full in the next one: so a look at an absent key, which is what
+ * most are, reads one line (linear probing read three at these loads, and was the slowest part of an event). What the
+ * table and the duplicate memory have in common. */
 #ifndef KPID_CORE_SEGMENT_H
 #define KPID_CORE_SEGMENT_H
 
 #include "kpid/tab.h"
 
-enum { KP_SEGMENT_BITS = 11, KP_SEGMENT_SIZE = 1 << KP_SEGMENT_BITS, KP_SEGMENT_FULL = KP_SEGMENT_SIZE * 4 / 5 };
+enum { KP_SEGMENT_BITS = 11, KP_SEGMENT_SIZE = 1 << KP_SEGMENT_BITS, KP_SEGMENT_FULL = KP_SEGMENT_SIZE * 7 / 10, KP_LINE = 4,
+       KP_LINES = KP_SEGMENT_SIZE / KP_LINE };
 
 struct kp_entry {
     uint64_t hi;
-    uint32_t lo;        /* lo and word both 0: free; a fingerprint's lo is never 0 */
+    uint32_t lo;        /* 0: a free place; a fingerprint's lo is never 0 */
     uint32_t word;
 };
 
@@ -27,29 +30,44 @@ struct kp_directory {
     struct kp_segment **segments;   /* owned; several slots may lead to one segment */
     uint32_t depth;
     size_t nsegments, count;
+    void **chunks;                  /* owned; what the segments are cut from */
+    size_t nchunks, cut;            /* cut: segments taken from the newest chunk */
+    struct kp_segment *free;        /* linked by their first entry */
 };
 
 enum kp_code kp_directory_init(struct kp_directory *dir, struct kp_err *err) KP_CHECK;
 void kp_directory_release(struct kp_directory *dir);
 
-/* The highest bits of hi choose the segment, the lowest ones the place within it. */
+/* The highest bits of hi choose the segment, the lowest ones the line within it. */
 static inline struct kp_segment *kp_directory_segment(const struct kp_directory *dir, struct kp_print print)
 {
     return dir->segments[dir->depth ? print.hi >> (64 - dir->depth) : 0];
 }
 
-static inline struct kp_entry *kp_segment_home(struct kp_segment *seg, struct kp_print print)
+static inline uint32_t kp_segment_home(uint64_t hi)
 {
-    return &seg->entries[print.hi & (KP_SEGMENT_SIZE - 1)];
+    return (uint32_t)hi & (KP_LINES - 1);
 }
 
 /* Its entry, or NULL. */
 static inline struct kp_entry *kp_segment_find(struct kp_segment *seg, struct kp_print print)
 {
-    for (uint32_t i = (uint32_t)print.hi & (KP_SEGMENT_SIZE - 1); seg->entries[i].lo; i = (i + 1) & (KP_SEGMENT_SIZE - 1))
-        if (seg->entries[i].hi == print.hi && seg->entries[i].lo == print.lo)
-            return &seg->entries[i];
-    return NULL;
+    for (uint32_t line = kp_segment_home(print.hi);; line = (line + 1) & (KP_LINES - 1)) {
+        struct kp_entry *e = &seg->entries[line * KP_LINE];
+
+        for (int i = 0; i < KP_LINE; i++)
+            if (e[i].hi == print.hi && e[i].lo == print.lo)
+                return &e[i];
+        if (!e[0].lo || !e[1].lo || !e[2].lo || !e[3].lo)
+            return NULL;
+    }
+}
+
+/* Where a look at this print begins. To be given to __builtin_prefetch by the caller itself: gcc 12 takes a function of
+ * its own that only prefetches for one without an effect, and drops it. */
+static inline const void *kp_directory_line(const struct kp_directory *dir, struct kp_print print)
+{
+    return &kp_directory_segment(dir, print)->entries[kp_segment_home(print.hi) * KP_LINE];
 }
 
 /* Split the segment of a print. KP_ENOMEM: nothing has changed. */
@@ -57,8 +75,8 @@ enum kp_code kp_directory_split(struct kp_directory *dir, struct kp_print print)
 
 /* Put an entry that is not there into a segment that is not full. */
 void kp_segment_put(struct kp_segment *seg, struct kp_print print, uint32_t word);
-/* Keep the entries for which keep(ctx, word) holds; returns how many went. */
-uint32_t kp_segment_filter(struct kp_segment *seg, bool (*keep)(void *ctx, uint32_t word), void *ctx);
+/* Keep the entries for which keep(ctx, entry) holds; returns how many went. */
+uint32_t kp_segment_filter(struct kp_segment *seg, bool (*keep)(void *ctx, const struct kp_entry *entry), void *ctx);
 void kp_segment_remove(struct kp_segment *seg, struct kp_entry *entry);
 
 size_t kp_directory_bytes(const struct kp_directory *dir);

@@ -1,6 +1,9 @@
 #include "kpid/slab.h"
 
+#include "pages.h"
+
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -72,8 +75,10 @@ void kp_slab_destroy(struct kp_slab **slab)
 static void *fresh(struct kp_slab *slab, size_t real)
 {
     if ((size_t)(slab->end - slab->next) < real) {
-        size_t want = real > CHUNK / 8 ? real : CHUNK;
-        struct chunk *c = malloc(sizeof *c + want);
+        bool large = slab->bytes >= KP_PAGES_CHUNK;     /* a small one stays small */
+        size_t usual = large ? KP_PAGES_CHUNK - sizeof(struct chunk) : CHUNK;
+        size_t want = real > usual / 8 ? real : usual;
+        struct chunk *c = large && want == usual ? kp_pages_chunk() : malloc(sizeof *c + want);
 
         if (!c)
             return NULL;

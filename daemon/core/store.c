@@ -1,5 +1,7 @@
 #include "store.h"
 
+#include "pages.h"
+
 #include "kpid/event.h"
 
 #include <inttypes.h>
@@ -10,7 +12,7 @@
 
 /* Spaces of fingerprints: a level's keys below a parent, a level's keys wherever they stand. */
 enum { SPACE_PLACE = 0, SPACE_LEVEL = KP_LEVEL_IDS_MAX };
-enum { CHUNK_NODES = 1 << KP_NODE_CHUNK_BITS, LINE = 64 };
+enum { LINE = 64 };
 
 static const char unassigned[] = "unassigned";
 
@@ -56,14 +58,13 @@ static bool add_chunk(struct kp_store *store)
     if (!cold)
         return false;
     store->cold = cold;
-    hot[n] = aligned_alloc(LINE, store->stride * CHUNK_NODES);
-    cold[n] = calloc(CHUNK_NODES, sizeof **cold);
+    hot[n] = kp_pages_chunk();
+    cold[n] = calloc((size_t)1 << store->shift, sizeof **cold);
     if (!hot[n] || !cold[n]) {
         free(hot[n]);
         free(cold[n]);
         return false;
     }
-    memset(hot[n], 0, store->stride * CHUNK_NODES);
     store->nchunks++;
     return true;
 }
@@ -77,7 +78,7 @@ static uint32_t take(struct kp_store *store)
     if (node != KP_NO_NODE) {
         store->free = kp_store_node(store, node)->parent;
     } else {
-        if (store->made == store->nchunks * CHUNK_NODES && !add_chunk(store))
+        if (store->made == store->nchunks << store->shift && !add_chunk(store))
             return KP_NO_NODE;
         node = store->made++;
     }
@@ -389,6 +390,8 @@ enum kp_code kp_store_init(struct kp_store *store, struct kp_plan *plan, uint64_
     for (int d = 0; d < plan->ndims; d++)
         most = plan->dims[d].nfamilies > most ? plan->dims[d].nfamilies : most;
     store->stride = (sizeof(struct kp_node_hot) + (size_t)most * sizeof(struct kp_list) + LINE - 1) / LINE * LINE;
+    while (((size_t)2 << store->shift) * store->stride <= KP_PAGES_CHUNK)
+        store->shift++;
     store->slab = kp_slab_new(err);
     store->index = kp_tab_new(err);
     store->rows = calloc((size_t)plan->nfamilies + 1, sizeof *store->rows);
@@ -431,7 +434,7 @@ void kp_store_release(struct kp_store *store)
 size_t kp_store_bytes(const struct kp_store *store)
 {
     size_t bytes = kp_slab_bytes(store->slab) + kp_tab_bytes(store->index) +
-                   (size_t)store->nchunks * CHUNK_NODES * (store->stride + sizeof(struct kp_node_cold));
+                   (size_t)store->nchunks * (KP_PAGES_CHUNK + (sizeof(struct kp_node_cold) << store->shift));
 
     for (int f = 0; f < store->plan->nfamilies; f++)
         bytes += kp_rows_bytes(&store->rows[f]);

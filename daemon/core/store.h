@@ -46,7 +46,8 @@ struct kp_store {
     struct kp_tab *index;   /* owned; (parent, level, key) and (level, key) and aliases -> node */
     uint64_t seed;
     size_t stride;          /* bytes of a kp_node_hot with its lists */
-    char **hot;             /* owned chunks of 4096 nodes */
+    unsigned shift;         /* nodes of a chunk: 1 << shift */
+    char **hot;             /* owned chunks */
     struct kp_node_cold **cold;
     uint32_t nchunks;
     uint32_t made;          /* nodes ever made: indices below it have been in use */
@@ -60,17 +61,16 @@ struct kp_store {
 enum kp_code kp_store_init(struct kp_store *store, struct kp_plan *plan, uint64_t seed, struct kp_err *err) KP_CHECK;
 void kp_store_release(struct kp_store *store);
 
-enum { KP_NODE_CHUNK_BITS = 12 };
 
 static inline struct kp_node_hot *kp_store_node(const struct kp_store *store, uint32_t node)
 {
-    return (struct kp_node_hot *)(void *)(store->hot[node >> KP_NODE_CHUNK_BITS] +
-                                          (size_t)(node & ((1u << KP_NODE_CHUNK_BITS) - 1)) * store->stride);
+    return (struct kp_node_hot *)(void *)(store->hot[node >> store->shift] +
+                                          (size_t)(node & ((1u << store->shift) - 1)) * store->stride);
 }
 
 static inline struct kp_node_cold *kp_store_cold(const struct kp_store *store, uint32_t node)
 {
-    return &store->cold[node >> KP_NODE_CHUNK_BITS][node & ((1u << KP_NODE_CHUNK_BITS) - 1)];
+    return &store->cold[node >> store->shift][node & ((1u << store->shift) - 1)];
 }
 
 /* Fingerprints: of a rep's key or alias, and of a group's values. */

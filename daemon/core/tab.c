@@ -49,9 +49,9 @@ void kp_tab_destroy(struct kp_tab **tab)
     *tab = NULL;
 }
 
-void kp_tab_prefetch(const struct kp_tab *tab, struct kp_print print)
+const void *kp_tab_line(const struct kp_tab *tab, struct kp_print print)
 {
-    __builtin_prefetch(kp_segment_home(kp_directory_segment(&tab->dir, print), print));
+    return kp_directory_line(&tab->dir, print);
 }
 
 uint32_t *kp_tab_find(const struct kp_tab *tab, struct kp_print print)

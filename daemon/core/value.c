@@ -60,9 +60,23 @@ bool kp_value_eq(const struct kp_value *a, const struct kp_value *b)
     return kp_number_cmp(a, b) == 0;
 }
 
+/* Rounded once, so what was written with up to six decimals comes back as the nearest double to it. Beyond 2^53 millionths
+ * by an integer quotient of at least 56 bits whose last one also says whether there was a rest. */
 double kp_micro_to_double(kp_i128 micro)
 {
-    /* One rounding to 64 bits of mantissa, one division, one rounding to double: what was written with up to
-     * six decimals comes back as the nearest double to it. */
-    return (double)((long double)micro / KP_MICRO);
+    kp_u128 size = micro < 0 ? -(kp_u128)micro : (kp_u128)micro, quotient;
+    int shift = 0;
+    double v;
+
+    if (size <= UINT64_C(1) << 53)
+        return (double)micro / KP_MICRO;
+    while (size >> 76 == 0) {
+        size <<= 1;
+        shift++;
+    }
+    quotient = size / KP_MICRO;
+    if (size % KP_MICRO)
+        quotient |= 1;
+    v = ldexp((double)quotient, -shift);
+    return micro < 0 ? -v : v;
 }

@@ -376,6 +376,9 @@ int64_t kp_period_start(const struct kp_zone *zone, enum kp_period period, int w
 {
     int64_t day = kp_zone_day(zone, at_ms);
 
+    /* Clocks that go back over midnight show the day before once more; the day that has begun goes on. */
+    if (at_ms >= kp_zone_day_start(zone, day + 1))
+        day++;
     switch (period) {
     case KP_PER_DAY:
         return kp_zone_day_start(zone, day + shift);

@@ -267,7 +267,7 @@ fail:
 int kp_config_load(const char *file, struct kp_config *config, struct kp_faults *faults)
 {
     const char *slash = strrchr(file, '/');
-    char *dir = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup("./");
+    char *dir = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup("");
     struct kp_err err = {0};
     size_t len = 0;
     char *bytes;

@@ -123,7 +123,8 @@ static void check_bounds(struct kp_loader *ld, const struct kp_alert_cfg *alert,
     const struct kp_node *critical = kp_node_get(node, "critical");
 
     if (!w->set && !c->set) {
-        if (!kp_node_get(node, "warning") && !critical)
+        if (!kp_node_get(node, "warning") && !critical && !kp_misspelt(node, kp_alert_keys, "warning") &&
+            !kp_misspelt(node, kp_alert_keys, "critical"))
             kp_complain(ld, node->key_loc, "needs \"warning\" or \"critical\", like {below: 80%%}");
         return;
     }

@@ -21,6 +21,7 @@ struct reader {
     size_t len;
     bool failed;                    /* no sense in reading on */
     const char *columns[COLUMNS_MAX];
+    struct kp_loc column_locs[COLUMNS_MAX];
     size_t ncolumns;
 };
 
@@ -147,12 +148,14 @@ static void read_header(struct reader *rd)
 
         if (rd->failed)
             return;
-        if (rd->len == 0)
+        if (rd->len == 0) {
             fail(rd, began, "a column has no name");
-        else if (rd->ncolumns == COLUMNS_MAX)
+        } else if (rd->ncolumns == COLUMNS_MAX) {
             fail(rd, began, "more than 64 columns");
-        else
+        } else {
+            rd->column_locs[rd->ncolumns] = began;
             rd->columns[rd->ncolumns++] = keep(rd, rd->field, rd->len);
+        }
         for (size_t i = 0; !rd->failed && i + 1 < rd->ncolumns; i++) {
             if (strcmp(rd->columns[i], rd->columns[rd->ncolumns - 1]) == 0)
                 fail(rd, began, "the column is given twice");
@@ -198,7 +201,7 @@ static void add_entry(struct reader *rd, struct kp_node *row, size_t column, str
         return;
     }
     entry->key = rd->columns[column];
-    entry->key_loc = began;
+    entry->key_loc = rd->column_locs[column];
     if (list)
         add_aliases(rd, entry);
     else

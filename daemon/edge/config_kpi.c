@@ -144,9 +144,12 @@ static void check_aggregate_kpi(struct kp_loader *ld, const struct kp_node *node
 {
     const struct kp_node *aggregate = kp_node_get(node, "aggregate");
 
+    if (!aggregate && (kp_misspelt(node, kp_kpi_keys, "aggregate") || kp_misspelt(node, kp_kpi_keys, "formula")))
+        return;
     if (!aggregate)
         kp_complain(ld, node->key_loc, "needs an \"aggregate\" or a \"formula\"");
-    else if (aggregate->kind == KP_NODE_SCALAR && strcmp(aggregate->text, "count") != 0 && !kp_node_get(node, "of"))
+    else if (aggregate->kind == KP_NODE_SCALAR && strcmp(aggregate->text, "count") != 0 && !kp_node_get(node, "of") &&
+             !kp_misspelt(node, kp_kpi_keys, "of"))
         kp_complain(ld, aggregate->loc, "\"%s\" needs \"of\": the field to take it of", aggregate->text);
 }
 

@@ -139,7 +139,7 @@ bool kp_want_some(struct kp_loader *ld, const struct kp_node *node, enum kp_node
     if (!kp_want(ld, node, kind))
         return false;
     if (node->count == 0)
-        kp_complain(ld, node->loc, "is empty; leave the key out for the default");
+        kp_complain(ld, node->loc, "is empty: fill it, or leave it out");
     else if (node->count > most)
         kp_complain(ld, node->loc, "holds %zu entries, more than the %zu allowed", node->count, most);
     return node->count > 0 && node->count <= most;
@@ -164,6 +164,21 @@ static void complain_key(struct kp_loader *ld, const struct kp_node *entry, cons
             known[count++] = keys->name;
     }
     kp_complain_unknown(ld, entry->key_loc, "key", entry->key, known, count);
+}
+
+bool kp_misspelt(const struct kp_node *node, const struct kp_key *keys, const char *name)
+{
+    for (const struct kp_node *entry = node->first; entry; entry = entry->next) {
+        struct kp_nearest nearest = {.word = entry->key};
+
+        if (find_key(keys, entry->key))
+            continue;
+        for (const struct kp_key *key = keys; key->name; key++)
+            kp_nearest_offer(&nearest, key->name);
+        if (nearest.best && strcmp(nearest.best, name) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* What the table doesn't have, and what it has for later. */
@@ -194,7 +209,7 @@ bool kp_read_map(struct kp_loader *ld, const struct kp_node *node, const struct 
 
             key->read(ld, entry, (char *)into + key->at, key);
             kp_path_back(ld, back);
-        } else if (!entry && key->need == KP_REQUIRED) {
+        } else if (!entry && key->need == KP_REQUIRED && !kp_misspelt(node, keys, key->name)) {
             kp_complain(ld, node->loc, "\"%s\" is missing", key->name);
         }
     }

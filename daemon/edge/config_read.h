@@ -24,6 +24,8 @@ struct kp_loader {
     const struct kp_node **member_nodes;/* owned; of config->roster.members */
     size_t nkpi_nodes, nalert_nodes, nmember_nodes;
     struct kp_tree *csv;                /* owned; the roster file; NULL: none */
+    int told_columns[64];               /* of its header: where those stand that were complained about */
+    size_t ntold_columns;
     locale_t numbers;                   /* owned; "C", whatever the program's locale is */
     char path[KP_PATH_TEXT];            /* of the node being read: "kpis.calls.where" */
     size_t path_len;
@@ -50,6 +52,8 @@ struct kp_key {                         /* a table ends with a NULL name */
 /* ---- maps, paths, faults ---- */
 /* Read a map by its table, in the order of the table. False (and a fault) when node is no map. */
 bool kp_read_map(struct kp_loader *ld, const struct kp_node *node, const struct kp_key *keys, void *into);
+/* Has the map an unknown key that is probably meant to be this one of its table? That is told already. */
+bool kp_misspelt(const struct kp_node *node, const struct kp_key *keys, const char *name);
 /* Is it of that kind? If not, a fault. */
 bool kp_want(struct kp_loader *ld, const struct kp_node *node, enum kp_node_kind kind);
 bool kp_want_some(struct kp_loader *ld, const struct kp_node *node, enum kp_node_kind kind, size_t most);

@@ -11,6 +11,7 @@ enum {
     KEY_BYTES_MAX = 128,
     TEXT_BYTES_MAX = 1024,
     ALIASES_MAX = 64,
+    ENTRIES_MAX = 256,
     MEMBERS_MAX = 4000000,
 };
 
@@ -111,6 +112,20 @@ static void add_attr(struct kp_loader *ld, struct kp_member *member, const char 
     attr->value = kp_copy(ld, value);
 }
 
+/* A column of the CSV is a fault once, not again for each row. */
+static bool is_told(struct kp_loader *ld, struct kp_loc key_loc)
+{
+    if (!key_loc.file)
+        return false;
+    for (size_t i = 0; i < ld->ntold_columns; i++) {
+        if (ld->told_columns[i] == key_loc.col)
+            return true;
+    }
+    if (ld->ntold_columns < sizeof ld->told_columns / sizeof *ld->told_columns)
+        ld->told_columns[ld->ntold_columns++] = key_loc.col;
+    return false;
+}
+
 /* A further key is free, but one that is nearly a known key, which this member lacks, is a slip: a member without
  * its team would be lost in silence. */
 static bool is_slip(struct kp_loader *ld, const struct kp_node *member, const struct kp_node *entry)
@@ -126,7 +141,7 @@ static bool is_slip(struct kp_loader *ld, const struct kp_node *member, const st
         kp_nearest_offer(&nearest, "name");
     if (!kp_node_get(member, "aliases"))
         kp_nearest_offer(&nearest, "aliases");
-    if (nearest.best)
+    if (nearest.best && !is_told(ld, entry->key_loc))
         kp_complain(ld, entry->key_loc, "unknown key \"%.100s\"; did you mean \"%s\"?", entry->key, nearest.best);
     return nearest.best != NULL;
 }
@@ -152,7 +167,8 @@ static void read_member_entry(struct kp_loader *ld, const struct kp_node *node, 
         if (text)
             member->place[level] = kp_copy(ld, text);
     } else if (known && known->need == KP_LATER) {
-        kp_complain_later(ld, entry->key_loc, entry->key);
+        if (!is_told(ld, entry->key_loc))
+            kp_complain_later(ld, entry->key_loc, entry->key);
     } else if (known && strcmp(entry->key, "aliases") == 0) {
         kp_texts_of(ld, entry, KEY_BYTES_MAX, ALIASES_MAX, &member->aliases, &member->naliases);
     } else if (known || !is_slip(ld, node, entry)) {
@@ -170,7 +186,7 @@ static void read_member(struct kp_loader *ld, const struct kp_node *node)
     struct kp_member *member;
     const struct kp_node **slot;
 
-    if (!kp_want(ld, node, KP_NODE_MAP))
+    if (!kp_want_some(ld, node, KP_NODE_MAP, ENTRIES_MAX))
         return;
     member = kp_grow(ld, &roster->members, &roster->nmembers, sizeof *roster->members);
     slot = kp_grow(ld, &ld->member_nodes, &ld->nmember_nodes, sizeof(*ld->member_nodes));

@@ -77,6 +77,14 @@ static void describe(const struct kp_loader *ld, const struct called *called, ch
              called->is_alias ? "" : " itself", rep ? rep : "?", loc->file ? " of the roster file" : "", loc->line);
 }
 
+/* To be said behind a line's number when that line is not in the same file. */
+static const char *elsewhere(const struct kp_loader *ld, size_t member, size_t from)
+{
+    const struct kp_member *members = ld->config->roster.members;
+
+    return members[member].loc.file && !members[from].loc.file ? " of the roster file" : "";
+}
+
 static void complain_called(struct kp_loader *ld, const struct called *first, const struct called *again)
 {
     size_t back = push_member_path(ld, again->member, again->is_alias ? "aliases" : "rep");
@@ -87,8 +95,8 @@ static void complain_called(struct kp_loader *ld, const struct called *first, co
     if (first->is_alias || again->is_alias)
         kp_complain(ld, loc, "\"%s\" is also %s", again->text, other);
     else
-        kp_complain(ld, loc, "the rep \"%s\" is given twice (first in line %d)", again->text,
-                    ld->config->roster.members[first->member].loc.line);
+        kp_complain(ld, loc, "the rep \"%s\" is given twice (first in line %d%s)", again->text,
+                    ld->config->roster.members[first->member].loc.line, elsewhere(ld, first->member, again->member));
     kp_path_back(ld, back);
 }
 
@@ -159,9 +167,9 @@ static void complain_parent(struct kp_loader *ld, size_t level, const struct uni
     size_t back = push_member_path(ld, again->member, levels[level]);
 
     kp_complain(ld, loc_of(ld, again->member, levels[level]),
-                "the %s \"%s\" stands under the %s \"%s\" here, and under \"%s\" in line %d", levels[level], again->key,
+                "the %s \"%s\" stands under the %s \"%s\" here, and under \"%s\" in line %d%s", levels[level], again->key,
                 levels[level - 1], or_none(again->parent), or_none(first->parent),
-                ld->config->roster.members[first->member].loc.line);
+                ld->config->roster.members[first->member].loc.line, elsewhere(ld, first->member, again->member));
     kp_path_back(ld, back);
 }
 
@@ -198,6 +206,6 @@ void kp_check_roster(struct kp_loader *ld)
         check_level(ld, level, units);
     free(units);
     if (roster->nmembers > ld->config->limits.keys)
-        kp_fault(ld->faults, (struct kp_loc){0}, "roster", "holds %zu members, but limits.keys is %u",
+        kp_fault(ld->faults, roster->members[ld->config->limits.keys].loc, "roster", "holds %zu members, but limits.keys is %u",
                  roster->nmembers, ld->config->limits.keys);
 }

@@ -248,6 +248,25 @@ struct bound {
     const char *endpoint, *by;
 };
 
+/* Lengthen the path to an endpoint of `ingest`. Its index is that in the file, where faulty entries stand too. */
+static size_t push_ingest_path(struct kp_loader *ld, const struct kp_node *root, const struct kp_ingest_cfg *ingest)
+{
+    static const char *const keys[] = {"sub", "pull", "router"};
+    const struct kp_node *list = kp_node_get(root, "ingest"), *item = list ? list->first : NULL;
+    const char *name = keys[ingest->transport];
+    size_t back = kp_path_key(ld, "ingest"), i = 0;
+
+    for (; item; item = item->next, i++) {
+        const struct kp_node *endpoint = kp_node_get(item, name);
+
+        if (endpoint && endpoint->loc.line == ingest->loc.line && endpoint->loc.col == ingest->loc.col)
+            break;
+    }
+    kp_path_index(ld, i);
+    kp_path_key(ld, name);
+    return back;
+}
+
 /* Check one endpoint, and that no socket before it is bound to the same. */
 static void check_bound(struct kp_loader *ld, struct bound *bound, size_t *nbound, struct kp_loc loc,
                         const char *endpoint, const char *by)
@@ -289,9 +308,8 @@ void kp_check_sockets(struct kp_loader *ld, const struct kp_node *root)
         return;
     for (size_t i = 0; i < config->ningest; i++) {
         const struct kp_ingest_cfg *ingest = &config->ingest[i];
-        size_t back = kp_path_key(ld, "ingest");
+        size_t back = push_ingest_path(ld, root, ingest);
 
-        kp_path_index(ld, i);
         if (ingest->endpoint && ingest->bind)
             check_bound(ld, bound, &nbound, ingest->loc, ingest->endpoint, "ingest");
         else if (ingest->endpoint)

@@ -28,6 +28,23 @@ static KP_READER(read_value)
         kp_complain(ld, node->loc, "must not be negative");
 }
 
+/* The levels are read before the targets. */
+static KP_READER(read_level)
+{
+    const struct kp_roster_cfg *roster = &ld->config->roster;
+    struct kp_target_cfg *target = into;
+    const char *known[KP_LEVELS_MAX + 1];
+    size_t count = 0;
+
+    kp_read_text(ld, node, &target->level, key);
+    if (!target->level || strcmp(target->level, "company") == 0 || kp_find_level(ld->config, target->level) >= 0)
+        return;
+    known[count++] = "company";
+    for (size_t i = 0; i < roster->nlevels; i++)
+        known[count++] = roster->levels[i];
+    kp_complain_unknown(ld, node->loc, "level", target->level, known, count);
+}
+
 static KP_READER(read_for)
 {
     struct kp_target_cfg *target = into;
@@ -51,7 +68,7 @@ const struct kp_key kp_target_keys[] = {
     {.name = "kpi", .need = KP_REQUIRED, .read = read_kpi, .max = 64},
     {.name = "per", .need = KP_REQUIRED, .read = kp_read_word, .at = AT(per), .words = periods},
     {.name = "value", .need = KP_REQUIRED, .read = read_value},
-    {.name = "level", .read = kp_read_text, .at = AT(level), .max = 64},
+    {.name = "level", .read = read_level, .max = 64},
     {.name = "for", .read = read_for},
     {.name = "ramp", .need = KP_LATER},
     {.name = NULL},
@@ -77,40 +94,22 @@ KP_READER(kp_read_targets)
     }
 }
 
-/* Levels by name, for a fault that suggests the nearest. */
-static void complain_level(struct kp_loader *ld, struct kp_loc loc, const char *level)
-{
-    const struct kp_roster_cfg *roster = &ld->config->roster;
-    const char *known[KP_LEVELS_MAX + 1];
-    size_t count = 0;
-
-    known[count++] = "company";
-    for (size_t i = 0; i < roster->nlevels; i++)
-        known[count++] = roster->levels[i];
-    kp_complain_unknown(ld, loc, "level", level, known, count);
-}
-
 void kp_check_targets(struct kp_loader *ld)
 {
     struct kp_config *config = ld->config;
 
     for (size_t i = 0; i < config->ntargets; i++) {
         struct kp_target_cfg *target = &config->targets[i];
-        size_t back = kp_path_key(ld, "targets"), inner;
+        size_t back = kp_path_key(ld, "targets");
         int kpi = target->kpi ? kp_find_kpi(config, target->kpi, strlen(target->kpi)) : -1;
 
         kp_path_index(ld, i);
-        inner = kp_path_key(ld, "kpi");
+        kp_path_key(ld, "kpi");
         if (target->kpi && kpi < 0)
             kp_complain_kpi(ld, target->kpi_loc, target->kpi);
         else if (kpi >= 0 && config->kpis[kpi].nby)
             kp_complain(ld, target->kpi_loc, "\"%s\" is grouped by a field; targets are for the roster's levels",
                         target->kpi);
-        kp_path_back(ld, inner);
-        inner = kp_path_key(ld, "level");
-        if (target->level && strcmp(target->level, "company") != 0 && kp_find_level(config, target->level) < 0)
-            complain_level(ld, target->loc, target->level);
-        kp_path_back(ld, inner);
         kp_path_back(ld, back);
     }
 }

@@ -404,6 +404,11 @@ bool kp_ingest_turn(struct kp_ingest *ingest, int64_t now_ms)
     return more;
 }
 
+uint64_t kp_ingest_messages(const struct kp_ingest *ingest)
+{
+    return ingest->stats.messages;
+}
+
 void kp_ingest_stats(const struct kp_ingest *ingest, struct kp_ingest_stats *stats)
 {
     *stats = ingest->stats;

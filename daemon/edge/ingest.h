@@ -31,6 +31,8 @@ struct kp_ingest_stats {
     uint64_t rejected[KP_REASONS];      /* before or in the engine */
     uint64_t replies_dropped;           /* the sender was gone, or took none */
 };
+/* Messages taken so far. */
+uint64_t kp_ingest_messages(const struct kp_ingest *ingest);
 void kp_ingest_stats(const struct kp_ingest *ingest, struct kp_ingest_stats *stats);
 const struct kp_gaps *kp_ingest_gaps(const struct kp_ingest *ingest);
 /* Where socket i listens or is connected to. */

@@ -244,6 +244,11 @@ static void greet(struct kp_publish *publish, const char *text, size_t len)
 
 static void take_subscriptions(struct kp_publish *publish)
 {
+    int events = 0;
+    size_t size = sizeof events;
+
+    if (zmq_getsockopt(publish->socket, ZMQ_EVENTS, &events, &size) != 0 || !(events & ZMQ_POLLIN))
+        return;
     for (int i = 0; i < 1024; i++) {
         zmq_msg_t msg;
         const char *text;

@@ -1,5 +1,6 @@
 #include "yaml_tree.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -146,7 +147,36 @@ struct kp_loc kp_node_loc_at(const struct kp_node *node, size_t at)
     return loc;
 }
 
+struct builder {
+    struct kp_tree *tree;
+    struct kp_faults *faults;
+    struct kp_node *open[KP_TREE_DEPTH_MAX];    /* the lists and maps we are in, innermost last */
+    size_t depth;
+    const char *key;                            /* of the entry whose value comes next; NULL: a key comes next */
+    struct kp_loc key_loc;
+    int documents;
+};
+
 /* ---- keys given twice ---- */
+
+/* The key is known twice in a map that has just ended; what is still open around it makes the path. */
+static void twice(struct builder *b, const struct kp_node *map, const struct kp_node *again, const struct kp_node *first)
+{
+    char path[512] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i <= b->depth && len < sizeof path; i++) {
+        const struct kp_node *node = i < b->depth ? b->open[i] : map;
+
+        if (node->key)
+            len += (size_t)snprintf(path + len, sizeof path - len, "%s%s", len ? "." : "", node->key);
+        else if (i)
+            len += (size_t)snprintf(path + len, sizeof path - len, "[%zu]", b->open[i - 1]->count - 1);
+    }
+    if (len < sizeof path)
+        snprintf(path + len, sizeof path - len, "%s%s", len ? "." : "", again->key);
+    kp_fault(b->faults, again->key_loc, path, "the key is given twice (first in line %d)", first->key_loc.line);
+}
 
 static int by_key(const void *a, const void *b)
 {
@@ -158,7 +188,7 @@ static int by_key(const void *a, const void *b)
     return order ? order : (x->key_loc.col > y->key_loc.col) - (x->key_loc.col < y->key_loc.col);
 }
 
-static bool check_keys(const struct kp_node *map, struct kp_faults *faults)
+static bool check_keys(struct builder *b, const struct kp_node *map)
 {
     const struct kp_node **sorted;
     size_t n = 0, first = 0;
@@ -173,8 +203,7 @@ static bool check_keys(const struct kp_node *map, struct kp_faults *faults)
     qsort(sorted, n, sizeof(*sorted), by_key);
     for (size_t i = 1; i < n; i++) {
         if (strcmp(sorted[i]->key, sorted[first]->key) == 0)
-            kp_fault(faults, sorted[i]->key_loc, sorted[i]->key, "the key is given twice (first in line %d)",
-                     sorted[first]->key_loc.line);
+            twice(b, map, sorted[i], sorted[first]);
         else
             first = i;
     }
@@ -183,16 +212,6 @@ static bool check_keys(const struct kp_node *map, struct kp_faults *faults)
 }
 
 /* ---- parsing ---- */
-
-struct builder {
-    struct kp_tree *tree;
-    struct kp_faults *faults;
-    struct kp_node *open[KP_TREE_DEPTH_MAX];    /* the lists and maps we are in, innermost last */
-    size_t depth;
-    const char *key;                            /* of the entry whose value comes next; NULL: a key comes next */
-    struct kp_loc key_loc;
-    int documents;
-};
 
 static struct kp_loc loc_of(yaml_mark_t mark)
 {
@@ -313,7 +332,7 @@ static bool take_end(struct builder *b)
 {
     const struct kp_node *node = b->open[--b->depth];
 
-    if (node->kind == KP_NODE_MAP && !check_keys(node, b->faults))
+    if (node->kind == KP_NODE_MAP && !check_keys(b, node))
         return out_of_memory(b);
     return true;
 }

@@ -11,7 +11,8 @@ struct kp_dedup;
 
 struct kp_dedup *kp_dedup_new(int64_t window_ms, size_t max, struct kp_err *err) KP_CHECK;
 void kp_dedup_destroy(struct kp_dedup **dedup);
-void kp_dedup_prefetch(const struct kp_dedup *dedup, struct kp_print print);
+/* What kp_dedup_seen of this print will read first: for __builtin_prefetch. */
+const void *kp_dedup_line(const struct kp_dedup *dedup, struct kp_print print);
 
 /* Was print added at or after now_ms - window? Changes nothing. */
 bool kp_dedup_seen(const struct kp_dedup *dedup, struct kp_print print, int64_t now_ms);

@@ -30,8 +30,8 @@ struct kp_tab;
 struct kp_tab *kp_tab_new(struct kp_err *err) KP_CHECK;
 void kp_tab_destroy(struct kp_tab **tab);
 
-/* Ask the processor to load what a kp_tab_find of this print will read. */
-void kp_tab_prefetch(const struct kp_tab *tab, struct kp_print print);
+/* What a kp_tab_find of this print will read first: for __builtin_prefetch. */
+const void *kp_tab_line(const struct kp_tab *tab, struct kp_print print);
 
 /* The word kept for the print, or NULL. Valid until the next insertion or removal. */
 uint32_t *kp_tab_find(const struct kp_tab *tab, struct kp_print print);

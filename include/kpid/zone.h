@@ -37,7 +37,8 @@ int64_t kp_zone_instant(const struct kp_zone *zone, int64_t day, int32_t clock_m
 enum kp_period { KP_PER_DAY, KP_PER_WEEK, KP_PER_MONTH, KP_PER_QUARTER, KP_PER_YEAR };
 
 /* First instant of the local period that lies `shift` periods after (before, when negative) the one that
- * at_ms lies in. week_start: 0 Monday ... 6 Sunday. */
+ * at_ms lies in: the last that has begun, so start <= at_ms < the next one's start also where clocks go back over
+ * midnight. week_start: 0 Monday ... 6 Sunday. */
 int64_t kp_period_start(const struct kp_zone *zone, enum kp_period period, int week_start, int64_t at_ms, int shift);
 
 /* Proleptic Gregorian civil dates. Month 1..12, day 1..31. */
