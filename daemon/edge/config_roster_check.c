@@ -167,8 +167,8 @@ static void complain_parent(struct kp_loader *ld, size_t level, const struct uni
     size_t back = push_member_path(ld, again->member, levels[level]);
 
     kp_complain(ld, loc_of(ld, again->member, levels[level]),
-                "the %s \"%s\" stands under the %s \"%s\" here, and under \"%s\" in line %d%s", levels[level], again->key,
-                levels[level - 1], or_none(again->parent), or_none(first->parent),
+                "the %s \"%s\" stands under the %s \"%s\" here, and under \"%s\" in line %d%s", levels[level],
+                again->key, levels[level - 1], or_none(again->parent), or_none(first->parent),
                 ld->config->roster.members[first->member].loc.line, elsewhere(ld, first->member, again->member));
     kp_path_back(ld, back);
 }
@@ -206,6 +206,6 @@ void kp_check_roster(struct kp_loader *ld)
         check_level(ld, level, units);
     free(units);
     if (roster->nmembers > ld->config->limits.keys)
-        kp_fault(ld->faults, roster->members[ld->config->limits.keys].loc, "roster", "holds %zu members, but limits.keys is %u",
-                 roster->nmembers, ld->config->limits.keys);
+        kp_fault(ld->faults, roster->members[ld->config->limits.keys].loc, "roster",
+                 "holds %zu members, but limits.keys is %u", roster->nmembers, ld->config->limits.keys);
 }

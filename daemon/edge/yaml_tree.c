@@ -160,7 +160,8 @@ struct builder {
 /* ---- keys given twice ---- */
 
 /* The key is known twice in a map that has just ended; what is still open around it makes the path. */
-static void twice(struct builder *b, const struct kp_node *map, const struct kp_node *again, const struct kp_node *first)
+static void twice(struct builder *b, const struct kp_node *map, const struct kp_node *again,
+                  const struct kp_node *first)
 {
     char path[512] = "";
     size_t len = 0;

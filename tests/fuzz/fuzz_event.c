@@ -62,6 +62,16 @@ static struct outcome decode(const struct kp_schema *schema, struct kp_decoder *
     return out;
 }
 
+/* Does something look like an array or a map that claims more items than there are bytes? msgpack-c asks for the memory
+ * of all of them at once, up to 100 GiB, before it looks whether they are there. */
+static bool claims_too_much(const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i + 5 <= size; i++)
+        if ((data[i] == 0xdd || data[i] == 0xdf) && (data[i + 1] || data[i + 2]))
+            return true;
+    return false;
+}
+
 /* msgpack-c refuses to go deeper than a stack of its own; what it says then is about itself. */
 static void compare(const struct outcome *out, const uint8_t *data, size_t size)
 {
@@ -104,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     a = decode(schema, fresh, data, size);
     b = decode(schema, used, data, size);
     check(a.whole == b.whole && a.last == b.last && a.count == b.count);
-    if (!kp_decode_is_json(fresh) && size > 0 && size <= limits.message)
+    if (!kp_decode_is_json(fresh) && size > 0 && size <= limits.message && !claims_too_much(data, size))
         compare(&a, data, size);
     kp_decoder_destroy(&fresh);
     return 0;

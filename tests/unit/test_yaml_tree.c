@@ -73,7 +73,8 @@ static void maps_lists_and_scalars_keep_their_order_and_places(void **state)
 
 static void a_place_within_a_scalar_is_told_where_it_can_be(void **state)
 {
-    struct kp_tree *tree = must_parse("plain: ab + cd\nquoted: \"ab + cd\"\nsingle: 'äb + cd'\nblock: |\n  ab\n  cd\n");
+    struct kp_tree *tree = must_parse("plain: ab + cd\nquoted: \"ab + cd\"\nsingle: 'äb + cd'\n"
+                                      "block: |\n  ab\n  cd\n");
     const struct kp_node *root = kp_tree_root(tree);
 
     (void)state;
