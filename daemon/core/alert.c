@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS, NONE = UINT32_MAX };
+enum { CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS };
+#define NONE UINT32_MAX
 
 struct state {              /* of one rule for one key */
     int64_t since_ms;       /* pending, firing: when the breach began */

@@ -30,7 +30,7 @@ static uint32_t find(const struct kp_store *store, struct kp_print print)
 {
     const uint32_t *node = kp_tab_find(store->index, print);
 
-    return node ? *node : (uint32_t)KP_NO_NODE;
+    return node ? *node : KP_NO_NODE;
 }
 
 struct kp_print kp_store_rep_print(const struct kp_store *store, struct kp_str key)

@@ -12,7 +12,8 @@
 
 #include "kpid/tab.h"
 
-enum { KP_NO_NODE = UINT32_MAX, KP_COMPANY = 0, KP_DEPTH_MAX = KP_LEVELS_MAX + 1 };
+#define KP_NO_NODE UINT32_MAX
+enum { KP_COMPANY = 0, KP_DEPTH_MAX = KP_LEVELS_MAX + 1 };
 
 enum {
     KP_NODE_LIVE = 1,       /* in use */

@@ -60,8 +60,8 @@ bool kp_value_eq(const struct kp_value *a, const struct kp_value *b)
     return kp_number_cmp(a, b) == 0;
 }
 
-/* Rounded once, so what was written with up to six decimals comes back as the nearest double to it. Beyond 2^53 millionths
- * by an integer quotient of at least 56 bits whose last one also says whether there was a rest. */
+/* Rounded once, so what was written with up to six decimals comes back as the nearest double to it. Beyond 2^53
+ * millionths by an integer quotient of at least 56 bits whose last one also says whether there was a rest. */
 double kp_micro_to_double(kp_i128 micro)
 {
     kp_u128 size = micro < 0 ? -(kp_u128)micro : (kp_u128)micro, quotient;

@@ -1,4 +1,5 @@
-/* Events: any bytes end, with sound values; and what is no MessagePack is told from what is exactly as msgpack-c does. */
+/* Events: any bytes end, with sound values; and what is no MessagePack is told from what is exactly as msgpack-c
+ * does. */
 #include "kpid/event.h"
 
 #include <msgpack.h>

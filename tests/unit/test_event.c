@@ -1,5 +1,5 @@
-/* Events in both formats. Most cases are written as JSON and packed by msgpack-c from the same tree, so that every one of
- * them also says that the formats agree. */
+/* Events in both formats. Most cases are written as JSON and packed by msgpack-c from the same tree, so that every
+ * one of them also says that the formats agree. */
 #include "unit.h"
 
 #include "kpid/event.h"

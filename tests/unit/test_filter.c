@@ -54,16 +54,24 @@ static void tests_hold_as_the_interface_says(void **state)
         struct kp_value arg, value;
         bool holds;
     } cases[] = {
-        {KP_CMP_EQ, STR("a"), STR("a"), true}, {KP_CMP_EQ, STR("a"), STR("b"), false}, {KP_CMP_EQ, STR("a"), {.kind = KP_NIL}, false},
-        {KP_CMP_EQ, INT(5), REAL(5.0), true}, {KP_CMP_EQ, INT(5), STR("5"), false}, {KP_CMP_EQ, BOOL(true), BOOL(true), true},
-        {KP_CMP_EQ, BOOL(true), INT(1), false}, {KP_CMP_EQ, STR(""), STR(""), true}, {KP_CMP_EQ, STR("a"), STR("a\0b"), false},
-        {KP_CMP_NE, STR("a"), STR("a"), false}, {KP_CMP_NE, STR("a"), STR("b"), true}, {KP_CMP_NE, STR("a"), {.kind = KP_NIL}, true},
+        {KP_CMP_EQ, STR("a"), STR("a"), true}, {KP_CMP_EQ, STR("a"), STR("b"), false},
+        {KP_CMP_EQ, STR("a"), {.kind = KP_NIL}, false},
+        {KP_CMP_EQ, INT(5), REAL(5.0), true}, {KP_CMP_EQ, INT(5), STR("5"), false},
+        {KP_CMP_EQ, BOOL(true), BOOL(true), true},
+        {KP_CMP_EQ, BOOL(true), INT(1), false}, {KP_CMP_EQ, STR(""), STR(""), true},
+        {KP_CMP_EQ, STR("a"), STR("a\0b"), false},
+        {KP_CMP_NE, STR("a"), STR("a"), false}, {KP_CMP_NE, STR("a"), STR("b"), true},
+        {KP_CMP_NE, STR("a"), {.kind = KP_NIL}, true},
         {KP_CMP_NE, STR("a"), INT(1), true}, {KP_CMP_NE, INT(1), REAL((double)NAN), true},
-        {KP_CMP_GT, INT(5), INT(6), true}, {KP_CMP_GT, INT(5), REAL(5.0), false}, {KP_CMP_GT, INT(5), REAL(5.001), true},
-        {KP_CMP_GT, INT(5), STR("6"), false}, {KP_CMP_GT, INT(5), {.kind = KP_NIL}, false}, {KP_CMP_GT, INT(5), REAL((double)NAN), false},
+        {KP_CMP_GT, INT(5), INT(6), true}, {KP_CMP_GT, INT(5), REAL(5.0), false},
+        {KP_CMP_GT, INT(5), REAL(5.001), true},
+        {KP_CMP_GT, INT(5), STR("6"), false}, {KP_CMP_GT, INT(5), {.kind = KP_NIL}, false},
+        {KP_CMP_GT, INT(5), REAL((double)NAN), false},
         {KP_CMP_GTE, REAL(5.0), INT(5), true}, {KP_CMP_GTE, INT(5), INT(4), false},
-        {KP_CMP_LT, INT(5), INT(4), true}, {KP_CMP_LT, INT(5), INT(5), false}, {KP_CMP_LT, INT(5), REAL((double)NAN), false},
-        {KP_CMP_LT, INT(5), BOOL(false), false}, {KP_CMP_LTE, INT(5), REAL(5.0), true}, {KP_CMP_LTE, INT(5), {.kind = KP_NIL}, false},
+        {KP_CMP_LT, INT(5), INT(4), true}, {KP_CMP_LT, INT(5), INT(5), false},
+        {KP_CMP_LT, INT(5), REAL((double)NAN), false},
+        {KP_CMP_LT, INT(5), BOOL(false), false}, {KP_CMP_LTE, INT(5), REAL(5.0), true},
+        {KP_CMP_LTE, INT(5), {.kind = KP_NIL}, false},
         {KP_CMP_EXISTS, BOOL(true), INT(0), true}, {KP_CMP_EXISTS, BOOL(true), {.kind = KP_NIL}, false},
         {KP_CMP_EXISTS, BOOL(false), {.kind = KP_NIL}, true}, {KP_CMP_EXISTS, BOOL(false), STR(""), false},
         {KP_CMP_PREFIX, STR("ab"), STR("abc"), true}, {KP_CMP_PREFIX, STR("ab"), STR("ab"), true},
@@ -187,7 +195,7 @@ static void events_of_one_signature_match_the_same_filters(void **state)
     int shared = 0;
 
     (void)state;
-    for (int round = 0; round < 150; round++) {
+    for (int round = 0; round < 50; round++) {
         struct made *m = calloc(1, sizeof *m);
         struct kp_schema *schema = kp_schema_new(NULL);
         struct kp_filters *set = kp_filters_new(NULL);
@@ -223,7 +231,7 @@ static void events_of_one_signature_match_the_same_filters(void **state)
         kp_schema_destroy(&schema);
         free(m);
     }
-    assert_true(shared > 10000);
+    assert_true(shared > 3000);
 }
 
 static void many_constants_keep_their_classes(void **state)

@@ -23,7 +23,8 @@ static void templates_get_their_texts(void **state)
         const char *template, *want;
     } cases[] = {
         {"", ""}, {"plain", "plain"}, {"{name}: {value} of {target}", "Ana: 12 of ?"}, {"{name}{name}", "AnaAna"},
-        {"{nobody} {name}", "{nobody} Ana"}, {"{name", "{name"}, {"{", "{"}, {"}{", "}{"}, {"{{name}}", "{Ana}"}, {"{}", "{}"},
+        {"{nobody} {name}", "{nobody} Ana"}, {"{name", "{name"}, {"{", "{"}, {"}{", "}{"}, {"{{name}}", "{Ana}"},
+        {"{}", "{}"},
         {"100% {name}", "100% Ana"}, {"{ name}", "{ name}"}, {"{key}", "{name}"},
     };
     const char *texts[KP_PLACEHOLDERS] = {[KP_PH_NAME] = "Ana", [KP_PH_VALUE] = "12", [KP_PH_KEY] = "{name}"};
@@ -64,8 +65,10 @@ static void numbers_read_as_people_write_them(void **state)
         double value;
         const char *unit, *want;
     } cases[] = {
-        {0, NULL, "0"}, {12, NULL, "12"}, {12.5, "s", "12.5"}, {1.005, NULL, "1"}, {1234567.891, "GBP", "1234567.89"}, {100, "", "100"},
-        {-3, NULL, "-3"}, {-0.001, NULL, "0"}, {0.25, "%", "25%"}, {0.3333, "%", "33.3%"}, {1, "%", "100%"}, {-0.0001, "%", "0%"},
+        {0, NULL, "0"}, {12, NULL, "12"}, {12.5, "s", "12.5"}, {1.005, NULL, "1"},
+        {1234567.891, "GBP", "1234567.89"}, {100, "", "100"},
+        {-3, NULL, "-3"}, {-0.001, NULL, "0"}, {0.25, "%", "25%"}, {0.3333, "%", "33.3%"}, {1, "%", "100%"},
+        {-0.0001, "%", "0%"},
         {0, "%", "0%"}, {10.0, NULL, "10"}, {9e12, NULL, "9000000000000"},
     };
     char buf[64];

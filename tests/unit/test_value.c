@@ -77,7 +77,8 @@ static void numbers_compare_exactly_across_kinds(void **state)
         struct kp_value v;
     } line[] = {
         {0, REAL(-(double)INFINITY)}, {1, REAL(-1e300)}, {2, INT(INT64_MIN)}, {2, REAL(-9223372036854775808.0)},
-        {3, INT(INT64_MIN + 1)}, {4, REAL(-1.5)}, {5, INT(-1)}, {5, REAL(-1)}, {6, REAL(-0.5)}, {7, INT(0)}, {7, REAL(0)},
+        {3, INT(INT64_MIN + 1)}, {4, REAL(-1.5)}, {5, INT(-1)}, {5, REAL(-1)}, {6, REAL(-0.5)}, {7, INT(0)},
+        {7, REAL(0)},
         {7, REAL(-0.0)}, {8, REAL(0.5)}, {9, INT(1)}, {10, INT(9007199254740992)}, {10, REAL(9007199254740992.0)},
         {11, INT(9007199254740993)}, {12, INT(9007199254740994)}, {12, REAL(9007199254740994.0)}, {13, INT(INT64_MAX)},
         {14, REAL(9223372036854775808.0)}, {15, REAL((double)INFINITY)},

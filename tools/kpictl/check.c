@@ -22,6 +22,7 @@ int kpictl_check(int argc, char **argv)
     struct kp_config config;
     struct kp_err err = {0};
     struct kp_engine *engine;
+    bool ok;
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         fputs(help, stdout);
@@ -37,9 +38,8 @@ int kpictl_check(int argc, char **argv)
     else
         printf("%s: well: %zu KPIs, %zu alerts, %zu members\n", argv[1], config.nkpis, config.nalerts,
                config.roster.nmembers);
-    kp_config_release(&config);
-    if (!engine)
-        return EXIT_WRONG;
+    ok = engine != NULL;
     kp_engine_destroy(&engine);
-    return EXIT_WELL;
+    kp_config_release(&config);
+    return ok ? EXIT_WELL : EXIT_WRONG;
 }

@@ -17,6 +17,10 @@ static const struct sub {
     int (*run)(int argc, char **argv);
 } subs[] = {
     {"check", "read a configuration and say every fault in it", kpictl_check},
+    {"emit", "send events from a file to the daemon", kpictl_emit},
+    {"watch", "follow alerts or snapshots", kpictl_watch},
+    {"get", "the numbers of one level, team or rep, once", kpictl_get},
+    {"status", "is the daemon well, and what has it counted", kpictl_status},
     {"replay", "run a file of events through a configuration, without a daemon", kpictl_replay},
 };
 enum { SUBS = sizeof subs / sizeof *subs };

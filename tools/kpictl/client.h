@@ -1,0 +1,62 @@
+/* Talking to a daemon: its control socket, and reading what comes back. */
+#ifndef KPICTL_CLIENT_H
+#define KPICTL_CLIENT_H
+
+#include "kpid/err.h"
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLIENT_CONTROL "tcp://127.0.0.1:5561"
+enum { CLIENT_TIMEOUT_MS = 5000, CLIENT_ENDPOINT = 512 };
+
+struct client {
+    void *zmq;                  /* owned */
+    char control[CLIENT_ENDPOINT];
+};
+
+/* Where the control socket is: the option given, else the configuration's, else the usual one. False (and the faults were
+ * printed) when config can't be read. Wildcards are made into what can be connected to. */
+bool client_control_endpoint(const char *option, const char *config, char endpoint[CLIENT_ENDPOINT]);
+
+/* An endpoint that is bound on every interface ("*", 0.0.0.0) becomes one on this machine; others are copied. */
+void client_connectable(const char *endpoint, char out[CLIENT_ENDPOINT]);
+
+enum kp_code client_open(struct client *client, const char *control, struct kp_err *err) KP_CHECK;
+void client_close(struct client *client);
+
+/* A request that is built by the caller, and its reply; the caller ends reply with msgpack_unpacked_destroy, whatever came
+ * back. KP_EIO: no answer within the time. KP_EINVAL: {"ok": false}, with its error. */
+enum kp_code client_ask(struct client *client, const msgpack_sbuffer *request, int timeout_ms, msgpack_unpacked *reply,
+                        struct kp_err *err) KP_CHECK;
+/* {"op": op} */
+enum kp_code client_ask_op(struct client *client, const char *op, msgpack_unpacked *reply, struct kp_err *err) KP_CHECK;
+
+/* Interrupted by Ctrl-C or SIGTERM? Set up once by client_catch_signals; zmq calls then return EINTR. */
+void client_catch_signals(void);
+bool client_stopped(void);
+
+/* ---- Objects ---- */
+/* The value of a key of a map; NULL when there is none or map is NULL or no map. */
+const msgpack_object *object_get(const msgpack_object *map, const char *key);
+/* A string's text cut to size; "" for anything else. Returns buf. */
+const char *object_text(const msgpack_object *object, char *buf, size_t size);
+/* A number; false for anything else. */
+bool object_number(const msgpack_object *object, double *number);
+bool object_is(const msgpack_object *object, const char *text);
+/* Items of an array, 0 for anything else. */
+size_t object_count(const msgpack_object *object);
+
+/* Parse one message, MessagePack or (when it begins so) JSON. False: it is neither. */
+bool object_parse(const void *bytes, size_t len, msgpack_unpacked *item);
+/* Print as one line of JSON. */
+bool object_print_json(const msgpack_object *object);
+
+/* Packing of requests. */
+void pack_text(msgpack_packer *packer, const char *text);
+/* A list of strings given separated by commas. */
+void pack_list(msgpack_packer *packer, const char *comma_separated);
+
+#endif

@@ -1,0 +1,299 @@
+/* Events from a file to a daemon, over any of the sockets that it takes them on. */
+#include "kpictl.h"
+
+#include "client.h"
+#include "source.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <zmq.h>
+
+static const char help[] =
+    "usage: kpictl emit [--router ENDPOINT | --push ENDPOINT | --pub ENDPOINT] [OPTION]... FILE\n"
+    "\n"
+    "Send events from a file, one message for each line of JSON or each MessagePack item; - is standard input:\n"
+    "\n"
+    "  $ kpictl emit events.jsonl                        acknowledged, to tcp://127.0.0.1:5558\n"
+    "  $ kpictl emit --push tcp://127.0.0.1:5557 --rate 1000 events.jsonl\n"
+    "  $ kpictl emit --pub tcp://127.0.0.1:5556 --topic call calls.msgpack\n"
+    "  $ echo '{\"type\":\"call\",\"rep\":\"ana\",\"direction\":\"outbound\"}' | kpictl emit -\n"
+    "\n"
+    "  --router ENDPOINT  acknowledged: the summary tells what was accepted and why the rest was not\n"
+    "  --push ENDPOINT    waits when the daemon is busy; nothing comes back\n"
+    "  --pub ENDPOINT     best effort; waits until the daemon subscribes, then does not look back\n"
+    "  --bind             with --pub: bind, since the daemon's SUB connects\n"
+    "  --topic TOPIC      with --pub: the first frame; with --push, too, when given\n"
+    "  --rate N           messages a second at most\n"
+    "  --msgpack          standard input is MessagePack\n"
+    "  --timeout SECONDS  give up when nobody answers for so long (default 10)\n"
+    "\n"
+    "Exit status: 0 all accepted or duplicates (or sent, without acknowledgement), 1 some rejected or not sent,\n"
+    "2 wrong use.\n";
+
+enum { IN_FLIGHT = 256, ERRORS_SHOWN = 20 };
+
+struct options {
+    const char *endpoint, *topic, *file;
+    int type;               /* ZMQ_DEALER, ZMQ_PUSH, ZMQ_XPUB */
+    bool bind, as_msgpack;
+    uint64_t rate;
+    int timeout_ms;
+};
+
+struct emit {
+    const struct options *opt;
+    void *socket;
+    struct source *source;
+    uint64_t sent, accepted, duplicates, rejected, answered, shown;
+    bool progress;
+    int64_t told_ms;
+};
+
+static int64_t steady_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* ---- Telling ---- */
+
+static void show_progress(struct emit *e, bool last)
+{
+    uint64_t done, all;
+    int64_t now = steady_ms();
+    char bar[41];
+
+    if (!e->progress || (!last && now - e->told_ms < 100))
+        return;
+    e->told_ms = now;
+    source_progress(e->source, &done, &all);
+    if (all == 0) {
+        fprintf(stderr, "\r%llu sent, %llu rejected", (unsigned long long)e->sent, (unsigned long long)e->rejected);
+    } else {
+        int full = (int)(done * 40 / all);
+
+        memset(bar, '#', (size_t)full);
+        memset(bar + full, '.', (size_t)(40 - full));
+        bar[40] = '\0';
+        fprintf(stderr, "\r[%s] %3d%%  %llu sent, %llu rejected", bar, (int)(done * 100 / all),
+                (unsigned long long)e->sent, (unsigned long long)e->rejected);
+    }
+    if (last)
+        fputc('\n', stderr);
+}
+
+static void show_errors(struct emit *e, const msgpack_object *errors)
+{
+    char reason[64];
+    double index = 0;
+
+    for (size_t i = 0; i < object_count(errors); i++) {
+        const msgpack_object *error = &errors->via.array.ptr[i];
+
+        if (e->shown++ >= ERRORS_SHOWN)
+            return;
+        object_number(object_get(error, "index"), &index);
+        fprintf(stderr, "%smessage %llu, event %.0f: %s\n", e->progress ? "\r\033[K" : "",
+                (unsigned long long)e->answered, index, object_text(object_get(error, "reason"), reason, sizeof reason));
+    }
+}
+
+/* ---- Replies ---- */
+
+static uint64_t count_of(const msgpack_object *reply, const char *key)
+{
+    double v = 0;
+
+    return object_number(object_get(reply, key), &v) && v > 0 ? (uint64_t)v : 0;
+}
+
+/* Take one reply; false: none within the time. */
+static bool take_reply(struct emit *e)
+{
+    msgpack_unpacked item;
+    zmq_msg_t msg;
+    bool ok;
+
+    zmq_msg_init(&msg);
+    ok = zmq_msg_recv(&msg, e->socket, 0) >= 0;
+    if (ok) {
+        msgpack_unpacked_init(&item);
+        e->answered++;
+        if (object_parse(zmq_msg_data(&msg), zmq_msg_size(&msg), &item)) {
+            e->accepted += count_of(&item.data, "accepted");
+            e->duplicates += count_of(&item.data, "duplicates");
+            e->rejected += count_of(&item.data, "rejected");
+            show_errors(e, object_get(&item.data, "errors"));
+        }
+        msgpack_unpacked_destroy(&item);
+    }
+    zmq_msg_close(&msg);
+    return ok;
+}
+
+/* ---- Sending ---- */
+
+static int open_socket(struct emit *e, void *zmq)
+{
+    const struct options *opt = e->opt;
+    int linger = opt->timeout_ms;
+    char endpoint[CLIENT_ENDPOINT];
+    zmq_msg_t hello;
+
+    e->socket = zmq_socket(zmq, opt->type);
+    if (!opt->bind)
+        client_connectable(opt->endpoint, endpoint);
+    else
+        snprintf(endpoint, sizeof endpoint, "%s", opt->endpoint);
+    if (!e->socket || zmq_setsockopt(e->socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
+        zmq_setsockopt(e->socket, ZMQ_SNDTIMEO, &opt->timeout_ms, sizeof opt->timeout_ms) != 0 ||
+        zmq_setsockopt(e->socket, ZMQ_RCVTIMEO, &opt->timeout_ms, sizeof opt->timeout_ms) != 0 ||
+        (opt->bind ? zmq_bind : zmq_connect)(e->socket, endpoint) != 0)
+        return kpictl_failed("emit", "%s: %s", opt->endpoint, zmq_strerror(errno));
+    if (opt->type != ZMQ_XPUB)
+        return EXIT_WELL;
+    zmq_msg_init(&hello);       /* what is published before somebody subscribes goes nowhere */
+    if (zmq_msg_recv(&hello, e->socket, 0) < 0) {
+        zmq_msg_close(&hello);
+        return kpictl_failed("emit", "%s: nobody subscribes; is the daemon running?", opt->endpoint);
+    }
+    zmq_msg_close(&hello);
+    return EXIT_WELL;
+}
+
+static void keep_rate(const struct emit *e, int64_t start_ms)
+{
+    int64_t due;
+
+    if (!e->opt->rate)
+        return;
+    due = start_ms + (int64_t)(e->sent * 1000 / e->opt->rate) - steady_ms();
+    if (due > 0)
+        nanosleep(&(struct timespec){due / 1000, due % 1000 * 1000000}, NULL);
+}
+
+static int send_all(struct emit *e)
+{
+    const struct options *opt = e->opt;
+    struct kp_err err = {0};
+    int64_t start = steady_ms();
+    const char *bytes;
+    size_t len;
+    int more;
+
+    while (!client_stopped() && (more = source_next(e->source, &bytes, &len, &err)) != 0) {
+        if (more < 0)
+            return kpictl_failed("emit", "%s", err.text);
+        if (opt->topic && zmq_send(e->socket, opt->topic, strlen(opt->topic), ZMQ_SNDMORE) < 0)
+            return kpictl_failed("emit", "%s: %s", opt->endpoint, errno == EAGAIN ? "nobody takes it" : zmq_strerror(errno));
+        if (zmq_send(e->socket, bytes, len, 0) < 0)
+            return kpictl_failed("emit", "%s: %s", opt->endpoint, errno == EAGAIN ? "nobody takes it" : zmq_strerror(errno));
+        e->sent++;
+        while (opt->type == ZMQ_DEALER && e->sent - e->answered >= IN_FLIGHT)
+            if (!take_reply(e))
+                return kpictl_failed("emit", "%s: no answer; is the daemon running?", opt->endpoint);
+        keep_rate(e, start);
+        show_progress(e, false);
+    }
+    while (opt->type == ZMQ_DEALER && e->answered < e->sent)
+        if (!take_reply(e))
+            return kpictl_failed("emit", "%s: %llu messages were not answered; is the daemon running?", opt->endpoint,
+                                 (unsigned long long)(e->sent - e->answered));
+    return EXIT_WELL;
+}
+
+static int emit(const struct options *opt)
+{
+    struct emit e = {.opt = opt, .progress = isatty(STDERR_FILENO) == 1};
+    struct kp_err err = {0};
+    void *zmq = zmq_ctx_new();
+    int status = zmq ? EXIT_WELL : kpictl_failed("emit", "zeromq: %s", zmq_strerror(errno));
+
+    client_catch_signals();
+    e.source = source_open(opt->file, opt->as_msgpack, &err);
+    if (!status && !e.source)
+        status = kpictl_failed("emit", "%s", err.text);
+    if (!status)
+        status = open_socket(&e, zmq);
+    if (!status) {
+        status = send_all(&e);
+        show_progress(&e, true);
+        if (opt->type == ZMQ_DEALER)
+            fprintf(stderr, "%llu messages: accepted %llu, duplicates %llu, rejected %llu\n", (unsigned long long)e.sent,
+                    (unsigned long long)e.accepted, (unsigned long long)e.duplicates, (unsigned long long)e.rejected);
+        else
+            fprintf(stderr, "%llu messages sent\n", (unsigned long long)e.sent);
+    }
+    source_close(&e.source);
+    if (e.socket)
+        zmq_close(e.socket);
+    if (zmq)
+        zmq_ctx_term(zmq);
+    return status ? status : e.rejected ? EXIT_FAILED : EXIT_WELL;
+}
+
+static int parse(int argc, char **argv, struct options *opt)
+{
+    static const struct option longs[] = {
+        {"router", 1, NULL, 'r'}, {"push", 1, NULL, 'p'},    {"pub", 1, NULL, 's'},     {"bind", 0, NULL, 'b'},
+        {"topic", 1, NULL, 't'},  {"rate", 1, NULL, 'n'},    {"msgpack", 0, NULL, 'm'}, {"timeout", 1, NULL, 'o'},
+        {"help", 0, NULL, 'h'},   {NULL, 0, NULL, 0}};
+    char *end = NULL;
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (c) {
+        case 'r':
+        case 'p':
+        case 's':
+            opt->endpoint = optarg;
+            opt->type = c == 'r' ? ZMQ_DEALER : c == 'p' ? ZMQ_PUSH : ZMQ_XPUB;
+            break;
+        case 'b':
+            opt->bind = true;
+            break;
+        case 't':
+            opt->topic = optarg;
+            break;
+        case 'n':
+            opt->rate = strtoull(optarg, &end, 10);
+            if (*end || !opt->rate)
+                return kpictl_wrong("emit", "--rate %s: a number of messages a second", optarg);
+            break;
+        case 'm':
+            opt->as_msgpack = true;
+            break;
+        case 'o':
+            opt->timeout_ms = (int)(strtod(optarg, &end) * 1000);
+            if (*end || opt->timeout_ms <= 0)
+                return kpictl_wrong("emit", "--timeout %s: a number of seconds", optarg);
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return -1;
+        default:
+            return EXIT_WRONG;
+        }
+    }
+    if (optind != argc - 1)
+        return kpictl_wrong("emit", "needs one FILE, or - for standard input");
+    if (opt->topic && opt->type == ZMQ_DEALER)
+        return kpictl_wrong("emit", "--topic goes with --pub or --push");
+    opt->file = argv[optind];
+    return EXIT_WELL;
+}
+
+int kpictl_emit(int argc, char **argv)
+{
+    struct options opt = {.endpoint = "tcp://127.0.0.1:5558", .type = ZMQ_DEALER, .timeout_ms = 10000};
+    int status = parse(argc, argv, &opt);
+
+    return status < 0 ? EXIT_WELL : status ? status : emit(&opt);
+}
