@@ -232,7 +232,7 @@ static enum kp_code parse(struct kp_zone *zone, struct input in, struct kp_err *
 struct kp_zone *kp_zone_new(const void *tzif, size_t len, struct kp_err *err)
 {
     struct kp_zone *zone = calloc(1, sizeof *zone);
-    struct input in = {tzif, (const unsigned char *)tzif + len};
+    struct input in = {tzif, tzif ? (const unsigned char *)tzif + len : NULL};
 
     if (!zone) {
         kp_fail(err, KP_ENOMEM, "zone: out of memory");

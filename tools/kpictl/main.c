@@ -22,6 +22,7 @@ static const struct sub {
     {"get", "the numbers of one level, team or rep, once", kpictl_get},
     {"status", "is the daemon well, and what has it counted", kpictl_status},
     {"replay", "run a file of events through a configuration, without a daemon", kpictl_replay},
+    {"simulate", "invent a sales floor and emit what it does", kpictl_simulate},
 };
 enum { SUBS = sizeof subs / sizeof *subs };
 

@@ -1,0 +1,315 @@
+#include "floor.h"
+
+#include "kpid/zone.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SOURCE_PBX, SOURCE_MAIL, SOURCE_CRM };
+
+#define HOUR_MS INT64_C(3600000)
+#define PER_HOUR 22.0       /* events of a rep in an hour of usual pace */
+
+static const char *const stages[] = {"rapport", "qualifying", "expectations", "questions", "pain",    "desires",
+                                     "money",   "presenting", "asking",       "concerns",  "won"};
+enum { STAGES = sizeof stages / sizeof *stages };
+
+/* ---- Chance: xoroshiro128+ (Blackman, Vigna 2018), seeded by splitmix64 ---- */
+
+static uint64_t rotate(uint64_t x, int k)
+{
+    return (x << k) | (x >> (64 - k));
+}
+
+static uint64_t draw(struct floor *f)
+{
+    uint64_t a = f->random[0], b = f->random[1], sum = a + b;
+
+    b ^= a;
+    f->random[0] = rotate(a, 24) ^ b ^ (b << 16);
+    f->random[1] = rotate(b, 37);
+    return sum;
+}
+
+static double chance(struct floor *f)
+{
+    return (double)(draw(f) >> 11) / 9007199254740992.0;
+}
+
+static unsigned pick(struct floor *f, unsigned n)
+{
+    return (unsigned)(chance(f) * n);
+}
+
+static uint64_t split(uint64_t *x)
+{
+    uint64_t z = *x += UINT64_C(0x9E3779B97F4A7C15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+/* ---- Who ---- */
+
+static void hire(struct floor *f, size_t i, const struct kp_config *config)
+{
+    struct floor_rep *rep = &f->reps[i];
+    const struct kp_member *member = config ? &config->roster.members[i] : NULL;
+    double luck = chance(f);
+
+    if (member) {
+        rep->key = member->place[config->roster.nlevels - 1];
+        rep->region = config->roster.nlevels > 1 ? member->place[0] : NULL;
+        for (size_t a = 0; a < member->nattrs; a++)
+            rep->hunts |= strcmp(member->attrs[a].key, "role") == 0 && strcmp(member->attrs[a].value, "sdr") == 0;
+    } else {
+        snprintf(rep->made, sizeof rep->made, "rep-%04u", (unsigned)(i % 10000));
+        if (i >= 10000)
+            snprintf(rep->made, sizeof rep->made, "rep-%07u", (unsigned)i);
+        rep->key = rep->made;
+        rep->hunts = i % 2 == 1;
+    }
+    rep->pace = i % 5 == 3 ? 0.15 : 0.7 + 0.6 * luck;
+    rep->goes_silent = i == f->count / 3;
+    if (rep->goes_silent)
+        rep->pace = 1;
+    f->sums[i] = rep->pace + (i ? f->sums[i - 1] : 0);
+}
+
+bool floor_init(struct floor *floor, const struct kp_config *config, size_t count, uint64_t seed, int64_t start_ms)
+{
+    uint64_t x = seed;
+
+    memset(floor, 0, sizeof *floor);
+    floor->count = config ? config->roster.nmembers : count;
+    floor->seed = seed;
+    floor->start_ms = floor->now_ms = start_ms;
+    floor->random[0] = split(&x);
+    floor->random[1] = split(&x);
+    floor->reps = calloc(floor->count + 1, sizeof *floor->reps);
+    floor->sums = calloc(floor->count + 1, sizeof *floor->sums);
+    if (!floor->reps || !floor->sums)
+        return false;
+    for (size_t i = 0; i < floor->count; i++)
+        hire(floor, i, config);
+    return true;
+}
+
+void floor_release(struct floor *floor)
+{
+    free(floor->reps);
+    free(floor->sums);
+    memset(floor, 0, sizeof *floor);
+}
+
+static struct floor_rep *somebody(struct floor *f)
+{
+    double at = chance(f) * f->sums[f->count - 1];
+    size_t lo = 0, hi = f->count - 1;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+
+        if (f->sums[mid] <= at)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return &f->reps[lo];
+}
+
+/* ---- When ---- */
+
+/* How busy an hour of the day is; 0 when nobody works. */
+static double busy(int64_t at_ms)
+{
+    static const double by_hour[24] = {[8] = 0.5, 1.0, 1.3, 1.2, 0.5, 0.8, 1.1, 1.2, 1.0, 0.4};
+    int64_t day = at_ms / KP_DAY_MS;
+
+    return kp_weekday(day) >= 5 ? 0 : by_hour[at_ms % KP_DAY_MS / HOUR_MS];
+}
+
+int64_t floor_next(struct floor *floor)
+{
+    int64_t skipped = 0;
+
+    for (;;) {
+        double rate = busy(floor->now_ms) * PER_HOUR * floor->sums[floor->count - 1];   /* an hour */
+        int64_t hour_ends = floor->now_ms - floor->now_ms % HOUR_MS + HOUR_MS;
+        int64_t wait;
+
+        if (rate == 0) {
+            skipped += hour_ends - floor->now_ms;
+            floor->now_ms = hour_ends;
+            continue;
+        }
+        wait = (int64_t)(-log(1 - chance(floor)) / rate * HOUR_MS) + 1;
+        if (floor->now_ms + wait < hour_ends) {
+            floor->now_ms += wait;
+            return skipped;
+        }
+        floor->now_ms = hour_ends;
+    }
+}
+
+/* ---- What ---- */
+
+static void put_pair(struct kp_out *out, const char *key, const char *value)
+{
+    kp_out_text(out, key);
+    kp_out_text(out, value);
+}
+
+static void put_number(struct kp_out *out, const char *key, double v)
+{
+    kp_out_text(out, key);
+    kp_out_real(out, v);
+}
+
+/* id, source, seq, type, time and, if somebody did it, rep: what every event has. */
+static void put_head(struct floor *f, struct kp_out *out, int source, const char *type, int64_t time_ms,
+                     const struct floor_rep *rep, size_t more)
+{
+    static const char *const sources[] = {"pbx-1", "mail", "crm"};
+    char id[48];
+
+    kp_out_map(out, 5u + (rep != NULL) + more);
+    snprintf(id, sizeof id, "%llx-%llu", (unsigned long long)f->seed, (unsigned long long)++f->made);
+    put_pair(out, "id", id);
+    put_pair(out, "source", sources[source]);
+    kp_out_text(out, "seq");
+    kp_out_uint(out, ++f->seq[source]);
+    put_pair(out, "type", type);
+    kp_out_text(out, "time");
+    kp_out_int(out, time_ms);
+    if (rep)
+        put_pair(out, "rep", rep->key);
+}
+
+static void put_client(struct floor *f, struct kp_out *out)
+{
+    char client[16];
+
+    snprintf(client, sizeof client, "c-%04u", pick(f, (unsigned)(f->count * 20 + 1)) % 10000);
+    put_pair(out, "client", client);
+}
+
+static void put_call(struct floor *f, struct kp_out *out, const struct floor_rep *rep, int64_t time_ms, bool inbound)
+{
+    static const char *const missed[] = {"no_answer", "busy", "voicemail"};
+    bool connected = inbound || chance(f) < 0.45;
+    double seconds = connected ? floor(20 + 240 * -log(1 - chance(f))) : floor(5 + 20 * chance(f));
+
+    put_head(f, out, SOURCE_PBX, "call", time_ms, rep, 4);
+    put_pair(out, "direction", inbound ? "inbound" : "outbound");
+    put_pair(out, "outcome", connected ? "connected" : missed[pick(f, 3)]);
+    put_number(out, "duration", seconds > 3600 ? 3600 : seconds);
+    put_client(f, out);
+    kp_out_end(out);
+}
+
+static void put_email(struct floor *f, struct kp_out *out, const struct floor_rep *rep, int64_t time_ms)
+{
+    bool inbound = chance(f) < 0.25;
+
+    put_head(f, out, SOURCE_MAIL, "email", time_ms, rep, 3);
+    put_pair(out, "direction", inbound ? "inbound" : "outbound");
+    put_pair(out, "outcome", inbound ? "replied" : "sent");
+    put_client(f, out);
+    kp_out_end(out);
+}
+
+static void put_lead(struct floor *f, struct kp_out *out, const struct floor_rep *rep, int64_t time_ms)
+{
+    static const char *const channels[] = {"web", "referral", "fair", "list"};
+    bool inbound = chance(f) < 0.6;
+    char lead[24];
+
+    snprintf(lead, sizeof lead, "l-%u", ++f->leads);
+    put_head(f, out, SOURCE_CRM, "lead", time_ms, rep, 3);
+    put_pair(out, "lead", lead);
+    put_pair(out, "direction", inbound ? "inbound" : "outbound");
+    put_pair(out, "channel", channels[pick(f, 4)]);
+    kp_out_end(out);
+}
+
+static void put_meeting(struct floor *f, struct kp_out *out, const struct floor_rep *rep, int64_t time_ms)
+{
+    put_head(f, out, SOURCE_CRM, "meeting", time_ms, rep, 3);
+    put_pair(out, "outcome", "connected");
+    put_number(out, "duration", 1800 + 600 * pick(f, 4));
+    put_client(f, out);
+    kp_out_end(out);
+}
+
+static void put_cost(struct floor *f, struct kp_out *out, const struct floor_rep *rep, int64_t time_ms)
+{
+    static const char *const campaigns[] = {"spring", "search-ads", "trade-fair"};
+
+    put_head(f, out, SOURCE_CRM, "cost", time_ms, NULL, 2u + (rep->region != NULL));
+    if (rep->region)
+        put_pair(out, "region", rep->region);
+    put_pair(out, "campaign", campaigns[pick(f, 3)]);
+    put_number(out, "amount", floor(chance(f) * 9000) / 100);
+    kp_out_end(out);
+}
+
+/* Some deal of the rep goes a step on, now and then skipping one, or is lost; a free place begins a new one. */
+static void put_step(struct floor *f, struct kp_out *out, struct floor_rep *rep, int64_t time_ms)
+{
+    struct floor_deal *deal = &rep->deals[pick(f, FLOOR_DEALS)];
+    unsigned before = deal->stage;
+    bool fresh = deal->number == 0, lost = false;
+    const char *stage;
+    char name[24], client[24];
+
+    if (fresh) {
+        deal->number = ++f->deals;
+        deal->stage = 0;
+    } else {
+        lost = chance(f) < 0.09;
+        deal->stage = (uint8_t)(deal->stage + 1 + (chance(f) < 0.1));
+        if (deal->stage >= STAGES)
+            deal->stage = STAGES - 1;
+    }
+    stage = lost ? "lost" : stages[deal->stage];
+    snprintf(name, sizeof name, "d-%u", deal->number);
+    snprintf(client, sizeof client, "c-%04u", deal->number % 10000);
+    put_head(f, out, SOURCE_CRM, "stage", time_ms, rep, 4u + !fresh);
+    put_pair(out, "deal", name);
+    put_pair(out, "stage", stage);
+    if (!fresh)
+        put_pair(out, "from_stage", stages[before]);
+    put_pair(out, "client", client);
+    put_number(out, "amount", floor(50000 + (deal->number * 2654435761u % 450000)) / 100);
+    kp_out_end(out);
+    if (lost || deal->stage == STAGES - 1)
+        memset(deal, 0, sizeof *deal);
+}
+
+void floor_put(struct floor *floor, struct kp_out *out, int64_t time_ms)
+{
+    struct floor_rep *rep = somebody(floor);
+    double what = chance(floor);
+
+    while (rep->goes_silent && floor->now_ms - floor->start_ms > HOUR_MS && floor->count > 1) {
+        rep = somebody(floor);      /* the one who has fallen silent: somebody else does it */
+    }
+    if (what < (rep->hunts ? 0.62 : 0.40))
+        put_call(floor, out, rep, time_ms, false);
+    else if (what < 0.68)
+        put_call(floor, out, rep, time_ms, true);
+    else if (what < 0.82)
+        put_email(floor, out, rep, time_ms);
+    else if (what < 0.85)
+        put_lead(floor, out, rep, time_ms);
+    else if (what < 0.87)
+        put_meeting(floor, out, rep, time_ms);
+    else if (what < 0.89)
+        put_cost(floor, out, rep, time_ms);
+    else
+        put_step(floor, out, rep, time_ms);
+}
