@@ -26,12 +26,11 @@ def windows(rng, span):
     if span > 20 * DAY:
         short = [w for w in short if w not in ("45s/3s", "1h/1s")] or ["1h"]
     pool = short + rng.sample(LONG_WINDOWS, rng.randint(1, 2))
-    for period in rng.sample(CALENDAR, rng.randint(1, 3)):
+    near = ["day", "day", "week", "month"] if span < 6 * DAY else CALENDAR
+    for period in {rng.choice(near) for _ in range(3)}:
         pool.append(period)
-        if rng.random() < 0.6:
-            pool.append(f"{period}-{rng.choice([1, 1, 2, 3, 12])}")
-    if rng.random() < 0.4:
-        pool.append(rng.choice(["day-1", "week-2", "month-3"]))
+        for back in rng.sample([1, 1, 2, 3, 12], rng.randint(0, 2)):
+            pool.append(f"{period}-{back}")
     return list(dict.fromkeys(pool))
 
 
@@ -77,7 +76,7 @@ def aggregate(rng, agg):
         kpi["of"] = rng.choice(NUMBERS)
     elif rng.random() < 0.3:
         kpi["of"] = rng.choice(TEXTS + NUMBERS)
-    if rng.random() < 0.75:
+    if rng.random() < 0.55:
         kpi["where"] = where(rng)
     return kpi
 
@@ -109,7 +108,7 @@ def kpis(rng, pool):
     aggs.append("p" + rng.choice(["50", "75", "90", "95", "99", "99.9", "7", "1"]))
     rng.shuffle(aggs)
     config, trees = {}, {}
-    by = [None, None, None, ["client"], ["client", "product"], ["mixed"], ["score"]]
+    by = [None, None, None, ["product"], ["client", "product"] if rng.random() < 0.3 else ["outcome"], ["mixed"], ["score"]]
     for i, agg in enumerate(aggs[:rng.randint(7, 10)]):
         kpi = aggregate(rng, agg)
         group = rng.choice(by)
@@ -135,7 +134,7 @@ def kpis(rng, pool):
 def roster(rng):
     levels = rng.choice([["region", "team", "rep"]] * 3 + [["team", "rep"], ["rep"]])
     members = []
-    for i in range(rng.randint(0, 8)):
+    for i in range(rng.choice([0, 3, 5, 8])):
         team = rng.randint(1, 4)
         member = {"rep": f"r{i}"}
         if "team" in levels and rng.random() < 0.85:
@@ -145,7 +144,7 @@ def roster(rng):
         if rng.random() < 0.6:
             member["aliases"] = [f"ext:{i}", f"r{i}@example.com"]
         members.append(member)
-    return {"levels": levels, "unknown": rng.choice(["accept", "accept", "reject"]), "members": members}
+    return {"levels": levels, "unknown": "reject" if members and rng.random() < 0.2 else "accept", "members": members}
 
 
 def number(rng, field):
@@ -223,6 +222,12 @@ def text_of(rng, ev):
     return line
 
 
+def alerts(rng, kpi_config, pool):
+    """Nobody looks at these: they make the engine keep windows that are not shown and read in between."""
+    return {f"a{i}": {"kpi": name, "window": rng.choice(pool), "level": "company", "warning": {"above": 3}}
+            for i, name in enumerate(n for n, k in kpi_config.items() if "by" not in k) if rng.random() < 0.2}
+
+
 class Case:
     """One configuration with its stream. events: in order of arrival; lines: the same as JSON."""
 
@@ -238,6 +243,9 @@ class Case:
         self.config = {"time": {"zone": self.zone, "week_starts": self.week_starts, "clock": "event"},
                        "dedup": {"window": f"{self.dedup_ms // 1000}s"}, "roster": roster(rng), "kpis": kpi_config,
                        "windows": rng.sample(self.pool, min(3, len(self.pool)))}
+        rules = alerts(rng, self.config["kpis"], self.pool)
+        if rules:
+            self.config["alerts"] = rules
         self.make_events(span)
         self.make_ats(span)
 
@@ -245,8 +253,8 @@ class Case:
         rng = self.rng
         centre = int(datetime.datetime.fromisoformat(rng.choice(CHANGES) + "T12:00:00+00:00").timestamp() * 1000)
         self.begin = centre - rng.randint(span // 3, span)
-        count = rng.choice([60, 300, 500, 800])
-        wide = rng.choice([5, 12, 12, 3000 if count == 800 else 40])
+        count = rng.choice([60, 300, 600, 600, 1000, 3000])
+        wide = 4000 if count == 3000 else rng.choice([5, 12, 40])
         late = rng.choice([0, 0.05, 0.2])
         times = sorted(self.begin + rng.randint(0, span) for _ in range(count))
         self.events = []
@@ -264,11 +272,14 @@ class Case:
         rng, last = self.rng, self.begin + span
         ats = {last + rng.choice([0, 1, 1000, HOUR, DAY, 40 * DAY])}
         for _ in range(3):
-            at = self.begin + rng.randint(0, span)
+            at = self.begin + rng.randint(span // 4, span)
             sort = rng.random()
-            if sort < 0.25:
+            if sort < 0.25:     # just at, before or after an event
+                at = rng.choice([ev["time"] for ev in self.events if isinstance(ev.get("time"), int) and ev["time"] > 0])
+                at += rng.choice([-1, 0, 0, 1, 700])
+            elif sort < 0.4:
                 at -= at % HOUR
-            elif sort < 0.5:
+            elif sort < 0.7:
                 zone = zoneinfo.ZoneInfo(self.zone)
                 day = datetime.datetime.fromtimestamp(at // 1000, zone).date()
                 at = int(datetime.datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)

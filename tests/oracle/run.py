@@ -37,10 +37,10 @@ def key_of(snapshot):
 
 
 def same(agg, got, want):
-    if want is None or got is None:
-        return got is want
     if isinstance(want, set):
         return not want or got in want
+    if want is None or got is None:
+        return got is want
     if agg in ("mean", "stddev", "formula"):
         return abs(got - want) <= 1e-9 * abs(want)
     if agg == "distinct":
@@ -97,6 +97,8 @@ def compare(case, stdout, out):
     keys, compared, seen = oracle.keys(), 0, {t: set() for t in case.ats}
     for line in stdout.splitlines():
         snapshot = json.loads(line)
+        if snapshot["kind"] != "snapshot":
+            continue
         t, k = snapshot["time"], key_of(snapshot)
         if t not in seen or k in seen[t] or k not in keys:
             out.add(f"seed {case.seed} at {t} key {k}: not expected, or twice")

@@ -52,13 +52,13 @@ static void the_default_pane_is_the_largest_that_fits(void **state)
         for (size_t u = 0; u < COUNT_OF(units); u++) {
             int64_t length = n * units[u].ms, want = 0;
             struct kp_window win;
-            char text[16];
+            char text[32];
             bool ok;
 
             for (size_t i = 0; i < COUNT_OF(list); i++)
                 if (length % list[i] == 0 && list[i] * 24 <= length)
                     want = list[i];
-            sprintf(text, "%lld%s", (long long)n, units[u].unit);
+            snprintf(text, sizeof text, "%lld%s", (long long)n, units[u].unit);
             ok = kp_window_parse(text, strlen(text), &win, NULL) == KP_OK;
             if (ok != (want != 0 && length / want <= KP_PANES_MAX) || (ok && win.pane_ms != want))
                 fail_msg("%s", text);
