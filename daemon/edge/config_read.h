@@ -6,6 +6,7 @@
 #define KPID_CONFIG_READ_H
 
 #include "config.h"
+#include "csv.h"
 #include "yaml_tree.h"
 
 #include <locale.h>
@@ -132,8 +133,6 @@ void kp_check_message(struct kp_loader *ld, const struct kp_node *node);
 /* Read a whole regular file, at most `most` bytes. NULL with the reason in *err; the caller frees it. */
 char *kp_read_file(const char *file, size_t most, size_t *len, struct kp_err *err) KP_CHECK;
 
-/* CSV (RFC 4180) with a header -> a tree: a list of maps. NULL after a fault. file: named by every loc, borrowed. */
-struct kp_tree *kp_csv_parse(const char *file, const char *bytes, size_t len, struct kp_faults *faults) KP_CHECK;
 
 /* The KPI of that name, -1 if there is none. */
 int kp_find_kpi(const struct kp_config *config, const char *name, size_t len);

@@ -27,7 +27,7 @@ def windows(rng, span):
         short = [w for w in short if w not in ("45s/3s", "1h/1s")] or ["1h"]
     pool = short + rng.sample(LONG_WINDOWS, rng.randint(1, 2))
     near = ["day", "day", "week", "month"] if span < 6 * DAY else CALENDAR
-    for period in {rng.choice(near) for _ in range(3)}:
+    for period in dict.fromkeys(rng.choice(near) for _ in range(3)):
         pool.append(period)
         for back in rng.sample([1, 1, 2, 3, 12], rng.randint(0, 2)):
             pool.append(f"{period}-{back}")
@@ -261,6 +261,8 @@ class Case:
         for n, at in enumerate(times):
             if rng.random() < 0.05:
                 at -= at % HOUR     # upon an edge
+            if n and rng.random() < 0.1:
+                at = times[n - 1]       # at the same instant
             if rng.random() < late:
                 at -= rng.choice([rng.randint(0, 5000), rng.randint(0, 2 * HOUR), rng.randint(0, span)])
             self.events.append(spoil(rng, event(rng, at, n, wide)))

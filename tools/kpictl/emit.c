@@ -30,6 +30,7 @@ static const char help[] =
     "  --topic TOPIC      with --pub: the first frame; with --push, too, when given\n"
     "  --rate N           messages a second at most\n"
     "  --msgpack          standard input is MessagePack\n"
+    "  --map FILE         FILE is CSV, made events of as kpictl replay --help tells\n"
     "  --timeout SECONDS  give up when nobody answers for so long (default 10)\n"
     "\n"
     "Exit status: 0 all accepted or duplicates (or sent, without acknowledgement), 1 some rejected or not sent,\n"
@@ -38,7 +39,7 @@ static const char help[] =
 enum { IN_FLIGHT = 256, ERRORS_SHOWN = 20 };
 
 struct options {
-    const char *endpoint, *topic, *file;
+    const char *endpoint, *topic, *file, *map;
     int type;               /* ZMQ_DEALER, ZMQ_PUSH, ZMQ_XPUB */
     bool bind, as_msgpack;
     uint64_t rate;
@@ -217,7 +218,7 @@ static int emit(const struct options *opt)
     int status = zmq ? EXIT_WELL : kpictl_failed("emit", "zeromq: %s", zmq_strerror(errno));
 
     client_catch_signals();
-    e.source = source_open(opt->file, opt->as_msgpack, &err);
+    e.source = source_open(opt->file, opt->as_msgpack, opt->map, &err);
     if (!status && !e.source)
         status = kpictl_failed("emit", "%s", err.text);
     if (!status)
@@ -243,7 +244,7 @@ static int parse(int argc, char **argv, struct options *opt)
 {
     static const struct option longs[] = {
         {"router", 1, NULL, 'r'}, {"push", 1, NULL, 'p'},    {"pub", 1, NULL, 's'},     {"bind", 0, NULL, 'b'},
-        {"topic", 1, NULL, 't'},  {"rate", 1, NULL, 'n'},    {"msgpack", 0, NULL, 'm'}, {"timeout", 1, NULL, 'o'},
+        {"topic", 1, NULL, 't'},  {"rate", 1, NULL, 'n'},    {"msgpack", 0, NULL, 'm'}, {"map", 1, NULL, 'M'}, {"timeout", 1, NULL, 'o'},
         {"help", 0, NULL, 'h'},   {NULL, 0, NULL, 0}};
     char *end = NULL;
     int c;
@@ -269,6 +270,9 @@ static int parse(int argc, char **argv, struct options *opt)
             break;
         case 'm':
             opt->as_msgpack = true;
+            break;
+        case 'M':
+            opt->map = optarg;
             break;
         case 'o':
             opt->timeout_ms = (int)(strtod(optarg, &end) * 1000);

@@ -25,7 +25,12 @@ static const char help[] =
     "\n"
     "  $ kpictl replay --config config/kpid.yaml --against new.yaml --events year.jsonl\n"
     "\n"
-    "  --events FILE   JSON Lines, or MessagePack when the name ends in .msgpack; - is standard input\n"
+    "  --events FILE   JSON Lines; MessagePack when the name ends in .msgpack; CSV with --map; - is standard input\n"
+    "  --map FILE      how rows of CSV become events: YAML, a line for each field of an event, like\n"
+    "                    type: call\n"
+    "                    time: \"{Date}T{Time}Z\"\n"
+    "                    outcome: {of: \"{Answered}\", map: {Y: connected, N: no_answer}}\n"
+    "                    duration: {of: \"{Talk}\", as: clock}     (hh:mm:ss; or: number, text)\n"
     "  --msgpack       standard input is MessagePack\n"
     "  --at TIME       RFC 3339 or ms since the epoch; as often as wanted\n"
     "  --against FILE  compare the alerts of two configurations instead\n"
@@ -35,7 +40,7 @@ static const char help[] =
     "What was rejected is counted on stderr. Exit status: 0 well, 1 unreadable input, 2 wrong use or configuration.\n";
 
 struct options {
-    const char *config, *against, *events;
+    const char *config, *against, *events, *map;
     int64_t *ats;           /* owned; rising once parsed */
     size_t nats;
     bool as_msgpack, alerts_only;
@@ -336,11 +341,12 @@ static int add_at(struct options *opt, const char *text)
 
 static int parse(int argc, char **argv, struct options *opt)
 {
-    enum { OPT_CONFIG = 1, OPT_EVENTS, OPT_AT, OPT_FORMAT, OPT_AGAINST, OPT_MSGPACK, OPT_ALERTS, OPT_HELP };
+    enum { OPT_CONFIG = 1, OPT_EVENTS, OPT_AT, OPT_FORMAT, OPT_AGAINST, OPT_MSGPACK, OPT_ALERTS, OPT_MAP, OPT_HELP };
     static const struct option longs[] = {
         {"config", 1, NULL, OPT_CONFIG},   {"events", 1, NULL, OPT_EVENTS},       {"at", 1, NULL, OPT_AT},
         {"format", 1, NULL, OPT_FORMAT},   {"against", 1, NULL, OPT_AGAINST},     {"msgpack", 0, NULL, OPT_MSGPACK},
-        {"alerts-only", 0, NULL, OPT_ALERTS}, {"help", 0, NULL, OPT_HELP}, {NULL, 0, NULL, 0}};
+        {"alerts-only", 0, NULL, OPT_ALERTS}, {"map", 1, NULL, OPT_MAP},
+        {"help", 0, NULL, OPT_HELP},       {NULL, 0, NULL, 0}};
     int c, status;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -362,6 +368,9 @@ static int parse(int argc, char **argv, struct options *opt)
         case OPT_FORMAT:
             if (strcmp(optarg, "json") != 0)
                 return kpictl_wrong("replay", "--format %s: only json is known", optarg);
+            break;
+        case OPT_MAP:
+            opt->map = optarg;
             break;
         case OPT_MSGPACK:
             opt->as_msgpack = true;
@@ -387,7 +396,7 @@ static int parse(int argc, char **argv, struct options *opt)
 static int replay(const struct options *opt, struct run *runs, size_t nruns)
 {
     struct kp_err err = {0};
-    struct source *source = source_open(opt->events, opt->as_msgpack, &err);
+    struct source *source = source_open(opt->events, opt->as_msgpack, opt->map, &err);
     size_t next_at[2] = {0}, len;
     const char *bytes;
     int more = 0;

@@ -1,5 +1,7 @@
 #include "source.h"
 
+#include "csv_map.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@ enum { READ = 1 << 16 };
 struct source {
     FILE *file;         /* owned, unless it is stdin */
     const char *name;   /* borrowed */
+    struct csv_map *csv;    /* owned; NULL: no CSV */
     bool is_msgpack, ended;
     char *buf;          /* owned */
     size_t first, len, room;
@@ -27,7 +30,7 @@ static bool ends_with(const char *text, const char *end)
     return n >= k && strcmp(text + n - k, end) == 0;
 }
 
-struct source *source_open(const char *name, bool as_msgpack, struct kp_err *err)
+struct source *source_open(const char *name, bool as_msgpack, const char *map, struct kp_err *err)
 {
     struct source *s = calloc(1, sizeof *s);
     struct stat st;
@@ -37,6 +40,14 @@ struct source *source_open(const char *name, bool as_msgpack, struct kp_err *err
         return NULL;
     }
     s->name = strcmp(name, "-") == 0 ? "standard input" : name;
+    if (map || ends_with(name, ".csv")) {
+        s->csv = map ? csv_map_open(name, map) : NULL;
+        if (!s->csv) {
+            kp_fail(err, KP_EINVAL, map ? "%s: cannot be made events of" : "%s: a CSV file needs --map", name);
+            source_close(&s);
+        }
+        return s;
+    }
     s->is_msgpack = as_msgpack || ends_with(name, ".msgpack");
     s->file = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
     if (!s->file) {
@@ -55,6 +66,7 @@ void source_close(struct source **source)
         return;
     if ((*source)->file && (*source)->file != stdin)
         fclose((*source)->file);
+    csv_map_close(&(*source)->csv);
     free((*source)->buf);
     free(*source);
     *source = NULL;
@@ -171,6 +183,8 @@ static int next_item(struct source *s, const char **bytes, size_t *len, struct k
 
 int source_next(struct source *source, const char **bytes, size_t *len, struct kp_err *err)
 {
+    if (source->csv)
+        return csv_map_next(source->csv, bytes, len);
     return source->is_msgpack ? next_item(source, bytes, len, err) : next_line(source, bytes, len, err);
 }
 

@@ -1,8 +1,4 @@
-/* The roster's CSV as a tree: RFC 4180 with a header, one map a row.
- *
- * Beyond the RFC: a byte order mark is skipped, empty lines are skipped, blanks around an unquoted field are
- * dropped, an empty field is as good as absent. */
-#include "config_read.h"
+#include "csv.h"
 
 #include <stdlib.h>
 #include <string.h>
