@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { SAMPLE = 128 };
+
 /* An entry's word is the second in which it was added, counted from the first one, plus 1. */
 struct kp_dedup {
     struct kp_directory dir;
@@ -40,6 +42,11 @@ void kp_dedup_destroy(struct kp_dedup **dedup)
 const void *kp_dedup_line(const struct kp_dedup *dedup, struct kp_print print)
 {
     return kp_directory_line(&dedup->dir, print);
+}
+
+const void *kp_dedup_head(const struct kp_dedup *dedup, struct kp_print print)
+{
+    return kp_directory_segment(&dedup->dir, print);
 }
 
 static uint32_t stamp(const struct kp_dedup *dedup, int64_t now_ms)
@@ -112,13 +119,14 @@ static bool is_newer(void *ctx, const struct kp_entry *entry)
     return age_of(entry) > *(const uint64_t *)ctx;
 }
 
+/* About the older half: the middle is that of a sample. At least one goes. */
 static uint32_t drop_older_half(struct kp_segment *seg)
 {
-    uint64_t ages[KP_SEGMENT_SIZE], middle;
-    uint32_t n = 0;
+    uint32_t step = seg->count > SAMPLE * 4 ? seg->count / SAMPLE : 1, n = 0;
+    uint64_t ages[SAMPLE * 4 + 1], middle;
 
-    for (uint32_t i = 0; i < KP_SEGMENT_SIZE; i++)
-        if (seg->entries[i].lo)
+    for (uint32_t i = 0, seen = 0; i < KP_SEGMENT_SIZE && n < SAMPLE * 4; i++)
+        if (seg->entries[i].lo && seen++ % step == 0)
             ages[n++] = age_of(&seg->entries[i]);
     middle = select_kth(ages, (int)n, (int)(n / 2));
     return kp_segment_filter(seg, is_newer, &middle);

@@ -16,7 +16,8 @@ enum { SPACE_IDS = 1000, VALUES_MAX = KP_SLOTS_MAX * 2 };
 /* What is found out about an event before it is its turn, so that memory can be fetched meanwhile. */
 struct lane {
     struct kp_print rep, id;
-    uint32_t node;
+    const struct kp_program *program;   /* good while the cache is in this round */
+    uint32_t node, round;
     bool has_rep, has_id;
 };
 
@@ -394,7 +395,8 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
         return KP_ACCEPTED;
     if (at < engine->keep_from)
         return KP_TOO_LATE;
-    program = kp_match_event(engine->match, ev);
+    program = lane->program && lane->round == kp_match_round(engine->match) ? lane->program
+                                                                            : kp_match_event(engine->match, ev);
     if (!program || !reserve(engine, program))
         return KP_LIMIT;
     reason = find_nodes(engine, program, ev, lane, nodes);
@@ -429,11 +431,14 @@ static void start_lane(struct kp_engine *engine, const struct kp_event *ev, stru
         lane->id = kp_print_of2(engine->store.seed, SPACE_IDS, source.s, source.len, ev->v[KP_SLOT_ID].s,
                                 ev->v[KP_SLOT_ID].len);
         __builtin_prefetch(kp_dedup_line(engine->dedup, lane->id), 1);
+        __builtin_prefetch(kp_dedup_head(engine->dedup, lane->id), 1);
     }
 }
 
-static void find_lane(struct kp_engine *engine, struct lane *lane)
+static void find_lane(struct kp_engine *engine, const struct kp_event *ev, struct lane *lane)
 {
+    lane->program = kp_match_event(engine->match, ev);
+    lane->round = kp_match_round(engine->match);
     if (!lane->has_rep)
         return;
     lane->node = kp_store_find_rep(&engine->store, lane->rep);
@@ -441,25 +446,62 @@ static void find_lane(struct kp_engine *engine, struct lane *lane)
         __builtin_prefetch(kp_store_node(&engine->store, lane->node), 1);
 }
 
+/* The newest row of a node in a family; NULL: none. */
+static const struct kp_row *newest_row(const struct kp_engine *engine, uint32_t node, int family)
+{
+    const struct kp_rows *rows = &engine->store.rows[family];
+    uint32_t head = kp_store_node(&engine->store, node)->lists[family].head;
+
+    return head ? kp_rows_at(rows, head) : NULL;
+}
+
+/* The lines of the rep's row that will be added to, and the team's node. */
 static void fetch_rows(struct kp_engine *engine, const struct lane *lane)
 {
-    const struct kp_plan_dim *dim = &engine->plan->dims[0];
-    const struct kp_node_hot *hot;
+    const struct kp_program *program = lane->program;
 
-    if (lane->node == KP_NO_NODE)
+    if (lane->node == KP_NO_NODE || !program || lane->round != kp_match_round(engine->match))
         return;
-    hot = kp_store_node(&engine->store, lane->node);
-    for (int i = 0; i < dim->nfamilies; i++) {
-        const struct kp_rows *rows = &engine->store.rows[i];
-        const char *row;
+    for (uint32_t i = 0; i < program->nsections; i++) {
+        const struct kp_section *section = &program->sections[i];
+        const struct kp_row *row = section->dim == 0 ? newest_row(engine, lane->node, section->family) : NULL;
+        uintptr_t last = 0;
 
-        if (!hot->lists[i].head)
+        if (!row)
             continue;
-        row = (const char *)kp_rows_at(rows, hot->lists[i].head);
-        for (size_t line = 0; line < rows->stride && line < 256; line += 64)
-            __builtin_prefetch(row + line, 1);
+        __builtin_prefetch(row, 1);
+        for (uint32_t o = section->first; o < section->first + section->count; o++) {
+            uintptr_t line = (uintptr_t)&row->words[program->ops[o].word] / 64;
+
+            if (line != last)
+                __builtin_prefetch((const void *)(line * 64), 1);
+            last = line;
+        }
     }
-    __builtin_prefetch(kp_store_node(&engine->store, hot->parent), 1);
+    __builtin_prefetch(kp_store_node(&engine->store, kp_store_node(&engine->store, lane->node)->parent), 1);
+}
+
+/* The heads of the sketches that the rep's row, and the team's, lead to: each is a miss of its own otherwise. */
+static void fetch_sketches(struct kp_engine *engine, const struct lane *lane)
+{
+    const struct kp_program *program = lane->program;
+    uint32_t nodes[2];
+
+    if (lane->node == KP_NO_NODE || !program || !program->nsketches || lane->round != kp_match_round(engine->match))
+        return;
+    nodes[0] = lane->node;
+    nodes[1] = kp_store_node(&engine->store, lane->node)->parent;
+    for (int n = 0; n < 2; n++) {
+        for (uint32_t i = 0; i < program->nsketches; i++) {
+            const struct kp_row *row = newest_row(engine, nodes[n], program->sketches[i].value);
+            const char *sketch = row ? (const char *)(uintptr_t)row->words[program->sketches[i].word] : NULL;
+
+            if (!sketch)
+                continue;
+            __builtin_prefetch(sketch, 1);
+            __builtin_prefetch(sketch + 64, 1);
+        }
+    }
 }
 
 void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *events, size_t n, int64_t now_ms,
@@ -474,9 +516,11 @@ void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *eve
         for (size_t i = 0; i < part; i++)
             start_lane(engine, events[i], &engine->lanes[i]);
         for (size_t i = 0; i < part; i++)
-            find_lane(engine, &engine->lanes[i]);
+            find_lane(engine, events[i], &engine->lanes[i]);
         for (size_t i = 0; i < part && part > 1; i++)
             fetch_rows(engine, &engine->lanes[i]);
+        for (size_t i = 0; i < part && part > 1; i++)
+            fetch_sketches(engine, &engine->lanes[i]);
         for (size_t i = 0; i < part; i++) {
             reasons[i] = apply(engine, events[i], &engine->lanes[i], engine->now_ms);
             engine->by_reason[reasons[i]]++;

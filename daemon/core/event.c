@@ -378,10 +378,11 @@ static enum kp_reason skip_event(struct kp_decoder *dec, enum kp_reason reason)
     return reason;
 }
 
-/* The values that nearly all are, stored at once: a short string in any field that may hold one, and the time as a 64-bit
- * integer. What follows the value; NULL: it is another one, for the long way. */
-static inline const unsigned char *quick_value(const unsigned char *p, const unsigned char *end, unsigned slot,
-                                               struct kp_intake *in, struct kp_event *ev)
+/* The values that nearly all are, stored at once: a short string in any field that may hold one, a small integer or a
+ * double in a free one, and the time as a 64-bit integer. What follows the value; NULL: it is another one, for the long way. */
+static inline const unsigned char *quick_value(const struct kp_schema *schema, const unsigned char *p,
+                                               const unsigned char *end, unsigned slot, struct kp_intake *in,
+                                               struct kp_event *ev)
 {
     const uint64_t other = (UINT64_C(1) << KP_SLOT_TIME) | (UINT64_C(1) << KP_SLOT_SEQ) | (UINT64_C(1) << KP_SLOT_AUTOMATED);
     struct kp_value *v = &ev->v[slot];
@@ -392,12 +393,22 @@ static inline const unsigned char *quick_value(const unsigned char *p, const uns
         return NULL;
     c = *p;
     if (!(other & bit)) {
-        if (c <= 0xa0 || c > 0xbf)
+        if (c > 0xa0 && c <= 0xbf) {
+            v->kind = KP_STR;
+            v->len = c & 31u;
+            v->s = (const char *)p + 1;
+            p += 1 + v->len;
+        } else if ((schema->string_only & bit) || (c > 0x7f && c != 0xcd && c != 0xcb)) {
             return NULL;
-        v->kind = KP_STR;
-        v->len = c & 31u;
-        v->s = (const char *)p + 1;
-        p += 1 + v->len;
+        } else if (c == 0xcb) {
+            v->kind = KP_REAL;
+            v->f = real_of(p + 1, c);
+            p += 9;
+        } else {
+            v->kind = KP_INT;
+            v->i = c == 0xcd ? be16(p + 1) : c;
+            p += c == 0xcd ? 3 : 1;
+        }
     } else {
         uint64_t ms;
 
@@ -440,7 +451,7 @@ static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
             return give_up(dec);
         if (slot == NOBODY || (in.seen >> slot & 1)) {
             p = skip(value, dec->end);
-        } else if ((p = quick_value(value, dec->end, slot, &in, ev)) == NULL) {
+        } else if ((p = quick_value(dec->schema, value, dec->end, slot, &in, ev)) == NULL) {
             p = read_value(value, dec->end, slot == KP_SLOT_TIME, &v, &nested);
             if (p)
                 kp_intake_value(dec->schema, &in, ev, (int)slot, &v, nested, false);

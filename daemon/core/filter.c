@@ -7,8 +7,13 @@
 /* Classes that every field has; those of its own constants follow. */
 enum { CLS_MISSING, CLS_FALSE, CLS_TRUE, CLS_NAN, CLS_STRING, CLS_OWN };
 
+struct ends {               /* the bytes of a string of up to 16, packed; the first and last 8 of a longer one */
+    uint64_t a, b;
+};
+
 struct word {               /* a string constant, in a hash table */
     const char *s;          /* borrowed from the configuration; NULL: free */
+    struct ends ends;
     uint32_t len;
     uint16_t cls;
 };
@@ -149,32 +154,37 @@ int kp_filters_add(struct kp_filters *set, struct kp_schema *schema, const struc
 
 /* ---- Classifiers ---- */
 
-/* Cheap and good enough for a table of a configuration's own words; what comes from outside is only looked up. */
-static uint32_t hash_word(const char *s, uint32_t len)
+static inline struct ends ends_of(const char *s, uint32_t len)
 {
-    uint64_t a = 0, b = 0;
+    struct ends e = {0, 0};
 
     if (len >= 8) {
-        memcpy(&a, s, 8);
-        memcpy(&b, s + len - 8, 8);
+        memcpy(&e.a, s, 8);
+        memcpy(&e.b, s + len - 8, 8);
     } else if (len >= 4) {
-        memcpy(&a, s, 4);
-        memcpy(&b, s + len - 4, 4);
+        memcpy(&e.a, s, 4);
+        memcpy(&e.b, s + len - 4, 4);
     } else if (len) {
-        a = ((uint64_t)(unsigned char)s[0] << 16) | ((uint64_t)(unsigned char)s[len / 2] << 8) | (unsigned char)s[len - 1];
+        e.a = ((uint64_t)(unsigned char)s[0] << 16) | ((uint64_t)(unsigned char)s[len / 2] << 8) | (unsigned char)s[len - 1];
     }
-    a = (a ^ (b << 7) ^ (b >> 11) ^ len) * UINT64_C(0x9E3779B97F4A7C15);
-    return (uint32_t)(a >> 32);
+    return e;
 }
 
-static struct word *word_slot(const struct field *f, const char *s, uint32_t len)
+/* Cheap and good enough for a table of a configuration's own words; what comes from outside is only looked up. */
+static inline uint32_t hash_word(struct ends e, uint32_t len)
+{
+    return (uint32_t)(((e.a ^ (e.b << 7) ^ (e.b >> 11) ^ len) * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+}
+
+static inline struct word *word_slot(const struct field *f, const char *s, uint32_t len)
 {
     uint32_t mask = (1u << f->bits) - 1;
+    struct ends e = ends_of(s, len);
 
-    for (uint32_t i = hash_word(s, len) & mask;; i = (i + 1) & mask) {
+    for (uint32_t i = hash_word(e, len) & mask;; i = (i + 1) & mask) {
         struct word *w = &f->words[i];
 
-        if (!w->s || (w->len == len && memcmp(w->s, s, len) == 0))
+        if (!w->s || (w->len == len && w->ends.a == e.a && w->ends.b == e.b && (len <= 16 || memcmp(w->s, s, len) == 0)))
             return w;
     }
 }
@@ -214,6 +224,7 @@ static bool note_string(struct field *f, const struct kp_value *v)
     if (!w->s) {
         w->s = v->s ? v->s : "";
         w->len = v->len;
+        w->ends = ends_of(w->s, w->len);
         f->nwords++;
     }
     return true;

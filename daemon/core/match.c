@@ -16,6 +16,7 @@ struct kp_match {
     size_t width;               /* bytes of a signature that count */
     struct entry *entries;      /* owned; 1 << BITS */
     size_t count;
+    uint32_t round;
 };
 
 struct kp_match *kp_match_new(const struct kp_plan *plan, struct kp_err *err)
@@ -41,6 +42,12 @@ static void clear(struct kp_match *match)
         match->entries[i].program = NULL;
     }
     match->count = 0;
+    match->round++;
+}
+
+uint32_t kp_match_round(const struct kp_match *match)
+{
+    return match->round;
 }
 
 void kp_match_destroy(struct kp_match **match)
@@ -71,7 +78,7 @@ static struct kp_program *room(const struct kp_plan *plan)
     ops = sizeof(struct kp_op) * ncells;
     values = sizeof(uint16_t) * (size_t)plan->nvalues;
     wants = sizeof(struct kp_want) * (size_t)plan->nkpis;
-    at = calloc(1, sizeof(struct kp_program) + sections + ops + values + wants + 16);
+    at = calloc(1, sizeof(struct kp_program) + sections + 2 * ops + values + wants + 16);
     if (!at)
         return NULL;
     struct kp_program *program = (void *)at;
@@ -79,8 +86,9 @@ static struct kp_program *room(const struct kp_plan *plan)
     at += sizeof *program;
     program->sections = (void *)at;
     program->ops = (void *)(at + sections);
-    program->values = (void *)(at + sections + ops);
-    program->wants = (void *)(at + sections + ops + (values + 3) / 4 * 4);
+    program->sketches = (void *)(at + sections + ops);
+    program->values = (void *)(at + sections + 2 * ops);
+    program->wants = (void *)(at + sections + 2 * ops + (values + 3) / 4 * 4);
     return program;
 }
 
@@ -107,6 +115,9 @@ static void add_sections(const struct kp_plan *plan, struct kp_program *program,
         for (int c = 0; c < fam->ncells; c++) {
             if (!held[fam->cells[c].filter])
                 continue;
+            if (fam->dim == 0 && (fam->cells[c].kind == KP_CELL_QUANT || fam->cells[c].kind == KP_CELL_DISTINCT))
+                program->sketches[program->nsketches++] =
+                    (struct kp_op){.kind = fam->cells[c].kind, .word = fam->cells[c].word, .value = (int16_t)f};
             program->ops[nops++] = (struct kp_op){.kind = fam->cells[c].kind, .word = fam->cells[c].word,
                                                   .value = value_in(program, fam->cells[c].value)};
         }

@@ -25,12 +25,14 @@ struct kp_want {                /* a KPI that leaves the event out when this val
 
 struct kp_program {
     uint32_t nsections, nvalues, nwants, dims;  /* dims: bit d: something for dimension d */
+    uint32_t nsketches;         /* of dimension 0 */
     uint64_t rule_levels;       /* bit l: some rule of level l reads what this adds to */
     uint64_t kpis;              /* bit k mod 64: feeds KPI k */
     struct kp_section *sections;
     struct kp_op *ops;
     uint16_t *values;           /* of the plan */
     struct kp_want *wants;
+    struct kp_op *sketches;     /* the ops whose word leads to a sketch; value: the family */
 };
 
 struct kp_match;
@@ -38,8 +40,11 @@ struct kp_match;
 struct kp_match *kp_match_new(const struct kp_plan *plan, struct kp_err *err) KP_CHECK;
 void kp_match_destroy(struct kp_match **match);
 
-/* The event's program, good until the next call of this. NULL: out of memory. */
+/* The event's program, good for as long as kp_match_round stays what it is. NULL: out of memory. */
 const struct kp_program *kp_match_event(struct kp_match *match, const struct kp_event *ev);
+
+/* Rises each time that the cache starts anew, and all programs are gone. */
+uint32_t kp_match_round(const struct kp_match *match);
 
 size_t kp_match_count(const struct kp_match *match);
 

@@ -13,6 +13,8 @@ struct kp_dedup *kp_dedup_new(int64_t window_ms, size_t max, struct kp_err *err)
 void kp_dedup_destroy(struct kp_dedup **dedup);
 /* What kp_dedup_seen of this print will read first: for __builtin_prefetch. */
 const void *kp_dedup_line(const struct kp_dedup *dedup, struct kp_print print);
+/* ... and kp_dedup_add, beside that line. */
+const void *kp_dedup_head(const struct kp_dedup *dedup, struct kp_print print);
 
 /* Was print added at or after now_ms - window? Changes nothing. */
 bool kp_dedup_seen(const struct kp_dedup *dedup, struct kp_print print, int64_t now_ms);

@@ -131,6 +131,8 @@ def main():
     parser.add_argument("--keep", help="write configuration and events of the (last) case here")
     parser.add_argument("--most", type=int, default=12, help="differences printed")
     args = parser.parse_args()
+    if args.keep:
+        os.makedirs(args.keep, exist_ok=True)
     out, compared = Differences(args.most), 0
     for seed in range(args.seed, args.seed + args.cases):
         try:

@@ -178,13 +178,13 @@ class Oracle:
                 continue
             if "id" in ev:
                 ident = (ev.get("source") or "", ev["id"])
-                if ident in ids and now - ids[ident] <= self.case.dedup_ms:
+                if ident in ids and now // 1000 - ids[ident] <= self.case.dedup_ms // 1000:     # told in whole seconds
                     continue
             path = self.roster.path(ev)
             if ev["type"].startswith("kpid.") or path is None:
                 continue
             if "id" in ev:
-                ids[ident] = now
+                ids[ident] = now // 1000
             self.insert(pos, ev, ev.get("time", now), path)
 
     def insert(self, pos, ev, at, path):
