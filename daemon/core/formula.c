@@ -1,5 +1,6 @@
 #include "kpid/formula.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,6 +241,7 @@ struct term {
 
 static struct term combine(enum op_kind kind, struct term a, struct term b)
 {
+    /* NOLINTNEXTLINE: the parser leaves two values to combine */
     struct term out = {.has = a.has && b.has};
 
     switch (kind) {
@@ -324,12 +326,15 @@ struct kp_number kp_formula_eval(const struct kp_formula *formula, const struct 
         } else if (op->kind == OP_OPERAND) {
             stack[n++] = (struct term){operands[op->operand].value, operands[op->operand].has};
         } else if (op->kind == OP_NEG) {
+            /* NOLINTNEXTLINE: the parser leaves a value here */
             stack[n - 1].value = -stack[n - 1].value;
         } else {
             n--;
+            /* NOLINTNEXTLINE: the parser leaves two values here */
             stack[n - 1] = combine(op->kind, stack[n - 1], stack[n]);
         }
     }
+    assert(n == 1);     /* what was parsed leaves one value */
     out.has = stack[0].has;
     out.value = stack[0].has ? stack[0].value : 0;
     if (formula->ops[formula->nops - 1].kind == OP_DIV)

@@ -92,6 +92,7 @@ void kp_number_text(double value, bool has, const char *unit, char *buf, size_t 
     }
     if (strcmp(buf, "-0") == 0)
         snprintf(buf, size, "0");
+    len = strlen(buf);
     if (percent && len + 1 < size)
-        strcat(buf, "%");
+        memcpy(buf + len, "%", 2);
 }

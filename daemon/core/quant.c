@@ -153,7 +153,7 @@ static struct kp_quant *make_dense(struct kp_slab *slab, const struct kp_quant *
     if (last > high)
         high = last;
     spare = (high - low) / 8 + 4;
-    d = make(slab, true, (size_t)(high - low + 1 + 2 * spare), low - spare);
+    d = make(slab, true, (size_t)(high - low) + 1 + 2 * (size_t)spare, low - spare);
     if (!d)
         return NULL;
     d->count = q->count;

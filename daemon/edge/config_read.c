@@ -68,7 +68,7 @@ void kp_complain_unknown(struct kp_loader *ld, struct kp_loc loc, const char *wh
     }
     for (size_t i = 0; i < count; i++) {
         if (len + strlen(known[i]) + 8 > sizeof list) {
-            len += (size_t)snprintf(list + len, sizeof list - len, ", ...");
+            snprintf(list + len, sizeof list - len, ", ...");
             break;
         }
         len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", known[i]);

@@ -262,7 +262,7 @@ static void take_message(struct kp_ingest *ingest, zmq_msg_t *payload, struct kp
 static void take_plain(struct kp_ingest *ingest, zmq_msg_t *first)
 {
     struct kp_str topic = {"", 0};
-    zmq_msg_t *held = ingest->held;
+    zmq_msg_t *held;
 
     if (ingest->nheld + 2 > KP_APPLY_MAX)
         flush(ingest);

@@ -1,6 +1,7 @@
 #include "yaml_tree.h"
 
 #include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -253,6 +254,7 @@ static bool place(struct builder *b, struct kp_node *node)
 
 static bool wants_key(const struct builder *b)
 {
+    /* NOLINTNEXTLINE: what is open is no NULL */
     return b->depth && b->open[b->depth - 1]->kind == KP_NODE_MAP && !b->key;
 }
 
@@ -333,6 +335,7 @@ static bool take_end(struct builder *b)
 {
     const struct kp_node *node = b->open[--b->depth];
 
+    assert(node);       /* libyaml ends only what it has begun */
     if (node->kind == KP_NODE_MAP && !check_keys(b, node))
         return out_of_memory(b);
     return true;

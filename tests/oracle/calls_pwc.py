@@ -30,13 +30,15 @@ CONFIG = {
              "topics": {"aggregate": "distinct", "of": "topic"}},
 }
 ROUNDED = {"talk_mean": 1e-6, "wait_mean": 1e-6, "connect_rate": 1e-6}     # as the expected files write them
-EMPTY = {"calls": 0, "connected": 0, "talk_sum": 0, "topics": 0}            # SQL's sum of nothing is no value, ours is 0
+# SQL's sum of nothing is no value, ours is 0.
+EMPTY = {"calls": 0, "connected": 0, "talk_sum": 0, "topics": 0}
 
 
 def event(row):
     at = datetime.datetime.fromisoformat(f"{row['Date']}T{row['Time']}+00:00")
-    ev = {"id": row["Call Id"], "source": "pbx", "type": "call", "time": int(at.timestamp() * 1000), "rep": row["Agent"],
-          "topic": row["Topic"], "outcome": "connected" if row["Answered (Y/N)"] == "Y" else "no_answer"}
+    ev = {"id": row["Call Id"], "source": "pbx", "type": "call", "time": int(at.timestamp() * 1000),
+          "rep": row["Agent"], "topic": row["Topic"],
+          "outcome": "connected" if row["Answered (Y/N)"] == "Y" else "no_answer"}
     if ev["outcome"] == "connected":
         hours, minutes, seconds = map(int, row["AvgTalkDuration"].split(":"))
         ev["duration"] = hours * 3600 + minutes * 60 + seconds

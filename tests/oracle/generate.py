@@ -11,7 +11,8 @@ LONG_WINDOWS = ["24h", "36h/90m", "7d", "7d/1h", "7d/1d", "14d", "30d", "2w/12h"
 CALENDAR = ["day", "week", "month", "quarter", "year"]
 HOUR, DAY = 3600_000, 86400_000
 # Noons of days on which, or beside which, the clocks of one of the zones change.
-CHANGES = ["2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01", "2026-04-05", "2026-10-04", "2024-02-29", "2026-12-31"]
+CHANGES = ["2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01", "2026-04-05", "2026-10-04",
+           "2024-02-29", "2026-12-31"]
 
 NUMBERS = ["duration", "amount", "score"]
 TEXTS = ["client", "product", "mixed"]
@@ -58,7 +59,8 @@ def test_of(rng, field):
 
 
 def where(rng):
-    fields = ["type", "outcome", "direction", "automated", "client", "product", "mixed", "rep", "region", "source"] + NUMBERS
+    fields = ["type", "outcome", "direction", "automated", "client", "product", "mixed", "rep", "region",
+              "source"] + NUMBERS
 
     def one():
         picked = (["type"] if rng.random() < 0.6 else []) + rng.sample(fields[1:], rng.choice([0, 1, 1, 2]))
@@ -108,7 +110,8 @@ def kpis(rng, pool):
     aggs.append("p" + rng.choice(["50", "75", "90", "95", "99", "99.9", "7", "1"]))
     rng.shuffle(aggs)
     config, trees = {}, {}
-    by = [None, None, None, ["product"], ["client", "product"] if rng.random() < 0.3 else ["outcome"], ["mixed"], ["score"]]
+    pair = ["client", "product"] if rng.random() < 0.3 else ["outcome"]
+    by = [None, None, None, ["product"], pair, ["mixed"], ["score"]]
     for i, agg in enumerate(aggs[:rng.randint(7, 10)]):
         kpi = aggregate(rng, agg)
         group = rng.choice(by)
@@ -155,8 +158,8 @@ def number(rng, field):
         return round(rng.uniform(-50, 900), 2)
     if sort < 0.9:
         return round(rng.uniform(-1000, 1000), 6)
-    return rng.choice([0, 60, 100.5, -20, 1e-6, -0.0, 8.5e12, -9e12, 9e12, 9.1e12, 1e300, "60", True, None, [1], {"a": 1},
-                       10 ** 17, 2 ** 64 - 1, 0.1234565, 123456.789])
+    return rng.choice([0, 60, 100.5, -20, 1e-6, -0.0, 8.5e12, -9e12, 9e12, 9.1e12, 1e300, "60", True, None, [1],
+                       {"a": 1}, 10 ** 17, 2 ** 64 - 1, 0.1234565, 123456.789])
 
 
 def event(rng, at, n, wide):
@@ -277,7 +280,8 @@ class Case:
             at = self.begin + rng.randint(span // 4, span)
             sort = rng.random()
             if sort < 0.25:     # just at, before or after an event
-                at = rng.choice([ev["time"] for ev in self.events if isinstance(ev.get("time"), int) and ev["time"] > 0])
+                known = [ev["time"] for ev in self.events if isinstance(ev.get("time"), int) and ev["time"] > 0]
+                at = rng.choice(known)
                 at += rng.choice([-1, 0, 0, 1, 700])
             elif sort < 0.4:
                 at -= at % HOUR

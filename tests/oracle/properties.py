@@ -46,7 +46,8 @@ class Run:
     def kept_for_good(self):
         """Those that no clock up to the last instant finds too late, whatever comes first: nothing is shuffled out."""
         calendar = Calendar(self.case.zone, self.case.week_starts)
-        windows = {w for kpi in self.case.config["kpis"].values() for w in kpi.get("windows", self.case.config["windows"])}
+        config = self.case.config
+        windows = {w for kpi in config["kpis"].values() for w in kpi.get("windows", config["windows"])}
         oldest = min(calendar.bounds(w, self.last + 1)[0] for w in windows)
         once = {}
         for ev in self.events:      # one content per id, so that it does not matter which of them is the first

@@ -221,7 +221,7 @@ class Oracle:
         return next((pos for pos, at in self.seen if at > t), 1 << 60)
 
     def aggregate(self, name, kpi, window, t):
-        """{key: (value, n)}; a quantile's value is the exact nearest rank, last's is the set of what lies at that time."""
+        """{key: (value, n)}. A quantile's value is the exact nearest rank; last's the set of what lies at that time."""
         begin, end = self.calendar.bounds(window, t)
         source = f"FROM s_{name} WHERE pos < ? AND at >= ? AND at < ?"
         args, agg = (self.position(t), begin, end), kpi["aggregate"]
@@ -280,7 +280,8 @@ class Oracle:
             return value, sum(named.values())
         if (name, window, t) not in self.samples:
             self.samples[name, window, t] = self.aggregate(name, kpi, window, t)
-        value, n = self.samples[name, window, t].get(k, (0.0 if kpi["aggregate"] in ("count", "sum", "distinct") else None, 0))
+        empty = 0.0 if kpi["aggregate"] in ("count", "sum", "distinct") else None
+        value, n = self.samples[name, window, t].get(k, (empty, 0))
         if isinstance(value, set) and len(value) == 1:
             value = next(iter(value))
         return value, n

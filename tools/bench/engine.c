@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     b.bytes = malloc(KP_APPLY_MAX * FLOOR_EVENT_MAX);
     if (!b.decoder || !b.pool || !b.events || !b.bytes) {
         fprintf(stderr, "bench_engine: %s\n", err.text);
-        return 1;
+        exit(1);
     }
     for (uint64_t i = 0; i < POOL; i++)
         floor_make(&b.pool[i], 1, i, reps);

@@ -78,12 +78,12 @@ int main(int argc, char **argv)
         n[i - 2] = strtoull(argv[i], NULL, 10);
     pool = malloc(POOL * sizeof *pool);
     if (!pool || n[1] == 0 || n[1] > 65535 || n[2] == 0)
-        return 2;
+        exit(2);
     for (uint64_t i = 0; i < POOL; i++)
         floor_make(&pool[i], 1, i, n[2]);
     socket = zmq_socket(zmq, ZMQ_PUSH);
     if (zmq_connect(socket, argv[1]) != 0)
-        return 1;
+        exit(1);
     status = send_all(socket, pool, n[0] / n[1] * n[1], n[1], n[3]);
     zmq_close(socket);
     zmq_ctx_term(zmq);

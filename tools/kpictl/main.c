@@ -36,7 +36,7 @@ static void usage(FILE *to)
           to);
 }
 
-static int say(const char *sub, const char *fmt, va_list args, int status)
+static int __attribute__((format(printf, 2, 0))) say(const char *sub, const char *fmt, va_list args, int status)
 {
     fprintf(stderr, "kpictl %s: ", sub);
     vfprintf(stderr, fmt, args);

@@ -82,6 +82,7 @@ static int fill(struct source *s, struct kp_err *err)
     if (s->first && s->first == s->len) {
         s->first = s->len = 0;
     } else if (s->first > s->room / 2) {
+        /* NOLINTNEXTLINE: first > 0 only with a buffer */
         memmove(s->buf, s->buf + s->first, s->len - s->first);
         s->len -= s->first;
         s->first = 0;
@@ -113,6 +114,7 @@ static int fill(struct source *s, struct kp_err *err)
 static bool is_blank(const char *p, size_t len)
 {
     for (size_t i = 0; i < len; i++)
+        /* NOLINTNEXTLINE: len > 0 only with bytes */
         if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r')
             return false;
     return true;

@@ -178,7 +178,8 @@ static int follow(const struct options *opt, const char *endpoint)
     if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 || zmq_connect(socket, endpoint) != 0)
         status = kpictl_failed("watch", "%s: %s", endpoint, zmq_strerror(errno));
     if (!status) {
-        bool alerts = opt->what[0] == 'a';
+        /* NOLINTNEXTLINE: parse() has seen to it */
+        bool alerts = strcmp(opt->what, "alerts") == 0;
 
         subscribe(socket, alerts ? "alert" : "snapshot", opt->under);
         if (alerts && opt->pending)
