@@ -36,6 +36,11 @@ struct kp_engine {
     uint64_t late, memory_out;
     int64_t now_ms;                     /* INT64_MIN: none yet */
     int64_t keep_from;                  /* as of now_ms */
+    struct kp_source {                  /* the one of the event before: its hash is seldom another's */
+        uint64_t seed;
+        uint32_t len;
+        char text[KP_KEY_MAX];
+    } source;
     struct lane lanes[KP_APPLY_MAX];
 };
 
@@ -414,9 +419,24 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
 
 /* ---- Many events: what they will read is fetched while others are looked up ---- */
 
+/* The seed under which a source's ids are hashed. */
+static uint64_t source_seed(struct kp_engine *engine, const struct kp_event *ev)
+{
+    struct kp_source *last = &engine->source;
+    struct kp_str source = {"", 0};
+
+    if (kp_event_has(ev, KP_SLOT_SOURCE))
+        source = text_at(ev, KP_SLOT_SOURCE);
+    if (last->seed && last->len == source.len && memcmp(last->text, source.s, source.len) == 0)
+        return last->seed;
+    last->seed = kp_print_of(engine->store.seed, SPACE_IDS, source.s, source.len).hi | 1;
+    last->len = source.len;
+    memcpy(last->text, source.s, source.len);
+    return last->seed;
+}
+
 static void start_lane(struct kp_engine *engine, const struct kp_event *ev, struct lane *lane)
 {
-    struct kp_str source = {"", 0};
 
     lane->node = KP_NO_NODE;
     lane->has_rep = kp_event_has(ev, KP_SLOT_REP);
@@ -426,10 +446,7 @@ static void start_lane(struct kp_engine *engine, const struct kp_event *ev, stru
         __builtin_prefetch(kp_tab_line(engine->store.index, lane->rep));
     }
     if (lane->has_id) {
-        if (kp_event_has(ev, KP_SLOT_SOURCE))
-            source = text_at(ev, KP_SLOT_SOURCE);
-        lane->id = kp_print_of2(engine->store.seed, SPACE_IDS, source.s, source.len, ev->v[KP_SLOT_ID].s,
-                                ev->v[KP_SLOT_ID].len);
+        lane->id = kp_print_of(source_seed(engine, ev), SPACE_IDS, ev->v[KP_SLOT_ID].s, ev->v[KP_SLOT_ID].len);
         __builtin_prefetch(kp_dedup_line(engine->dedup, lane->id), 1);
         __builtin_prefetch(kp_dedup_head(engine->dedup, lane->id), 1);
     }

@@ -54,13 +54,23 @@ static int64_t default_pane(int64_t length_ms)
     return best;
 }
 
+/* "8wh" */
+static bool is_working_hours(const char *text, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && text[n] >= '0' && text[n] <= '9')
+        n++;
+    return n > 0 && len - n == 2 && memcmp(text + n, "wh", 2) == 0;
+}
+
 static enum kp_code parse_rolling(const char *text, size_t len, struct kp_window *win, struct kp_err *err)
 {
     const char *slash = memchr(text, '/', len);
     size_t head = slash ? (size_t)(slash - text) : len;
 
     win->kind = KP_WIN_ROLLING;
-    if (len >= 3 && memcmp(text + len - 2, "wh", 2) == 0 && text[0] >= '0' && text[0] <= '9')
+    if (is_working_hours(text, head))
         return fail(err, text, len, "working hours are not in this version of kpid yet");
     if (!kp_duration_parse(text, head, &win->length_ms) || win->length_ms <= 0)
         return fail(err, text, len, "neither a duration (15m, 1h, 7d) nor a period (day, week, month, quarter, year, "

@@ -1,10 +1,17 @@
-/* Zones from TZif bytes: RFC 8536. Only the data that tells offsets is kept. */
+/* Zones from TZif bytes: RFC 8536. Only the data that tells offsets is kept.
+ *
+ * A footer's rule is written out as transitions for 400 years past the file's last one. The Gregorian calendar, days of
+ * the week included, repeats after 400 years, so an instant beyond is looked up whole cycles earlier, and each lookup is
+ * one binary search. The idea is that of the public-domain tz code (localtime.c). */
 #include "kpid/zone.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { HEADER = 44, TYPES_MAX = 256, TIMES_MAX = 100000, DAY_S = 86400, OFFSET_MAX_S = 26 * 3600 };
+
+#define CYCLE_S (INT64_C(146097) * DAY_S)   /* 400 years */
+#define TIME_MOST (INT64_C(1) << 55)        /* s; files begin with "the big bang", beyond any date */
 
 /* When a rule of the footer begins, each year: "M3.5.0/2", "J60", "59". */
 struct change {
@@ -13,14 +20,19 @@ struct change {
     int32_t time_s;     /* local, may be negative or over a day */
 };
 
-struct kp_zone {
-    size_t count;
-    int64_t *times;     /* owned; rising, seconds */
-    int32_t *offsets;   /* owned; from times[i] on */
-    int32_t first_s;    /* before times[0] */
-    bool has_footer, has_dst;
+/* A footer: "GMT0BST,M3.5.0/1,M10.5.0". */
+struct rule {
+    bool given, has_dst;
     int32_t std_s, dst_s;   /* offsets */
     struct change to_dst, to_std;
+};
+
+struct kp_zone {
+    size_t count;
+    int64_t *times;     /* owned; rising (of equal ones the last holds), seconds */
+    int32_t *offsets;   /* owned; from times[i] on */
+    int32_t first_s;    /* before times[0] */
+    bool cycles;        /* the last 400 years of times repeat for ever; else the last offset stays */
 };
 
 /* ---- Reading ---- */
@@ -58,7 +70,7 @@ static bool read_header(struct input *in, struct header *h)
     h->type = be32(p + 36);
     h->chars = be32(p + 40);
     in->at += HEADER;
-    return h->time <= TIMES_MAX && h->type >= 1 && h->type <= TYPES_MAX && h->chars <= 65536 && h->leap <= TIMES_MAX &&
+    return h->time <= TIMES_MAX && h->type <= TYPES_MAX && h->chars <= 65536 && h->leap <= TIMES_MAX &&
            h->isut <= TYPES_MAX && h->isstd <= TYPES_MAX;
 }
 
@@ -72,19 +84,60 @@ static enum kp_code bad(struct kp_err *err, const char *what)
     return kp_fail(err, KP_EINVAL, "zone: %s", what);
 }
 
+static bool reserve(struct kp_zone *zone, size_t room)
+{
+    int64_t *times = realloc(zone->times, room * sizeof *times);
+    int32_t *offsets;
+
+    if (!times)
+        return false;
+    zone->times = times;
+    offsets = realloc(zone->offsets, room * sizeof *offsets);
+    if (!offsets)
+        return false;
+    zone->offsets = offsets;
+    return true;
+}
+
+/* The leap seconds of a file that counts them (a "right/" zone), taken off its times in rising order. */
+struct leaps {
+    const unsigned char *at, *end;
+    size_t wide;
+    int64_t correction_s;
+};
+
+static int64_t time_of(const unsigned char *p, size_t wide)
+{
+    int64_t at = wide == 8 ? be64(p) : (int32_t)be32(p);
+
+    return at < -TIME_MOST ? -TIME_MOST : at > TIME_MOST ? TIME_MOST : at;
+}
+
+static int64_t without_leaps(struct leaps *l, int64_t at_s)
+{
+    while (l->at < l->end && time_of(l->at, l->wide) <= at_s) {
+        l->correction_s = (int32_t)be32(l->at + l->wide);
+        l->at += l->wide + 4;
+    }
+    return at_s - l->correction_s;
+}
+
 static enum kp_code read_body(struct kp_zone *zone, struct input *in, const struct header *h, size_t wide,
                               struct kp_err *err)
 {
     const unsigned char *times = in->at, *kinds, *types;
+    struct leaps leaps = {.wide = wide};
 
+    if (h->type < 1)
+        return bad(err, "no local time type");
     if ((size_t)(in->end - in->at) < body_size(h, wide))
         return bad(err, "the file is cut short");
     kinds = times + h->time * wide;
     types = kinds + h->time;
+    leaps.at = types + h->type * 6 + h->chars;
+    leaps.end = leaps.at + h->leap * (wide + 4);
     in->at += body_size(h, wide);
-    zone->times = malloc((h->time + 1) * sizeof *zone->times);
-    zone->offsets = malloc((h->time + 1) * sizeof *zone->offsets);
-    if (!zone->times || !zone->offsets)
+    if (!reserve(zone, h->time + 1))
         return kp_fail(err, KP_ENOMEM, "zone: out of memory");
     for (uint32_t i = 0; i < h->type; i++) {
         int32_t offset = (int32_t)be32(types + i * 6);
@@ -94,14 +147,12 @@ static enum kp_code read_body(struct kp_zone *zone, struct input *in, const stru
     }
     zone->first_s = (int32_t)be32(types);
     for (uint32_t i = 0; i < h->time; i++) {
-        int64_t at = wide == 8 ? be64(times + i * 8) : (int32_t)be32(times + i * 4);
+        int64_t at = without_leaps(&leaps, time_of(times + i * wide, wide));
 
         if (kinds[i] >= h->type)
             return bad(err, "a type that is not there");
         if (i && at <= zone->times[i - 1])
             return bad(err, "transitions out of order");
-        if (at < -(INT64_C(1) << 55) || at > INT64_C(1) << 55)
-            at = at < 0 ? -(INT64_C(1) << 55) + i : (INT64_C(1) << 55) + i;
         zone->times[i] = at;
         zone->offsets[i] = (int32_t)be32(types + kinds[i] * 6u);
     }
@@ -180,7 +231,7 @@ static bool change_rule(struct input *in, struct change *c)
     return !eat(in, '/') || clock_time(in, 167, &c->time_s);
 }
 
-static bool read_footer(struct kp_zone *zone, struct input *in)
+static bool read_footer(struct rule *rule, struct input *in)
 {
     int32_t std, dst;
 
@@ -190,21 +241,106 @@ static bool read_footer(struct kp_zone *zone, struct input *in)
         return true;        /* no rule: the last offset stays */
     if (!skip_name(in) || !clock_time(in, 24, &std))
         return false;
-    zone->std_s = -std;
-    zone->has_footer = true;
+    rule->std_s = -std;
+    rule->given = true;
     if (eat(in, '\n'))
         return true;
     if (!skip_name(in))
         return false;
-    zone->dst_s = zone->std_s + 3600;
+    rule->dst_s = rule->std_s + 3600;
     if (in->at < in->end && *in->at != ',') {
         if (!clock_time(in, 24, &dst))
             return false;
-        zone->dst_s = -dst;
+        rule->dst_s = -dst;
     }
-    zone->has_dst = true;
-    return eat(in, ',') && change_rule(in, &zone->to_dst) && eat(in, ',') && change_rule(in, &zone->to_std) &&
+    rule->has_dst = true;
+    return eat(in, ',') && change_rule(in, &rule->to_dst) && eat(in, ',') && change_rule(in, &rule->to_std) &&
            eat(in, '\n');
+}
+
+/* ---- The rule written out ---- */
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* Local midnight-based seconds of a change in a year. */
+static int64_t change_at(const struct change *c, int year)
+{
+    int64_t jan1 = kp_civil_to_day(year, 1, 1), day;
+    int first, next;
+
+    if (c->form == 0)
+        return (jan1 + c->day) * DAY_S + c->time_s;
+    if (c->form == 'J')     /* day 60 is the first of March in every year */
+        return (c->day < 60 ? jan1 + c->day - 1 : kp_civil_to_day(year, 3, 1) + c->day - 60) * DAY_S + c->time_s;
+    day = kp_civil_to_day(year, c->month, 1);
+    first = (c->wday + 6) % 7 - kp_weekday(day);        /* the rule counts days from Sunday */
+    first = first < 0 ? first + 7 : first;
+    next = c->month == 12 ? 31 : (int)(kp_civil_to_day(year, c->month + 1, 1) - day);
+    first += (c->week - 1) * 7;
+    if (first >= next)
+        first -= 7;
+    return (day + first) * DAY_S + c->time_s;
+}
+
+/* Among the entries from base on, by time. Of two at once the one to summer time comes last, so that it holds: a rule
+ * whose summer ends as the next one begins has summer time for ever (RFC 8536, section 3.3.1). */
+static void insert(struct kp_zone *zone, size_t base, int64_t at_s, int32_t offset_s, bool dst)
+{
+    size_t i = zone->count++;
+
+    for (; i > base && (zone->times[i - 1] > at_s || (zone->times[i - 1] == at_s && !dst)); i--) {
+        zone->times[i] = zone->times[i - 1];
+        zone->offsets[i] = zone->offsets[i - 1];
+    }
+    zone->times[i] = at_s;
+    zone->offsets[i] = offset_s;
+}
+
+/* Years before the last transition are for what holds right after it, those past 400 for rules that reach over the end
+ * of a year. */
+static bool write_out(struct kp_zone *zone, const struct rule *rule)
+{
+    enum { BEFORE = 2, AFTER = 402 };
+    size_t base = zone->count, past = base, rest;
+    int64_t last = base ? zone->times[base - 1] : -TIME_MOST;
+    int year = 1600, month, mday;
+
+    if (base)
+        kp_civil_of_day(floor_div(last + rule->std_s, DAY_S), &year, &month, &mday);
+    if (!reserve(zone, base + 2 * (BEFORE + AFTER + 1)))
+        return false;
+    for (int y = year - BEFORE; y <= year + AFTER; y++) {
+        insert(zone, base, change_at(&rule->to_dst, y) - rule->std_s, rule->dst_s, true);
+        insert(zone, base, change_at(&rule->to_std, y) - rule->dst_s, rule->std_s, false);
+    }
+    zone->cycles = true;
+    if (!base) {
+        zone->first_s = rule->std_s;
+        return true;
+    }
+    while (zone->times[past] <= last)
+        zone->offsets[base - 1] = zone->offsets[past++];
+    rest = zone->count - past;
+    memmove(zone->times + base, zone->times + past, rest * sizeof *zone->times);
+    memmove(zone->offsets + base, zone->offsets + past, rest * sizeof *zone->offsets);
+    zone->count = base + rest;
+    return true;
+}
+
+static bool apply_rule(struct kp_zone *zone, const struct rule *rule)
+{
+    if (!rule->given)
+        return true;
+    if (rule->has_dst)
+        return write_out(zone, rule);
+    if (zone->count)
+        zone->offsets[zone->count - 1] = rule->std_s;
+    else
+        zone->first_s = rule->std_s;
+    return true;
 }
 
 /* ---- Making ---- */
@@ -212,6 +348,7 @@ static bool read_footer(struct kp_zone *zone, struct input *in)
 static enum kp_code parse(struct kp_zone *zone, struct input in, struct kp_err *err)
 {
     struct header h;
+    struct rule rule = {0};
     enum kp_code code;
 
     if (!read_header(&in, &h))
@@ -226,7 +363,9 @@ static enum kp_code parse(struct kp_zone *zone, struct input in, struct kp_err *
     code = read_body(zone, &in, &h, 8, err);
     if (code)
         return code;
-    return read_footer(zone, &in) ? KP_OK : bad(err, "the footer's rule can't be read");
+    if (!read_footer(&rule, &in))
+        return bad(err, "the footer's rule can't be read");
+    return apply_rule(zone, &rule) ? KP_OK : kp_fail(err, KP_ENOMEM, "zone: out of memory");
 }
 
 struct kp_zone *kp_zone_new(const void *tzif, size_t len, struct kp_err *err)
@@ -255,55 +394,20 @@ void kp_zone_destroy(struct kp_zone **zone)
 
 /* ---- Offsets ---- */
 
-static int64_t floor_div(int64_t a, int64_t b)
+/* What holds at an instant, and until when. */
+struct span {
+    int32_t offset_s;
+    int64_t end_s;
+};
+
+static struct span span_at(const struct kp_zone *zone, int64_t at_s)
 {
-    return a / b - (a % b < 0);
-}
-
-/* Local midnight-based seconds of a change in a year. */
-static int64_t change_at(const struct change *c, int year)
-{
-    int64_t jan1 = kp_civil_to_day(year, 1, 1), day;
-    int first, next;
-
-    if (c->form == 0)
-        return (jan1 + c->day) * DAY_S + c->time_s;
-    if (c->form == 'J')     /* day 60 is the first of March in every year */
-        return (c->day < 60 ? jan1 + c->day - 1 : kp_civil_to_day(year, 3, 1) + c->day - 60) * DAY_S + c->time_s;
-    day = kp_civil_to_day(year, c->month, 1);
-    first = (c->wday + 6) % 7 - kp_weekday(day);        /* the rule counts days from Sunday */
-    first = first < 0 ? first + 7 : first;
-    next = c->month == 12 ? 31 : (int)(kp_civil_to_day(year, c->month + 1, 1) - day);
-    first += (c->week - 1) * 7;
-    if (first >= next)
-        first -= 7;
-    return (day + first) * DAY_S + c->time_s;
-}
-
-static int32_t footer_offset(const struct kp_zone *zone, int64_t at_s)
-{
-    int year, month, mday;
-    int64_t on, off;
-
-    if (!zone->has_dst)
-        return zone->std_s;
-    kp_civil_of_day(floor_div(at_s + zone->std_s, DAY_S), &year, &month, &mday);
-    on = change_at(&zone->to_dst, year) - zone->std_s;
-    off = change_at(&zone->to_std, year) - zone->dst_s;
-    if (on < off)
-        return at_s >= on && at_s < off ? zone->dst_s : zone->std_s;
-    return at_s >= off && at_s < on ? zone->std_s : zone->dst_s;
-}
-
-int32_t kp_zone_offset_s(const struct kp_zone *zone, int64_t at_ms)
-{
-    int64_t at_s = floor_div(at_ms, 1000);
     size_t lo = 0, hi = zone->count;
+    int64_t back = 0;
 
-    if (hi == 0 || at_s >= zone->times[hi - 1]) {
-        if (zone->has_footer)
-            return footer_offset(zone, at_s);
-        return hi ? zone->offsets[hi - 1] : zone->first_s;
+    if (zone->cycles && at_s >= zone->times[hi - 1]) {
+        back = ((at_s - zone->times[hi - 1]) / CYCLE_S + 1) * CYCLE_S;
+        at_s -= back;
     }
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
@@ -313,7 +417,13 @@ int32_t kp_zone_offset_s(const struct kp_zone *zone, int64_t at_ms)
         else
             hi = mid;
     }
-    return lo ? zone->offsets[lo - 1] : zone->first_s;
+    return (struct span){lo ? zone->offsets[lo - 1] : zone->first_s,
+                         lo < zone->count ? zone->times[lo] + back : INT64_MAX};
+}
+
+int32_t kp_zone_offset_s(const struct kp_zone *zone, int64_t at_ms)
+{
+    return span_at(zone, floor_div(at_ms, 1000)).offset_s;
 }
 
 int64_t kp_zone_day(const struct kp_zone *zone, int64_t at_ms)
@@ -321,39 +431,23 @@ int64_t kp_zone_day(const struct kp_zone *zone, int64_t at_ms)
     return floor_div(at_ms + (int64_t)kp_zone_offset_s(zone, at_ms) * 1000, KP_DAY_MS);
 }
 
-/* The first instant at or after lo, and not after hi, from which local time is never before local_ms again. The
- * difference "local time minus local_ms" changes sign within [lo, hi]; a change of the offset may make it jump. */
-static int64_t first_reaching(const struct kp_zone *zone, int64_t local_ms, int64_t lo, int64_t hi)
-{
-    while (lo < hi) {
-        int64_t mid = lo + (hi - lo) / 2;
-
-        if (mid + (int64_t)kp_zone_offset_s(zone, mid) * 1000 >= local_ms)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo;
-}
-
+/* The first instant at which clocks show that time or a later one: exact whatever the offsets do, and it rises with the
+ * time asked for. No offset reaches it before the search begins. */
 int64_t kp_zone_instant(const struct kp_zone *zone, int64_t day, int32_t clock_ms)
 {
     int64_t local = day * KP_DAY_MS + clock_ms;
-    int64_t best = INT64_MAX, around[2];
+    int64_t at = local - OFFSET_MAX_S * INT64_C(1000);
 
-    /* The offsets a day before and after are all that can be in force there, but for zones that change twice within
-     * two days, which the search below takes care of. */
-    around[0] = local - (int64_t)kp_zone_offset_s(zone, local - KP_DAY_MS) * 1000;
-    around[1] = local - (int64_t)kp_zone_offset_s(zone, local + KP_DAY_MS) * 1000;
-    for (int i = 0; i < 2; i++) {
-        int64_t at = around[i];
+    for (;;) {
+        struct span span = span_at(zone, floor_div(at, 1000));
+        int64_t shown = local - span.offset_s * INT64_C(1000);
 
-        if (at + (int64_t)kp_zone_offset_s(zone, at) * 1000 == local && at < best)
-            best = at;
+        if (shown < at)
+            shown = at;         /* the end of a gap */
+        if (floor_div(shown, 1000) < span.end_s)
+            return shown;
+        at = span.end_s * 1000;
     }
-    if (best != INT64_MAX)
-        return best;
-    return first_reaching(zone, local, local - 2 * KP_DAY_MS, local + 2 * KP_DAY_MS);
 }
 
 int64_t kp_zone_day_start(const struct kp_zone *zone, int64_t day)
@@ -377,7 +471,7 @@ int64_t kp_period_start(const struct kp_zone *zone, enum kp_period period, int w
     int64_t day = kp_zone_day(zone, at_ms);
 
     /* Clocks that go back over midnight show the day before once more; the day that has begun goes on. */
-    if (at_ms >= kp_zone_day_start(zone, day + 1))
+    while (at_ms >= kp_zone_day_start(zone, day + 1))
         day++;
     switch (period) {
     case KP_PER_DAY:

@@ -21,7 +21,7 @@ enum {
     IDLE_MS = 1000,         /* longest sleep */
     LAST_WORD_MS = 400,     /* for the last snapshots */
     GATHER_FROM = 16,       /* messages of a turn from which it pays to let more gather */
-    GATHER_NS = 200000,
+    GATHER_NS = 400000,
 };
 
 struct daemon {

@@ -13,6 +13,7 @@ enum {
     MESSAGES_TURN = 4096,       /* a socket, a turn */
     FRAMES_MAX = 16,            /* before a ROUTER's payload */
     ERRORS_MAX = 100,           /* told in a reply; the rest is only counted */
+    RECEIVE_HWM = 4000,         /* messages that libzmq may hold for a sender; what it holds in a gathering pause fits */
     LOG_BURST = 5,              /* lines about rejections, a second */
     OVERSIZE = 4,               /* up to so many times limits.message is received at all, to be answered */
 };
@@ -88,6 +89,7 @@ static enum kp_code open_input(struct kp_ingest *ingest, void *zmq, const struct
     if (zmq_setsockopt(input->socket, ZMQ_MAXMSGSIZE, &most, sizeof most) != 0)
         return kp_fail(err, KP_EIO, "%s: largest message: %s", kinds[cfg->transport].name, zmq_strerror(errno));
     code = kp_socket_set(input->socket, ZMQ_LINGER, KP_LINGER_MS, err);
+    code = code ? code : kp_socket_set(input->socket, ZMQ_RCVHWM, RECEIVE_HWM, err);
     if (!code && cfg->transport == KP_IN_SUB)
         code = subscribe(input, cfg, err);
     return code ? code
@@ -258,17 +260,28 @@ static void take_message(struct kp_ingest *ingest, zmq_msg_t *payload, struct kp
         flush(ingest);      /* its strings lie in the decoder, which the next message uses anew */
 }
 
-/* A message of a SUB or PULL: [payload] or [topic, payload]. */
-static void take_plain(struct kp_ingest *ingest, zmq_msg_t *first)
+/* Receive into the next place of those held; NULL: nothing is there. */
+static zmq_msg_t *receive(struct kp_ingest *ingest)
 {
-    struct kp_str topic = {"", 0};
-    zmq_msg_t *held;
+    zmq_msg_t *msg;
 
     if (ingest->nheld + 2 > KP_APPLY_MAX)
         flush(ingest);
-    held = &ingest->held[ingest->nheld++];
-    zmq_msg_init(held);
-    zmq_msg_move(held, first);
+    msg = &ingest->held[ingest->nheld];
+    zmq_msg_init(msg);
+    if (zmq_msg_recv(msg, ingest->input->socket, ZMQ_DONTWAIT) < 0) {
+        zmq_msg_close(msg);
+        return NULL;
+    }
+    ingest->nheld++;
+    return msg;
+}
+
+/* A message of a SUB or PULL: [payload] or [topic, payload]. */
+static void take_plain(struct kp_ingest *ingest, zmq_msg_t *held)
+{
+    struct kp_str topic = {"", 0};
+
     if (zmq_msg_more(held)) {
         topic = (struct kp_str){zmq_msg_data(held), (uint32_t)zmq_msg_size(held)};
         held = &ingest->held[ingest->nheld++];
@@ -336,18 +349,13 @@ static void send_reply(struct kp_ingest *ingest, zmq_msg_t *frames, size_t nfram
 }
 
 /* A message of a ROUTER: [who, frames to echo..., payload]. */
-static void take_routed(struct kp_ingest *ingest, zmq_msg_t *first)
+static void take_routed(struct kp_ingest *ingest, zmq_msg_t *held)
 {
     zmq_msg_t frames[FRAMES_MAX];
-    zmq_msg_t *held;
     size_t n = 0;
     bool fits = true;
 
-    flush(ingest);
     memset(&ingest->tally, 0, sizeof ingest->tally);
-    held = &ingest->held[ingest->nheld++];
-    zmq_msg_init(held);
-    zmq_msg_move(held, first);
     while (zmq_msg_more(held)) {
         if (n < FRAMES_MAX) {
             zmq_msg_init(&frames[n]);
@@ -377,18 +385,14 @@ static bool drain(struct kp_ingest *ingest, const struct input *input)
 
     ingest->input = input;
     for (; taken < MESSAGES_TURN; taken++) {
-        zmq_msg_t msg;
+        zmq_msg_t *msg = receive(ingest);
 
-        zmq_msg_init(&msg);
-        if (zmq_msg_recv(&msg, input->socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&msg);
+        if (!msg)
             break;
-        }
         if (input->transport == KP_IN_ROUTER)
-            take_routed(ingest, &msg);
+            take_routed(ingest, msg);   /* leaves nothing held, for its reply is about this message alone */
         else
-            take_plain(ingest, &msg);
-        zmq_msg_close(&msg);
+            take_plain(ingest, msg);
     }
     flush(ingest);
     return taken == MESSAGES_TURN;

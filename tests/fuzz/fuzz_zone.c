@@ -1,4 +1,4 @@
-/* Zone files: any bytes are refused or give a zone whose days and periods stand in order. */
+/* Zone files: any bytes are refused or give a zone whose days and periods stand in order, however wild its offsets. */
 #include "kpid/zone.h"
 
 #include <stdlib.h>
@@ -32,9 +32,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         check(offset >= -26 * 3600 && offset <= 26 * 3600);
         check(day * KP_DAY_MS <= t + offset * 1000 && t + offset * 1000 < (day + 1) * KP_DAY_MS);
-        kp_zone_instant(zone, day, 5400000);
-        for (int p = KP_PER_DAY; p <= KP_PER_YEAR; p++)
-            check(kp_period_start(zone, (enum kp_period)p, i % 7, t, -1) <= kp_period_start(zone, (enum kp_period)p, i % 7, t, 2));
+        check(kp_zone_day_start(zone, day) <= t);
+        check(kp_zone_day_start(zone, day) <= kp_zone_instant(zone, day, 5400000));
+        check(kp_zone_instant(zone, day, 5400000) <= kp_zone_day_start(zone, day + 1));
+        check(kp_zone_day(zone, kp_zone_day_start(zone, day)) >= day);
+        for (int p = KP_PER_DAY; p <= KP_PER_YEAR; p++) {
+            enum kp_period period = (enum kp_period)p;
+            int64_t from = kp_period_start(zone, period, i % 7, t, 0), to = kp_period_start(zone, period, i % 7, t, 1);
+
+            check(from <= t && t < to);
+            check(kp_period_start(zone, period, i % 7, t, -1) <= from);
+        }
     }
     kp_zone_destroy(&zone);
     return 0;

@@ -109,6 +109,29 @@ static void what_is_no_window_is_refused_with_its_text(void **state)
     }
 }
 
+static void a_refusal_says_why(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {"8wh", "window \"8wh\": working hours are not in this version of kpid yet"},
+        {"8wh/30m", "window \"8wh/30m\": working hours are not in this version of kpid yet"},
+        {"8xwh", "neither a duration"}, {"wh", "neither a duration"}, {"45x", "window \"45x\": neither a duration"},
+        {"day-13", "1 to 12"}, {"2w/1w", "a pane is at most a day"}, {"1h/7m", "not a multiple"}, {"1h/x", "no duration"},
+        {"10s", "give one"}, {"4097s/1s", "4096 panes"}, {"", "empty"}, {"aaaaaaaaaaaaaaaaaaaaaaaa", "too long"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct kp_err err = {0};
+        struct kp_window win;
+
+        assert_int_equal(kp_window_parse(cases[i].text, strlen(cases[i].text), &win, &err), KP_EINVAL);
+        if (!strstr(err.text, cases[i].why))
+            fail_msg("%s", err.text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +139,7 @@ int main(void)
         cmocka_unit_test(the_default_pane_is_the_largest_that_fits),
         cmocka_unit_test(calendar_windows_have_a_period_and_a_shift),
         cmocka_unit_test(what_is_no_window_is_refused_with_its_text),
+        cmocka_unit_test(a_refusal_says_why),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,15 @@ static void footers_hold_for_every_year(void **state)
         {"EET-2EEST,M3.4.4/50,M10.4.4/50", "2026-03-28T00:00:00Z", 10800},
         {"XXX3EST4,0/0,J365/23", "2026-07-01T00:00:00Z", -14400},
         {"", "2026-07-01T00:00:00Z", 0},
+        /* over the end of a year: from 2 January 23:00, from 28 December 01:00, and summer for ever */
+        {"AAA0BBB,M12.5.0/167,M6.1.0", "2026-12-31T12:00:00Z", 0},
+        {"AAA0BBB,M12.5.0/167,M6.1.0", "2027-01-02T22:59:59Z", 0},
+        {"AAA0BBB,M12.5.0/167,M6.1.0", "2027-01-02T23:00:00Z", 3600},
+        {"AAA0BBB,M1.1.1/-167,M6.1.0", "2026-12-28T00:59:59Z", 0},
+        {"AAA0BBB,M1.1.1/-167,M6.1.0", "2026-12-28T01:00:00Z", 3600},
+        {"EST5EDT,0/0,J365/25", "2026-12-31T23:59:59Z", -14400},
+        {"EST5EDT,0/0,J365/25", "2027-01-01T04:59:59Z", -14400},
+        {"EST5EDT,0/0,J365/25", "2027-01-01T05:00:00Z", -14400},
     };
 
     (void)state;
@@ -110,6 +119,191 @@ static void transitions_come_before_the_footer(void **state)
     assert_int_equal(kp_zone_offset_s(zone, 1999999), 60);
     assert_int_equal(kp_zone_offset_s(zone, 2000000), 10800);
     kp_zone_destroy(&zone);
+}
+
+/* Where the rule written out ends and its years begin anew, nothing shows. */
+static void a_rule_repeats_after_400_years(void **state)
+{
+    static const char *const footers[] = {"GMT0BST,M3.5.0/1,M10.5.0", "AAA0BBB,M12.5.0/167,M6.1.0", "AAA0BBB,J60/0,300/0",
+                                          "<-02>2<-01>,M3.5.0/-1,M10.5.0/0"};
+    const int64_t cycle = 146097 * KP_DAY_MS;
+    uint64_t seed = 7;
+
+    (void)state;
+    for (size_t f = 0; f < COUNT_OF(footers); f++) {
+        for (int n = 0; n <= 2; n++) {
+            const int64_t times[] = {1000, 1798675200};     /* the latter 2026-12-31 */
+            const int32_t offsets[] = {60, 120};
+            struct kp_zone *zone;
+            struct tzif file;
+
+            tzif_make(&file, 30, (unsigned)n, times, offsets, footers[f]);
+            zone = kp_zone_new(file.bytes, file.len, NULL);
+            assert_non_null(zone);
+            for (int i = 0; i < 4000; i++) {
+                int64_t t = 1798675200000 + (int64_t)unit_below(&seed, (uint64_t)cycle);
+
+                for (int k = 1; k <= 18; k += 4) {
+                    assert_int_equal(kp_zone_offset_s(zone, t + k * cycle), kp_zone_offset_s(zone, t));
+                    assert_int_equal(kp_zone_day_start(zone, t / KP_DAY_MS + k * 146097),
+                                     kp_zone_day_start(zone, t / KP_DAY_MS) + k * cycle);
+                }
+            }
+            kp_zone_destroy(&zone);
+        }
+    }
+}
+
+/* Version 1 has times of 32 bits and no footer. */
+static void a_file_of_version_1_ends_with_its_transitions(void **state)
+{
+    struct kp_zone *zone;
+    struct tzif file = {.len = 0};
+
+    (void)state;
+    tzif_header(&file, 0, 1, 2);
+    file.bytes[4] = 0;
+    tzif_put(&file, (uint32_t)-1000, 4);
+    tzif_put(&file, 1, 1);
+    tzif_put(&file, 30, 4);
+    tzif_put(&file, 0, 2);
+    tzif_put(&file, (uint32_t)-60, 4);
+    tzif_put(&file, 0, 2);
+    tzif_put(&file, 0, 4);
+    zone = kp_zone_new(file.bytes, file.len, NULL);
+    assert_non_null(zone);
+    assert_int_equal(kp_zone_offset_s(zone, -1000001), 30);
+    assert_int_equal(kp_zone_offset_s(zone, -1000000), -60);
+    assert_int_equal(kp_zone_offset_s(zone, at("9999-01-01T00:00:00Z")), -60);
+    kp_zone_destroy(&zone);
+    for (size_t len = 1; len < file.len; len++)
+        assert_null(kp_zone_new(file.bytes, len, NULL));
+}
+
+/* A "right/" zone counts them: its transitions come later by as many seconds as there were. */
+static void leap_seconds_are_taken_off(void **state)
+{
+    const int64_t leaps[] = {78796800, 94694401, 126230402};    /* the ends of June and December 1972, of 1973 */
+    const int64_t times[] = {78796700, 94694402, 126230500};
+    const int32_t offsets[] = {60, 120, 180};
+    struct kp_zone *zone;
+    struct tzif file;
+
+    (void)state;
+    tzif_make_leaps(&file, 30, 3, times, offsets, 3, leaps, "");
+    zone = kp_zone_new(file.bytes, file.len, NULL);
+    assert_non_null(zone);
+    for (int i = 0; i < 3; i++) {
+        const int64_t want[] = {78796700, 94694400, 126230497};
+
+        assert_int_equal(kp_zone_offset_s(zone, want[i] * 1000 - 1), i ? offsets[i - 1] : 30);
+        assert_int_equal(kp_zone_offset_s(zone, want[i] * 1000), offsets[i]);
+    }
+    kp_zone_destroy(&zone);
+}
+
+static struct kp_zone *zone_of_file(const char *name)
+{
+    unsigned char bytes[16384];
+    struct kp_zone *zone;
+    struct kp_err err = {0};
+    char path[128];
+    size_t len;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", name);
+    file = fopen(path, "rb");
+    if (!file)
+        fail_msg("%s can't be read: this test needs the zone files of tzdata", path);
+    len = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    zone = kp_zone_new(bytes, len, &err);
+    if (!zone)
+        fail_msg("%s: %s", path, err.text);
+    return zone;
+}
+
+/* Only of years gone by, which no parliament changes; those to come are zone_check.py's. */
+static void real_zones_have_had_these_offsets(void **state)
+{
+    static const struct {
+        const char *zone, *when;
+        int32_t offset;
+    } cases[] = {
+        {"Europe/London", "1970-07-01T00:00:00Z", 3600},
+        {"Europe/London", "1971-10-31T01:59:59Z", 3600},
+        {"Europe/London", "1971-10-31T02:00:00Z", 0},
+        {"Europe/London", "2024-03-31T00:59:59Z", 0},
+        {"Europe/London", "2024-03-31T01:00:00Z", 3600},
+        {"America/New_York", "1974-01-06T06:59:59Z", -18000},
+        {"America/New_York", "1974-01-06T07:00:00Z", -14400},
+        {"America/New_York", "2024-11-03T05:59:59Z", -14400},
+        {"America/New_York", "2024-11-03T06:00:00Z", -18000},
+        {"America/Sao_Paulo", "2018-11-04T02:59:59Z", -10800},
+        {"America/Sao_Paulo", "2018-11-04T03:00:00Z", -7200},
+        {"America/Sao_Paulo", "2019-02-17T01:59:59Z", -7200},
+        {"America/Sao_Paulo", "2019-02-17T02:00:00Z", -10800},
+        {"Asia/Kathmandu", "1985-12-31T18:29:59Z", 19800},
+        {"Asia/Kathmandu", "1985-12-31T18:30:00Z", 20700},
+        {"Pacific/Apia", "2011-12-30T09:59:59Z", -36000},
+        {"Pacific/Apia", "2011-12-30T10:00:00Z", 50400},
+        {"Pacific/Apia", "2021-04-03T13:59:59Z", 50400},
+        {"Pacific/Apia", "2021-04-03T14:00:00Z", 46800},
+        {"Africa/Casablanca", "2024-03-10T01:59:59Z", 3600},
+        {"Africa/Casablanca", "2024-03-10T02:00:00Z", 0},
+        {"Africa/Casablanca", "2024-04-14T01:59:59Z", 0},
+        {"Africa/Casablanca", "2024-04-14T02:00:00Z", 3600},
+        {"Australia/Lord_Howe", "1981-02-28T13:59:59Z", 36000},
+        {"Australia/Lord_Howe", "1981-02-28T14:00:00Z", 37800},
+        {"Australia/Lord_Howe", "2024-04-06T14:59:59Z", 39600},
+        {"Australia/Lord_Howe", "2024-04-06T15:00:00Z", 37800},
+        {"UTC", "1970-01-01T00:00:00Z", 0},
+        {"UTC", "2100-12-31T23:59:59Z", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct kp_zone *zone = zone_of_file(cases[i].zone);
+
+        if (kp_zone_offset_s(zone, at(cases[i].when)) != cases[i].offset)
+            fail_msg("%s at %s: %d", cases[i].zone, cases[i].when, kp_zone_offset_s(zone, at(cases[i].when)));
+        kp_zone_destroy(&zone);
+    }
+}
+
+/* Midnights that do not exist (Sao Paulo), a day that does not (Apia), summer time set back (Casablanca). */
+static void real_zones_have_had_these_midnights(void **state)
+{
+    static const struct {
+        const char *zone, *day, *start;
+    } cases[] = {
+        {"Europe/London", "2024-03-31", "2024-03-31T00:00:00Z"},
+        {"Europe/London", "2024-04-01", "2024-03-31T23:00:00Z"},
+        {"America/New_York", "2024-11-04", "2024-11-04T05:00:00Z"},
+        {"America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00Z"},
+        {"America/Sao_Paulo", "2019-02-17", "2019-02-17T03:00:00Z"},
+        {"Asia/Kathmandu", "1986-01-01", "1985-12-31T18:30:00Z"},
+        {"Pacific/Apia", "2011-12-29", "2011-12-29T10:00:00Z"},
+        {"Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"},
+        {"Pacific/Apia", "2011-12-31", "2011-12-30T10:00:00Z"},
+        {"Africa/Casablanca", "2024-03-10", "2024-03-09T23:00:00Z"},
+        {"Africa/Casablanca", "2024-03-11", "2024-03-11T00:00:00Z"},
+        {"Australia/Lord_Howe", "2024-04-07", "2024-04-06T13:00:00Z"},
+        {"Australia/Lord_Howe", "2024-04-08", "2024-04-07T13:30:00Z"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct kp_zone *zone = zone_of_file(cases[i].zone);
+        char noon[32], got[32];
+        int64_t start;
+
+        snprintf(noon, sizeof noon, "%sT12:00:00Z", cases[i].day);
+        start = kp_zone_day_start(zone, at(noon) / KP_DAY_MS);
+        if (start != at(cases[i].start))
+            fail_msg("%s %s: %s", cases[i].zone, cases[i].day, kp_rfc3339_format(start, got));
+        kp_zone_destroy(&zone);
+    }
 }
 
 static void a_cut_file_is_refused_at_every_byte(void **state)
@@ -199,6 +393,42 @@ static void a_day_goes_on_when_clocks_go_back_over_midnight(void **state)
         assert_int_equal(start >= midnight, t >= midnight);
     }
     kp_zone_destroy(&zone);
+}
+
+/* Zones wilder than any real one, against a look at every tenth of an hour. */
+static void clock_times_are_the_first_that_show_them(void **state)
+{
+    const int64_t step = 360000, hours = 30 * HOUR;
+    uint64_t seed = 11;
+
+    (void)state;
+    for (int round = 0; round < 150; round++) {
+        int64_t times[12], day = 20000, s = day * 86400 - 2 * 86400;
+        int32_t offsets[12];
+        struct kp_zone *zone;
+        struct tzif file;
+
+        for (int i = 0; i < 12; i++) {
+            s += 360 * (1 + (int64_t)unit_below(&seed, round % 2 ? 60 : 200));
+            times[i] = s;
+            offsets[i] = 360 * ((int32_t)unit_below(&seed, 521) - 260);
+        }
+        tzif_make(&file, 0, 12, times, offsets, round % 3 ? "" : "GMT0BST,M3.5.0/1,M10.5.0");
+        zone = kp_zone_new(file.bytes, file.len, NULL);
+        assert_non_null(zone);
+        for (int clock = 0; clock < 24; clock += 3) {
+            int64_t local = day * KP_DAY_MS + clock * HOUR, t = local - hours;
+
+            while (t + kp_zone_offset_s(zone, t) * INT64_C(1000) < local)
+                t += step;
+            assert_int_equal(kp_zone_instant(zone, day, (int32_t)(clock * HOUR)), t);
+        }
+        for (int64_t t = day * KP_DAY_MS - hours; t < day * KP_DAY_MS + hours; t += 7 * step)
+            for (int p = KP_PER_DAY; p <= KP_PER_YEAR; p++)
+                assert_true(kp_period_start(zone, (enum kp_period)p, 0, t, 0) <= t &&
+                            t < kp_period_start(zone, (enum kp_period)p, 0, t, 1));
+        kp_zone_destroy(&zone);
+    }
 }
 
 static void a_period_holds_the_instant_it_was_asked_for(void **state)
@@ -362,10 +592,16 @@ int main(void)
         cmocka_unit_test(footers_hold_for_every_year),
         cmocka_unit_test(a_footer_that_is_no_rule_is_refused),
         cmocka_unit_test(transitions_come_before_the_footer),
+        cmocka_unit_test(a_rule_repeats_after_400_years),
+        cmocka_unit_test(a_file_of_version_1_ends_with_its_transitions),
+        cmocka_unit_test(leap_seconds_are_taken_off),
+        cmocka_unit_test(real_zones_have_had_these_offsets),
+        cmocka_unit_test(real_zones_have_had_these_midnights),
         cmocka_unit_test(a_cut_file_is_refused_at_every_byte),
         cmocka_unit_test(transitions_out_of_order_are_refused),
         cmocka_unit_test(damaged_files_do_no_harm),
         cmocka_unit_test(a_day_goes_on_when_clocks_go_back_over_midnight),
+        cmocka_unit_test(clock_times_are_the_first_that_show_them),
         cmocka_unit_test(a_period_holds_the_instant_it_was_asked_for),
         cmocka_unit_test(clock_times_in_gaps_and_folds),
         cmocka_unit_test(days_count_like_a_calendar_turned_by_hand),
