@@ -99,13 +99,6 @@ static bool reserve(struct kp_zone *zone, size_t room)
     return true;
 }
 
-/* The leap seconds of a file that counts them (a "right/" zone), taken off its times in rising order. */
-struct leaps {
-    const unsigned char *at, *end;
-    size_t wide;
-    int64_t correction_s;
-};
-
 static int64_t time_of(const unsigned char *p, size_t wide)
 {
     int64_t at = wide == 8 ? be64(p) : (int32_t)be32(p);
@@ -113,29 +106,19 @@ static int64_t time_of(const unsigned char *p, size_t wide)
     return at < -TIME_MOST ? -TIME_MOST : at > TIME_MOST ? TIME_MOST : at;
 }
 
-static int64_t without_leaps(struct leaps *l, int64_t at_s)
-{
-    while (l->at < l->end && time_of(l->at, l->wide) <= at_s) {
-        l->correction_s = (int32_t)be32(l->at + l->wide);
-        l->at += l->wide + 4;
-    }
-    return at_s - l->correction_s;
-}
-
 static enum kp_code read_body(struct kp_zone *zone, struct input *in, const struct header *h, size_t wide,
                               struct kp_err *err)
 {
     const unsigned char *times = in->at, *kinds, *types;
-    struct leaps leaps = {.wide = wide};
 
     if (h->type < 1)
         return bad(err, "no local time type");
+    if (h->leap)        /* its times run 27 s ahead of ours, and it ends with the leap seconds that are known */
+        return bad(err, "a file that counts leap seconds (right/): take the plain zone");
     if ((size_t)(in->end - in->at) < body_size(h, wide))
         return bad(err, "the file is cut short");
     kinds = times + h->time * wide;
     types = kinds + h->time;
-    leaps.at = types + h->type * 6 + h->chars;
-    leaps.end = leaps.at + h->leap * (wide + 4);
     in->at += body_size(h, wide);
     if (!reserve(zone, h->time + 1))
         return kp_fail(err, KP_ENOMEM, "zone: out of memory");
@@ -147,7 +130,7 @@ static enum kp_code read_body(struct kp_zone *zone, struct input *in, const stru
     }
     zone->first_s = (int32_t)be32(types);
     for (uint32_t i = 0; i < h->time; i++) {
-        int64_t at = without_leaps(&leaps, time_of(times + i * wide, wide));
+        int64_t at = time_of(times + i * wide, wide);
 
         if (kinds[i] >= h->type)
             return bad(err, "a type that is not there");

@@ -16,7 +16,8 @@
 
 struct kp_zone;
 
-/* From the bytes of a TZif file, copied. len 0: UTC. NULL with KP_EINVAL when it is none, or KP_ENOMEM. */
+/* From the bytes of a TZif file, copied. len 0: UTC. NULL with KP_EINVAL when it is none, or counts leap seconds (a
+ * "right/" zone), or KP_ENOMEM. */
 struct kp_zone *kp_zone_new(const void *tzif, size_t len, struct kp_err *err) KP_CHECK;
 void kp_zone_destroy(struct kp_zone **zone);
 
