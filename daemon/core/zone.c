@@ -1,8 +1,8 @@
 /* Zones from TZif bytes: RFC 8536. Only the data that tells offsets is kept.
  *
- * A footer's rule is written out as transitions for 400 years past the file's last one. The Gregorian calendar, days of
- * the week included, repeats after 400 years, so an instant beyond is looked up whole cycles earlier, and each lookup is
- * one binary search. The idea is that of the public-domain tz code (localtime.c). */
+ * A footer's rule is written out as transitions for 400 years past the file's last one. The Gregorian calendar, days
+ * of the week included, repeats after 400 years, so an instant beyond is looked up whole cycles earlier, and each
+ * lookup is one binary search. The idea is that of the public-domain tz code (localtime.c). */
 #include "kpid/zone.h"
 
 #include <stdlib.h>

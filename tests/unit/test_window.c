@@ -117,8 +117,9 @@ static void a_refusal_says_why(void **state)
         {"8wh", "window \"8wh\": working hours are not in this version of kpid yet"},
         {"8wh/30m", "window \"8wh/30m\": working hours are not in this version of kpid yet"},
         {"8xwh", "neither a duration"}, {"wh", "neither a duration"}, {"45x", "window \"45x\": neither a duration"},
-        {"day-13", "1 to 12"}, {"2w/1w", "a pane is at most a day"}, {"1h/7m", "not a multiple"}, {"1h/x", "no duration"},
-        {"10s", "give one"}, {"4097s/1s", "4096 panes"}, {"", "empty"}, {"aaaaaaaaaaaaaaaaaaaaaaaa", "too long"},
+        {"day-13", "1 to 12"}, {"2w/1w", "a pane is at most a day"}, {"1h/7m", "not a multiple"},
+        {"1h/x", "no duration"}, {"10s", "give one"}, {"4097s/1s", "4096 panes"}, {"", "empty"},
+        {"aaaaaaaaaaaaaaaaaaaaaaaa", "too long"},
     };
 
     (void)state;

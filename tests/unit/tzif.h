@@ -1,4 +1,4 @@
-/* TZif files made up for a test (RFC 8536, version 2): transitions, leap seconds and a footer. */
+/* TZif files made up for a test (RFC 8536, version 2): transitions and a footer. */
 #ifndef KPID_TESTS_TZIF_H
 #define KPID_TESTS_TZIF_H
 
@@ -27,16 +27,15 @@ static inline void tzif_header(struct tzif *out, unsigned leaps, unsigned times,
         tzif_put(out, counts[i], 4);
 }
 
-/* Offset first_s until times[0] (seconds), then offsets[i] from times[i] on; one second more at each of leaps. The footer
- * without its line ends. */
-static inline void tzif_make_leaps(struct tzif *out, int32_t first_s, unsigned n, const int64_t *times,
-                                   const int32_t *offsets, unsigned leap_count, const int64_t *leaps, const char *footer)
+/* Offset first_s until times[0] (seconds), then offsets[i] from times[i] on; the footer without its line ends. */
+static inline void tzif_make(struct tzif *out, int32_t first_s, unsigned n, const int64_t *times,
+                             const int32_t *offsets, const char *footer)
 {
     out->len = 0;
     tzif_header(out, 0, 0, 1);
     tzif_put(out, 0, 6);
     tzif_put(out, 0, 4);
-    tzif_header(out, leap_count, n, n + 1);
+    tzif_header(out, 0, n, n + 1);
     for (unsigned i = 0; i < n; i++)
         tzif_put(out, (uint64_t)times[i], 8);
     for (unsigned i = 0; i < n; i++)
@@ -46,17 +45,7 @@ static inline void tzif_make_leaps(struct tzif *out, int32_t first_s, unsigned n
         tzif_put(out, 0, 2);
     }
     tzif_put(out, 0, 4);
-    for (unsigned i = 0; i < leap_count; i++) {
-        tzif_put(out, (uint64_t)leaps[i], 8);
-        tzif_put(out, i + 1, 4);
-    }
     out->len += (size_t)sprintf((char *)out->bytes + out->len, "\n%s\n", footer);
-}
-
-static inline void tzif_make(struct tzif *out, int32_t first_s, unsigned n, const int64_t *times, const int32_t *offsets,
-                             const char *footer)
-{
-    tzif_make_leaps(out, first_s, n, times, offsets, 0, NULL, footer);
 }
 
 /* A zone of a footer alone: "GMT0BST,M3.5.0/1,M10.5.0". */

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """zone_check.py PROBE: compares kpid's zones with Python's zoneinfo, which reads the same files by other code.
 
-Random instants of 1970 to 2100, all those around a change of the offset, and some up to the year 9990, in zones chosen for
-being odd. A zone without a file is a failure: nothing was compared."""
+Random instants of 1970 to 2100, all those around a change of the offset, and some up to the year 9990, in zones chosen
+for being odd. A zone without a file is a failure: nothing was compared."""
 
 import os
 import random

@@ -19,6 +19,7 @@ static const struct sub {
     {"check", "read a configuration and say every fault in it", kpictl_check},
     {"emit", "send events from a file to the daemon", kpictl_emit},
     {"watch", "follow alerts or snapshots", kpictl_watch},
+    {"top", "a live table of everybody's KPIs", kpictl_top},
     {"get", "the numbers of one level, team or rep, once", kpictl_get},
     {"status", "is the daemon well, and what has it counted", kpictl_status},
     {"replay", "run a file of events through a configuration, without a daemon", kpictl_replay},

@@ -1,0 +1,573 @@
+/* The live table: ncurses on a terminal, text elsewhere. */
+#include "kpictl.h"
+
+#include "client.h"
+#include "top_model.h"
+
+#include "kpid/zone.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include <curses.h>
+#include <zmq.h>
+
+static const char help[] =
+    "usage: kpictl top [OPTION]...\n"
+    "\n"
+    "Everybody's numbers as they move: a leaderboard by one KPI, coloured by what the alerts say of it.\n"
+    "\n"
+    "  $ kpictl top\n"
+    "  $ kpictl top --level team --kpi revenue --window day\n"
+    "  $ kpictl top --once | head                    the table as text, once\n"
+    "\n"
+    "  keys: l L level   k K KPI   w W window   arrows, PgUp, PgDn, Home scroll   / find a name   a alerts   q end\n"
+    "\n"
+    "  --level LEVEL       begin with this level (default: the lowest)\n"
+    "  --kpi KPI           ... this KPI (default: the first)\n"
+    "  --window W          ... this window (default: the KPI's first)\n"
+    "  --once              print it once, as is done when the output is no terminal\n"
+    "  --control ENDPOINT  default tcp://127.0.0.1:5561\n"
+    "  --config FILE       take the control endpoint from a configuration\n"
+    "\n"
+    "Exit status: 0 well, 1 no answer (with --once), 2 wrong use.\n";
+
+enum { COLUMN = 12, NAME_WIDTH = 22, PARENT_WIDTH = 12, QUIET_MS = 5000 };
+enum { COLOR_OK = 1, COLOR_WARNING, COLOR_CRITICAL, COLOR_HEAD };
+
+struct top {
+    const char *level_name, *kpi_name, *window_name;
+    char control[CLIENT_ENDPOINT];
+    struct client client;
+    void *sub;
+    struct top_model model;
+    bool ready;                 /* the model is filled */
+    int level, kpi, window, first;
+    bool show_alerts, finding;
+    char filter[64];
+    int64_t heard_ms;
+};
+
+static int64_t steady_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* ---- The daemon ---- */
+
+static void choose(struct top *top)
+{
+    struct top_model *m = &top->model;
+
+    top->level = m->nlevels - 1;
+    while (top->level > 0 && m->levels[top->level][0] == '@')
+        top->level--;
+    for (int i = 0; top->level_name && i < m->nlevels; i++)
+        if (strcmp(m->levels[i], top->level_name) == 0)
+            top->level = i;
+    top->kpi = 0;
+    while (top->kpi < m->nkpis - 1 && !top_model_has(m, top->level, top->kpi))
+        top->kpi++;
+    for (int i = 0; top->kpi_name && i < m->nkpis; i++)
+        if (strcmp(m->kpis[i].name, top->kpi_name) == 0)
+            top->kpi = i;
+    top->window = 0;
+    for (int i = 0; top->window_name && i < m->kpis[top->kpi].nwindows; i++)
+        if (strcmp(m->kpis[top->kpi].windows[i], top->window_name) == 0)
+            top->window = i;
+}
+
+static bool follow(struct top *top, const msgpack_object *config)
+{
+    char text[CLIENT_ENDPOINT], endpoint[CLIENT_ENDPOINT];
+    int linger = 0;
+
+    if (top->sub)
+        zmq_close(top->sub);
+    top->sub = zmq_socket(top->client.zmq, ZMQ_SUB);
+    client_connectable(object_text(object_get(object_get(config, "endpoints"), "publish"), text, sizeof text), endpoint);
+    return top->sub && zmq_setsockopt(top->sub, ZMQ_LINGER, &linger, sizeof linger) == 0 &&
+           zmq_setsockopt(top->sub, ZMQ_SUBSCRIBE, "snapshot/", 9) == 0 &&
+           zmq_setsockopt(top->sub, ZMQ_SUBSCRIBE, "alert/", 6) == 0 &&
+           (!endpoint[0] || zmq_connect(top->sub, endpoint) == 0);
+}
+
+/* Follow first and ask then, so that nothing falls between. */
+static bool connect_to(struct top *top, struct kp_err *err)
+{
+    static const struct {
+        const char *op, *list;
+    } asks[] = {{"get", "snapshots"}, {"alerts", "alerts"}};
+    msgpack_unpacked reply;
+    enum kp_code code = client_ask_op(&top->client, "config", &reply, err);
+    bool ok = code == KP_OK;
+
+    if (ok) {
+        top_model_release(&top->model);
+        ok = top_model_init(&top->model, &reply.data) && follow(top, &reply.data);
+        if (!ok)
+            kp_fail(err, KP_EIO, "%s: its configuration can't be read", top->control);
+    }
+    msgpack_unpacked_destroy(&reply);
+    for (size_t a = 0; ok && a < 2; a++) {
+        const msgpack_object *list;
+
+        ok = client_ask_op(&top->client, asks[a].op, &reply, err) == KP_OK;
+        list = ok ? object_get(&reply.data, asks[a].list) : NULL;
+        for (size_t i = 0; i < object_count(list); i++)
+            top_model_take(&top->model, &list->via.array.ptr[i]);
+        msgpack_unpacked_destroy(&reply);
+    }
+    if (ok && !top->ready)
+        choose(top);
+    top->ready |= ok;
+    top->heard_ms = steady_ms();
+    return ok;
+}
+
+static void take_messages(struct top *top)
+{
+    for (int n = 0; n < 10000; n++) {
+        msgpack_unpacked item;
+        zmq_msg_t msg;
+
+        zmq_msg_init(&msg);
+        if (zmq_msg_recv(&msg, top->sub, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&msg);
+            return;
+        }
+        while (zmq_msg_more(&msg) && zmq_msg_recv(&msg, top->sub, ZMQ_DONTWAIT) >= 0)
+            ;
+        msgpack_unpacked_init(&item);
+        if (object_parse(zmq_msg_data(&msg), zmq_msg_size(&msg), &item))
+            top_model_take(&top->model, &item.data);
+        msgpack_unpacked_destroy(&item);
+        zmq_msg_close(&msg);
+        top->heard_ms = steady_ms();
+    }
+}
+
+/* ---- Text ---- */
+
+/* Copy as much as fits `width` columns of a terminal, and fill up with blanks. */
+static const char *fit(const char *text, int width, char *buf, size_t size)
+{
+    mbstate_t state;
+    int used = 0;
+    size_t at = 0;
+
+    memset(&state, 0, sizeof state);
+    while (*text) {
+        wchar_t wide;
+        size_t n = mbrtowc(&wide, text, 8, &state);
+        int columns = n == (size_t)-1 || n == (size_t)-2 ? -1 : wcwidth(wide);
+
+        if (columns < 0) {      /* no character, or one that moves the cursor */
+            memset(&state, 0, sizeof state);
+            n = 1;
+            columns = 1;
+        }
+        if (used + columns > width || at + n + 1 >= size)
+            break;
+        if (columns == 1 && n == 1 && ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7F))
+            buf[at] = '?';
+        else
+            memcpy(buf + at, text, n);
+        at += n;
+        text += n;
+        used += columns;
+    }
+    while (used++ < width && at + 1 < size)
+        buf[at++] = ' ';
+    buf[at] = '\0';
+    return buf;
+}
+
+struct column {
+    int kpi, window;
+};
+
+/* The chosen KPI in its windows, the chosen one first, then other KPIs in the chosen window. */
+static int columns_for(const struct top *top, int width, struct column *columns, int most)
+{
+    const struct top_model *m = &top->model;
+    const struct top_kpi *chosen = &m->kpis[top->kpi];
+    int room = (width - 4 - NAME_WIDTH - PARENT_WIDTH - 2) / COLUMN, n = 0;
+
+    if (room > most)
+        room = most;
+    if (room > 0)
+        columns[n++] = (struct column){top->kpi, top->window};
+    for (int w = 0; w < chosen->nwindows && n < room; w++)
+        if (w != top->window)
+            columns[n++] = (struct column){top->kpi, w};
+    for (int k = 0; k < m->nkpis && n < room; k++) {
+        if (k == top->kpi || !top_model_has(m, top->level, k))
+            continue;
+        for (int w = 0; w < m->kpis[k].nwindows; w++)
+            if (strcmp(m->kpis[k].windows[w], chosen->windows[top->window]) == 0)
+                columns[n++] = (struct column){k, w};
+    }
+    return n;
+}
+
+static void head_text(const struct top *top, char *buf, size_t size)
+{
+    const struct top_kpi *kpi = &top->model.kpis[top->kpi];
+    char at[32];
+
+    snprintf(buf, size, "%s  %s by %s%s%s%s, %s", kp_rfc3339_format(top->model.time_ms / 1000 * 1000, at),
+             top->model.levels[top->level], kpi->title, kpi->unit[0] ? " (" : "", kpi->unit, kpi->unit[0] ? ")" : "",
+             kpi->windows[top->window]);
+}
+
+static const char *column_title(const struct top *top, struct column c, char *buf, size_t size)
+{
+    const struct top_kpi *kpi = &top->model.kpis[c.kpi];
+
+    if (c.kpi == top->kpi)
+        snprintf(buf, size, "%s%s", kpi->windows[c.window], c.window == top->window ? "*" : "");
+    else
+        snprintf(buf, size, "%.*s", COLUMN - 1, kpi->name);
+    return buf;
+}
+
+/* "12", or "12/40" where there is a target and room for it. */
+static const char *cell_text(const struct top *top, struct column c, const struct top_row *row, char *buf, size_t size)
+{
+    const struct top_kpi *kpi = &top->model.kpis[c.kpi];
+    const struct top_cell *cell = &row->cells[kpi->first + c.window];
+    char value[40], target[40];
+
+    top_model_text(kpi, cell->value, value, sizeof value);
+    snprintf(buf, size, "%s", value);
+    if (!isnan(cell->target) && !isnan(cell->value)) {
+        top_model_text(kpi, cell->target, target, sizeof target);
+        if (strlen(value) + strlen(target) + 1 < COLUMN)
+            snprintf(buf, size, "%s/%s", value, target);
+    }
+    return buf;
+}
+
+static int print_once(struct top *top)
+{
+    struct column columns[32];
+    int ncolumns = columns_for(top, 160, columns, 9);
+    char text[256], buf[256];
+    uint32_t *order;
+    size_t n = top_model_sort(&top->model, top->level, top->kpi, top->window, "", &order);
+
+    head_text(top, text, sizeof text);
+    puts(text);
+    printf("%3s %s %s", "#", fit("name", NAME_WIDTH, buf, sizeof buf), fit("of", PARENT_WIDTH, text, sizeof text));
+    for (int c = 0; c < ncolumns; c++)
+        printf(" %*s", COLUMN - 1, column_title(top, columns[c], text, sizeof text));
+    puts("  status");
+    for (size_t i = 0; i < n; i++) {
+        static const char *const statuses[] = {"", "ok", "warning", "critical"};
+        const struct top_row *row = &top->model.rows[order[i]];
+
+        printf("%3zu %s ", i + 1, fit(row->name, NAME_WIDTH, buf, sizeof buf));
+        fputs(fit(row->parent, PARENT_WIDTH, buf, sizeof buf), stdout);
+        for (int c = 0; c < ncolumns; c++)
+            printf(" %*s", COLUMN - 1, cell_text(top, columns[c], row, text, sizeof text));
+        printf("  %s\n", statuses[row->cells[top->model.kpis[top->kpi].first + top->window].status]);
+    }
+    for (int i = 0; i < top->model.nalerts; i++)
+        printf("%s %s\n", top->model.alerts[i].critical ? "CRITICAL" : "warning ", top->model.alerts[i].text);
+    free(order);
+    return fflush(stdout) == 0 ? EXIT_WELL : EXIT_FAILED;
+}
+
+/* ---- The screen ---- */
+
+static void put_line(int y, int attributes, const char *text)
+{
+    char buf[2048];
+
+    if (y < 0 || y >= LINES)
+        return;
+    attron(attributes);
+    mvaddstr(y, 0, fit(text, COLS - 1, buf, sizeof buf));
+    attroff(attributes);
+}
+
+static void draw_row(const struct top *top, int y, size_t rank, const struct top_row *row, const struct column *columns,
+                     int ncolumns)
+{
+    char buf[256], text[64];
+
+    mvprintw(y, 0, "%3zu ", rank);
+    addstr(fit(row->name, NAME_WIDTH, buf, sizeof buf));
+    addstr(" ");
+    addstr(fit(row->parent, PARENT_WIDTH, buf, sizeof buf));
+    for (int c = 0; c < ncolumns; c++) {
+        int status = row->cells[top->model.kpis[columns[c].kpi].first + columns[c].window].status;
+        int attributes = status ? COLOR_PAIR(status) | (status == 3 ? A_BOLD : 0) : 0;
+
+        attron(attributes);
+        printw(" %*s", COLUMN - 1, cell_text(top, columns[c], row, text, sizeof text));
+        attroff(attributes);
+    }
+}
+
+static int draw_alerts(const struct top *top)
+{
+    int rows = top->show_alerts ? (LINES > 16 ? LINES / 4 : 2) : 0;
+    int shown = top->model.nalerts < rows - 1 ? top->model.nalerts : rows - 1;
+    int y = LINES - 1 - (rows ? shown + 1 : 0);
+    char text[512];
+
+    if (!rows)
+        return LINES - 1;
+    snprintf(text, sizeof text, "alerts that fire: %d", top->model.nalerts);
+    put_line(y, COLOR_PAIR(COLOR_HEAD), text);
+    for (int i = 0; i < shown; i++)
+        put_line(y + 1 + i, COLOR_PAIR(top->model.alerts[i].critical ? COLOR_CRITICAL : COLOR_WARNING),
+                 top->model.alerts[i].text);
+    return y;
+}
+
+static void draw(struct top *top)
+{
+    struct column columns[32];
+    int ncolumns = columns_for(top, COLS, columns, 32), bottom;
+    char text[CLIENT_ENDPOINT + 256], title[64];
+    uint32_t *order;
+    size_t n = top_model_sort(&top->model, top->level, top->kpi, top->window, top->filter, &order);
+
+    erase();
+    head_text(top, text, sizeof text);
+    put_line(0, A_BOLD, text);
+    snprintf(text, sizeof text, "%3s %-*s %-*s", "#", NAME_WIDTH, "name", PARENT_WIDTH, "of");
+    for (int c = 0; c < ncolumns; c++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " %*s", COLUMN - 1,
+                 column_title(top, columns[c], title, sizeof title));
+    put_line(1, COLOR_PAIR(COLOR_HEAD), text);
+    bottom = draw_alerts(top);
+    if (top->first > (int)n - 1)
+        top->first = n ? (int)n - 1 : 0;
+    for (int y = 2; y < bottom && (size_t)(top->first + y - 2) < n; y++) {
+        size_t i = (size_t)(top->first + y - 2);
+
+        draw_row(top, y, i + 1, &top->model.rows[order[i]], columns, ncolumns);
+    }
+    if (top->finding)
+        snprintf(text, sizeof text, "find: %s_   Enter keeps it, Esc drops it", top->filter);
+    else if (steady_ms() - top->heard_ms > QUIET_MS)
+        snprintf(text, sizeof text, "waiting for %s ...   q end", top->control);
+    else
+        snprintf(text, sizeof text, "%zu shown%s%s%s   l level  k KPI  w window  / find  a alerts  q end", n,
+                 top->model.refused ? " (there are more)" : "", top->filter[0] ? ", like " : "", top->filter);
+    put_line(LINES - 1, A_REVERSE, text);
+    refresh();
+    free(order);
+}
+
+static void step(int *value, int by, int count)
+{
+    *value = (*value + by + count) % count;
+}
+
+static void step_kpi(struct top *top, int by)
+{
+    for (int i = 0; i < top->model.nkpis; i++) {
+        step(&top->kpi, by, top->model.nkpis);
+        if (top_model_has(&top->model, top->level, top->kpi))
+            break;
+    }
+}
+
+static void step_level(struct top *top, int by)
+{
+    step(&top->level, by, top->model.nlevels);
+    if (!top_model_has(&top->model, top->level, top->kpi))
+        step_kpi(top, 1);
+    top->first = 0;
+}
+
+static void take_find_key(struct top *top, int key)
+{
+    size_t len = strlen(top->filter);
+
+    if (key == '\n' || key == KEY_ENTER || key == 27) {
+        top->finding = false;
+        if (key == 27)
+            top->filter[0] = '\0';
+    } else if ((key == KEY_BACKSPACE || key == 127 || key == 8) && len) {
+        top->filter[len - 1] = '\0';
+    } else if (key >= 32 && key < 256 && key != 127 && len + 1 < sizeof top->filter) {
+        top->filter[len] = (char)key;
+        top->filter[len + 1] = '\0';
+    }
+    top->first = 0;
+}
+
+/* False: it is to end. */
+static bool take_key(struct top *top, int key)
+{
+    int page = LINES > 4 ? LINES - 4 : 1, window = top->window;
+
+    if (top->finding) {
+        take_find_key(top, key);
+        return true;
+    }
+    switch (key) {
+    case 'q':
+        return false;
+    case 'l':
+    case 'L':
+        step_level(top, key == 'l' ? 1 : -1);
+        break;
+    case 'k':
+    case 'K':
+        step_kpi(top, key == 'k' ? 1 : -1);
+        break;
+    case 'w':
+    case 'W':
+        step(&top->window, key == 'w' ? 1 : -1, top->model.kpis[top->kpi].nwindows);
+        window = top->window;
+        break;
+    case '/':
+        top->finding = true;
+        break;
+    case 'a':
+        top->show_alerts = !top->show_alerts;
+        break;
+    case KEY_DOWN:
+    case KEY_NPAGE:
+        top->first += key == KEY_DOWN ? 1 : page;
+        break;
+    case KEY_UP:
+    case KEY_PPAGE:
+        top->first -= key == KEY_UP ? 1 : page;
+        top->first = top->first < 0 ? 0 : top->first;
+        break;
+    case KEY_HOME:
+        top->first = 0;
+        break;
+    default:
+        break;
+    }
+    top->window = window < top->model.kpis[top->kpi].nwindows ? window : 0;
+    return true;
+}
+
+static void show_waiting(const struct top *top)
+{
+    char text[CLIENT_ENDPOINT + 64];
+
+    erase();
+    snprintf(text, sizeof text, "waiting for %s ...   q end", top->control);
+    put_line(0, 0, text);
+    refresh();
+}
+
+static void run_screen(struct top *top)
+{
+    int64_t asked_ms = 0;
+    bool going = true;
+
+    while (going && !client_stopped()) {
+        zmq_pollitem_t items[2] = {{.fd = STDIN_FILENO, .events = ZMQ_POLLIN}, {.socket = top->sub, .events = ZMQ_POLLIN}};
+        struct kp_err err;
+        int key;
+
+        if ((!top->ready || steady_ms() - top->heard_ms > QUIET_MS) && steady_ms() - asked_ms > 2000) {
+            int64_t heard = top->heard_ms;
+
+            asked_ms = steady_ms();
+            if (!connect_to(top, &err))
+                top->heard_ms = heard;
+        }
+        zmq_poll(items, top->sub ? 2 : 1, 250);
+        if (top->sub && (items[1].revents & ZMQ_POLLIN))
+            take_messages(top);
+        while (going && (key = getch()) != ERR)
+            going = top->ready ? take_key(top, key) : key != 'q';
+        if (top->ready)
+            draw(top);
+        else
+            show_waiting(top);
+    }
+}
+
+static void screen(struct top *top)
+{
+    initscr();
+    cbreak();
+    noecho();
+    keypad(stdscr, TRUE);
+    nodelay(stdscr, TRUE);
+    set_escdelay(50);
+    curs_set(0);
+    if (has_colors()) {
+        start_color();
+        use_default_colors();
+        init_pair(COLOR_OK, COLOR_GREEN, -1);
+        init_pair(COLOR_WARNING, COLOR_YELLOW, -1);
+        init_pair(COLOR_CRITICAL, COLOR_RED, -1);
+        init_pair(COLOR_HEAD, COLOR_CYAN, -1);
+    }
+    run_screen(top);
+    endwin();
+}
+
+static int parse(int argc, char **argv, struct top *top, const char **control, const char **config, bool *once)
+{
+    static const struct option longs[] = {
+        {"level", 1, NULL, 'l'},   {"kpi", 1, NULL, 'k'},    {"window", 1, NULL, 'w'}, {"once", 0, NULL, 'o'},
+        {"control", 1, NULL, 'c'}, {"config", 1, NULL, 'f'}, {"help", 0, NULL, 'h'},   {NULL, 0, NULL, 0}};
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        if (c == 'h') {
+            fputs(help, stdout);
+            return -1;
+        }
+        if (c == '?')
+            return EXIT_WRONG;
+        top->level_name = c == 'l' ? optarg : top->level_name;
+        top->kpi_name = c == 'k' ? optarg : top->kpi_name;
+        top->window_name = c == 'w' ? optarg : top->window_name;
+        *control = c == 'c' ? optarg : *control;
+        *config = c == 'f' ? optarg : *config;
+        *once |= c == 'o';
+    }
+    return optind < argc ? kpictl_wrong("top", "%s: what is this?", argv[optind]) : EXIT_WELL;
+}
+
+int kpictl_top(int argc, char **argv)
+{
+    struct top top = {.show_alerts = true};
+    const char *control = NULL, *config = NULL;
+    bool once = isatty(STDOUT_FILENO) != 1 || isatty(STDIN_FILENO) != 1;
+    struct kp_err err = {0};
+    int status = parse(argc, argv, &top, &control, &config, &once);
+
+    if (status)
+        return status < 0 ? EXIT_WELL : status;
+    if (!client_control_endpoint(control, config, top.control))
+        return EXIT_WRONG;
+    if (client_open(&top.client, top.control, &err))
+        return kpictl_failed("top", "%s", err.text);
+    client_catch_signals();
+    if (!once)
+        screen(&top);
+    else
+        status = connect_to(&top, &err) ? print_once(&top) : kpictl_failed("top", "%s", err.text);
+    if (top.sub)
+        zmq_close(top.sub);
+    client_close(&top.client);
+    top_model_release(&top.model);
+    return status;
+}
