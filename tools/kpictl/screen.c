@@ -2,7 +2,7 @@
 #include "kpictl.h"
 
 #include "client.h"
-#include "top_model.h"
+#include "board.h"
 
 #include "kpid/zone.h"
 
@@ -46,8 +46,8 @@ struct top {
     char control[CLIENT_ENDPOINT];
     struct client client;
     void *sub;
-    struct top_model model;
-    bool ready;                 /* the model is filled */
+    struct board board;
+    bool ready;                 /* the board is filled */
     int level, kpi, window, first;
     bool show_alerts, finding;
     char filter[64];
@@ -66,7 +66,7 @@ static int64_t steady_ms(void)
 
 static void choose(struct top *top)
 {
-    struct top_model *m = &top->model;
+    struct board *m = &top->board;
 
     top->level = m->nlevels - 1;
     while (top->level > 0 && m->levels[top->level][0] == '@')
@@ -75,7 +75,7 @@ static void choose(struct top *top)
         if (strcmp(m->levels[i], top->level_name) == 0)
             top->level = i;
     top->kpi = 0;
-    while (top->kpi < m->nkpis - 1 && !top_model_has(m, top->level, top->kpi))
+    while (top->kpi < m->nkpis - 1 && !board_has(m, top->level, top->kpi))
         top->kpi++;
     for (int i = 0; top->kpi_name && i < m->nkpis; i++)
         if (strcmp(m->kpis[i].name, top->kpi_name) == 0)
@@ -112,8 +112,8 @@ static bool connect_to(struct top *top, struct kp_err *err)
     bool ok = code == KP_OK;
 
     if (ok) {
-        top_model_release(&top->model);
-        ok = top_model_init(&top->model, &reply.data) && follow(top, &reply.data);
+        board_release(&top->board);
+        ok = board_init(&top->board, &reply.data) && follow(top, &reply.data);
         if (!ok)
             kp_fail(err, KP_EIO, "%s: its configuration can't be read", top->control);
     }
@@ -124,7 +124,7 @@ static bool connect_to(struct top *top, struct kp_err *err)
         ok = client_ask_op(&top->client, asks[a].op, &reply, err) == KP_OK;
         list = ok ? object_get(&reply.data, asks[a].list) : NULL;
         for (size_t i = 0; i < object_count(list); i++)
-            top_model_take(&top->model, &list->via.array.ptr[i]);
+            board_take(&top->board, &list->via.array.ptr[i]);
         msgpack_unpacked_destroy(&reply);
     }
     if (ok && !top->ready)
@@ -149,7 +149,7 @@ static void take_messages(struct top *top)
             ;
         msgpack_unpacked_init(&item);
         if (object_parse(zmq_msg_data(&msg), zmq_msg_size(&msg), &item))
-            top_model_take(&top->model, &item.data);
+            board_take(&top->board, &item.data);
         msgpack_unpacked_destroy(&item);
         zmq_msg_close(&msg);
         top->heard_ms = steady_ms();
@@ -199,8 +199,8 @@ struct column {
 /* The chosen KPI in its windows, the chosen one first, then other KPIs in the chosen window. */
 static int columns_for(const struct top *top, int width, struct column *columns, int most)
 {
-    const struct top_model *m = &top->model;
-    const struct top_kpi *chosen = &m->kpis[top->kpi];
+    const struct board *m = &top->board;
+    const struct board_kpi *chosen = &m->kpis[top->kpi];
     int room = (width - 4 - NAME_WIDTH - PARENT_WIDTH - 2) / COLUMN, n = 0;
 
     if (room > most)
@@ -211,7 +211,7 @@ static int columns_for(const struct top *top, int width, struct column *columns,
         if (w != top->window)
             columns[n++] = (struct column){top->kpi, w};
     for (int k = 0; k < m->nkpis && n < room; k++) {
-        if (k == top->kpi || !top_model_has(m, top->level, k))
+        if (k == top->kpi || !board_has(m, top->level, k))
             continue;
         for (int w = 0; w < m->kpis[k].nwindows; w++)
             if (strcmp(m->kpis[k].windows[w], chosen->windows[top->window]) == 0)
@@ -222,17 +222,17 @@ static int columns_for(const struct top *top, int width, struct column *columns,
 
 static void head_text(const struct top *top, char *buf, size_t size)
 {
-    const struct top_kpi *kpi = &top->model.kpis[top->kpi];
+    const struct board_kpi *kpi = &top->board.kpis[top->kpi];
     char at[32];
 
-    snprintf(buf, size, "%s  %s by %s%s%s%s, %s", kp_rfc3339_format(top->model.time_ms / 1000 * 1000, at),
-             top->model.levels[top->level], kpi->title, kpi->unit[0] ? " (" : "", kpi->unit, kpi->unit[0] ? ")" : "",
+    snprintf(buf, size, "%s  %s by %s%s%s%s, %s", kp_rfc3339_format(top->board.time_ms / 1000 * 1000, at),
+             top->board.levels[top->level], kpi->title, kpi->unit[0] ? " (" : "", kpi->unit, kpi->unit[0] ? ")" : "",
              kpi->windows[top->window]);
 }
 
 static const char *column_title(const struct top *top, struct column c, char *buf, size_t size)
 {
-    const struct top_kpi *kpi = &top->model.kpis[c.kpi];
+    const struct board_kpi *kpi = &top->board.kpis[c.kpi];
 
     if (c.kpi == top->kpi)
         snprintf(buf, size, "%s%s", kpi->windows[c.window], c.window == top->window ? "*" : "");
@@ -242,16 +242,16 @@ static const char *column_title(const struct top *top, struct column c, char *bu
 }
 
 /* "12", or "12/40" where there is a target and room for it. */
-static const char *cell_text(const struct top *top, struct column c, const struct top_row *row, char *buf, size_t size)
+static const char *cell_text(const struct top *top, struct column c, const struct board_row *row, char *buf, size_t size)
 {
-    const struct top_kpi *kpi = &top->model.kpis[c.kpi];
-    const struct top_cell *cell = &row->cells[kpi->first + c.window];
+    const struct board_kpi *kpi = &top->board.kpis[c.kpi];
+    const struct board_cell *cell = &row->cells[kpi->first + c.window];
     char value[40], target[40];
 
-    top_model_text(kpi, cell->value, value, sizeof value);
+    board_text(kpi, cell->value, value, sizeof value);
     snprintf(buf, size, "%s", value);
     if (!isnan(cell->target) && !isnan(cell->value)) {
-        top_model_text(kpi, cell->target, target, sizeof target);
+        board_text(kpi, cell->target, target, sizeof target);
         if (strlen(value) + strlen(target) + 1 < COLUMN)
             snprintf(buf, size, "%s/%s", value, target);
     }
@@ -264,7 +264,7 @@ static int print_once(struct top *top)
     int ncolumns = columns_for(top, 160, columns, 9);
     char text[256], buf[256];
     uint32_t *order;
-    size_t n = top_model_sort(&top->model, top->level, top->kpi, top->window, "", &order);
+    size_t n = board_sort(&top->board, top->level, top->kpi, top->window, "", &order);
 
     head_text(top, text, sizeof text);
     puts(text);
@@ -274,16 +274,16 @@ static int print_once(struct top *top)
     puts("  status");
     for (size_t i = 0; i < n; i++) {
         static const char *const statuses[] = {"", "ok", "warning", "critical"};
-        const struct top_row *row = &top->model.rows[order[i]];
+        const struct board_row *row = &top->board.rows[order[i]];
 
         printf("%3zu %s ", i + 1, fit(row->name, NAME_WIDTH, buf, sizeof buf));
         fputs(fit(row->parent, PARENT_WIDTH, buf, sizeof buf), stdout);
         for (int c = 0; c < ncolumns; c++)
             printf(" %*s", COLUMN - 1, cell_text(top, columns[c], row, text, sizeof text));
-        printf("  %s\n", statuses[row->cells[top->model.kpis[top->kpi].first + top->window].status]);
+        printf("  %s\n", statuses[row->cells[top->board.kpis[top->kpi].first + top->window].status]);
     }
-    for (int i = 0; i < top->model.nalerts; i++)
-        printf("%s %s\n", top->model.alerts[i].critical ? "CRITICAL" : "warning ", top->model.alerts[i].text);
+    for (int i = 0; i < top->board.nalerts; i++)
+        printf("%s %s\n", top->board.alerts[i].critical ? "CRITICAL" : "warning ", top->board.alerts[i].text);
     free(order);
     return fflush(stdout) == 0 ? EXIT_WELL : EXIT_FAILED;
 }
@@ -301,7 +301,7 @@ static void put_line(int y, int attributes, const char *text)
     attroff(attributes);
 }
 
-static void draw_row(const struct top *top, int y, size_t rank, const struct top_row *row, const struct column *columns,
+static void draw_row(const struct top *top, int y, size_t rank, const struct board_row *row, const struct column *columns,
                      int ncolumns)
 {
     char buf[256], text[64];
@@ -311,7 +311,7 @@ static void draw_row(const struct top *top, int y, size_t rank, const struct top
     addstr(" ");
     addstr(fit(row->parent, PARENT_WIDTH, buf, sizeof buf));
     for (int c = 0; c < ncolumns; c++) {
-        int status = row->cells[top->model.kpis[columns[c].kpi].first + columns[c].window].status;
+        int status = row->cells[top->board.kpis[columns[c].kpi].first + columns[c].window].status;
         int attributes = status ? COLOR_PAIR(status) | (status == 3 ? A_BOLD : 0) : 0;
 
         attron(attributes);
@@ -323,17 +323,17 @@ static void draw_row(const struct top *top, int y, size_t rank, const struct top
 static int draw_alerts(const struct top *top)
 {
     int rows = top->show_alerts ? (LINES > 16 ? LINES / 4 : 2) : 0;
-    int shown = top->model.nalerts < rows - 1 ? top->model.nalerts : rows - 1;
+    int shown = top->board.nalerts < rows - 1 ? top->board.nalerts : rows - 1;
     int y = LINES - 1 - (rows ? shown + 1 : 0);
     char text[512];
 
     if (!rows)
         return LINES - 1;
-    snprintf(text, sizeof text, "alerts that fire: %d", top->model.nalerts);
+    snprintf(text, sizeof text, "alerts that fire: %d", top->board.nalerts);
     put_line(y, COLOR_PAIR(COLOR_HEAD), text);
     for (int i = 0; i < shown; i++)
-        put_line(y + 1 + i, COLOR_PAIR(top->model.alerts[i].critical ? COLOR_CRITICAL : COLOR_WARNING),
-                 top->model.alerts[i].text);
+        put_line(y + 1 + i, COLOR_PAIR(top->board.alerts[i].critical ? COLOR_CRITICAL : COLOR_WARNING),
+                 top->board.alerts[i].text);
     return y;
 }
 
@@ -343,7 +343,7 @@ static void draw(struct top *top)
     int ncolumns = columns_for(top, COLS, columns, 32), bottom;
     char text[CLIENT_ENDPOINT + 256], title[64];
     uint32_t *order;
-    size_t n = top_model_sort(&top->model, top->level, top->kpi, top->window, top->filter, &order);
+    size_t n = board_sort(&top->board, top->level, top->kpi, top->window, top->filter, &order);
 
     erase();
     head_text(top, text, sizeof text);
@@ -359,7 +359,7 @@ static void draw(struct top *top)
     for (int y = 2; y < bottom && (size_t)(top->first + y - 2) < n; y++) {
         size_t i = (size_t)(top->first + y - 2);
 
-        draw_row(top, y, i + 1, &top->model.rows[order[i]], columns, ncolumns);
+        draw_row(top, y, i + 1, &top->board.rows[order[i]], columns, ncolumns);
     }
     if (top->finding)
         snprintf(text, sizeof text, "find: %s_   Enter keeps it, Esc drops it", top->filter);
@@ -367,7 +367,7 @@ static void draw(struct top *top)
         snprintf(text, sizeof text, "waiting for %s ...   q end", top->control);
     else
         snprintf(text, sizeof text, "%zu shown%s%s%s   l level  k KPI  w window  / find  a alerts  q end", n,
-                 top->model.refused ? " (there are more)" : "", top->filter[0] ? ", like " : "", top->filter);
+                 top->board.refused ? " (there are more)" : "", top->filter[0] ? ", like " : "", top->filter);
     put_line(LINES - 1, A_REVERSE, text);
     refresh();
     free(order);
@@ -380,17 +380,17 @@ static void step(int *value, int by, int count)
 
 static void step_kpi(struct top *top, int by)
 {
-    for (int i = 0; i < top->model.nkpis; i++) {
-        step(&top->kpi, by, top->model.nkpis);
-        if (top_model_has(&top->model, top->level, top->kpi))
+    for (int i = 0; i < top->board.nkpis; i++) {
+        step(&top->kpi, by, top->board.nkpis);
+        if (board_has(&top->board, top->level, top->kpi))
             break;
     }
 }
 
 static void step_level(struct top *top, int by)
 {
-    step(&top->level, by, top->model.nlevels);
-    if (!top_model_has(&top->model, top->level, top->kpi))
+    step(&top->level, by, top->board.nlevels);
+    if (!board_has(&top->board, top->level, top->kpi))
         step_kpi(top, 1);
     top->first = 0;
 }
@@ -434,7 +434,7 @@ static bool take_key(struct top *top, int key)
         break;
     case 'w':
     case 'W':
-        step(&top->window, key == 'w' ? 1 : -1, top->model.kpis[top->kpi].nwindows);
+        step(&top->window, key == 'w' ? 1 : -1, top->board.kpis[top->kpi].nwindows);
         window = top->window;
         break;
     case '/':
@@ -458,7 +458,7 @@ static bool take_key(struct top *top, int key)
     default:
         break;
     }
-    top->window = window < top->model.kpis[top->kpi].nwindows ? window : 0;
+    top->window = window < top->board.kpis[top->kpi].nwindows ? window : 0;
     return true;
 }
 
@@ -568,6 +568,6 @@ int kpictl_top(int argc, char **argv)
     if (top.sub)
         zmq_close(top.sub);
     client_close(&top.client);
-    top_model_release(&top.model);
+    board_release(&top.board);
     return status;
 }

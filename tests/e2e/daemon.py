@@ -1,0 +1,157 @@
+"""A real daemon for a test: its configuration, its sockets, and the end that it must come to."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import msgpack
+import zmq
+
+KPID = os.environ["KPID"]
+KPICTL = os.environ["KPICTL"]
+DEADLINE = 20
+
+SOCKETS = """
+ingest:
+  - {{pull: "{pull}"}}
+  - {{router: "{router}"}}
+  - {{sub: "{sub}", bind: true, topics: [call, stage]}}
+publish: {{endpoint: "{publish}", interval: {interval}, full_every: {full}, format: {format}}}
+control: {{endpoint: "{control}"}}
+"""
+
+
+class Daemon:
+    """kpid with `config` (YAML without its sockets) in a folder of its own."""
+
+    def __init__(self, config, transport="tcp", interval="50ms", full="60s", format="msgpack", extra_ingest=""):
+        self.folder = tempfile.TemporaryDirectory(prefix="kpid-e2e-")
+        names = ("pull", "router", "sub", "publish", "control")
+        where = {n: "tcp://127.0.0.1:*" if transport == "tcp" else f"ipc://{self.folder.name}/{n}" for n in names}
+        self.file = f"{self.folder.name}/kpid.yaml"
+        with open(self.file, "w") as f:
+            text = SOCKETS.format(interval=interval, full=full, format=format, **where)
+            f.write(text.replace("publish: {endpoint", extra_ingest + "publish: {endpoint") + config)
+        self.endpoints = {}
+        self.log = []
+        self.zmq = zmq.Context()
+        self.process = subprocess.Popen([KPID, "--config", self.file], stderr=subprocess.PIPE, text=True)
+        ready = threading.Event()
+        self.reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
+        self.reader.start()
+        if not ready.wait(DEADLINE):
+            raise AssertionError("the daemon is not ready:\n" + "\n".join(self.log))
+
+    def _read(self, ready):
+        for line in self.process.stderr:
+            self.log.append(line.rstrip())
+            found = re.search(r"event=listening socket=(\w+) endpoint=(\S+)", line)
+            if found:
+                self.endpoints[found[1]] = found[2]
+            if "event=ready" in line:
+                ready.set()
+
+    def socket(self, kind, name, **options):
+        s = self.zmq.socket(kind)
+        s.setsockopt(zmq.LINGER, 0)
+        s.setsockopt(zmq.RCVTIMEO, DEADLINE * 1000)
+        s.setsockopt(zmq.SNDTIMEO, DEADLINE * 1000)
+        for option, value in options.items():
+            s.setsockopt(getattr(zmq, option), value)
+        s.connect(self.endpoints[name])
+        return s
+
+    def subscribe(self, *prefixes):
+        s = self.socket(zmq.SUB, "publish")
+        for prefix in prefixes:
+            s.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+        return s
+
+    def ask(self, **request):
+        s = self.socket(zmq.REQ, "control")
+        s.send(msgpack.packb(request))
+        reply = msgpack.unpackb(s.recv())
+        s.close()
+        return reply
+
+    def send(self, *events):
+        """Acknowledged; the reply."""
+        s = self.socket(zmq.REQ, "router")
+        s.send(msgpack.packb(list(events)))
+        reply = msgpack.unpackb(s.recv())
+        s.close()
+        return reply
+
+    def metrics(self):
+        return self.ask(op="status")["metrics"]
+
+    def rejected(self, reason):
+        return self.metrics()['kpid_events_rejected_total{reason="%s"}' % reason]
+
+    def value(self, level, key, kpi, window):
+        for s in self.ask(op="get", level=level, keys=[key])["snapshots"]:
+            return s["kpis"][kpi][window]["value"]
+        return None
+
+    def stop(self):
+        """End it; what it said. It must end well, and within a second (more under a sanitizer's eyes)."""
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(DEADLINE)
+        took = time.monotonic() - begun
+        self.reader.join(DEADLINE)
+        self.process.stderr.close()
+        self.zmq.destroy(0)
+        self.folder.cleanup()
+        log = "\n".join(self.log)
+        assert status == 0, f"exit status {status}\n{log}"
+        assert took < 5, f"took {took:.1f} s to end"
+        assert "ERROR" not in log and "runtime error" not in log, log
+        return log
+
+
+def until(condition, what="the condition"):
+    """Wait for a condition, never for a time."""
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not come about")
+
+
+def receive(socket, wanted=lambda topic, message: True):
+    """The next message that is wanted."""
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        topic, payload = socket.recv_multipart()
+        message = json.loads(payload) if payload[:1] == b"{" else msgpack.unpackb(payload)
+        if wanted(topic.decode(), message):
+            return topic.decode(), message
+    raise AssertionError("the message did not come")
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+class Case(unittest.TestCase):
+    def daemon(self, config, **options):
+        d = Daemon(config, **options)
+        self.addCleanup(lambda: d.process.poll() is None and d.process.kill())
+        return d
+
+
+def kpictl(*arguments, **options):
+    return subprocess.run([KPICTL, *arguments], capture_output=True, text=True, timeout=60, **options)
+
+
+def main():
+    unittest.main(argv=[sys.argv[0], "-v"])

@@ -1,0 +1,102 @@
+"""The control socket."""
+import json
+
+import msgpack
+import zmq
+
+from daemon import Case, main
+
+CONFIG = """
+time: {clock: event, zone: Europe/London}
+roster:
+  members: [{rep: ana, team: one, region: emea}, {rep: bob, team: one, region: emea}, {rep: cid, team: two, region: apac}]
+kpis:
+  calls: {title: Calls, aggregate: count, where: {type: call}, windows: [10s/1s, day]}
+  sales: {aggregate: sum, of: amount, windows: [day], unit: GBP}
+alerts:
+  quiet: {kpi: calls, window: 10s/1s, level: rep, warning: {below: 1}, for: 5s}
+"""
+
+
+class Control(Case):
+    def setUp(self):
+        self.d = self.daemon(CONFIG)
+        self.d.send({"type": "call", "rep": "ana", "time": 1000000}, {"type": "call", "rep": "cid", "time": 1000000})
+
+    def tearDown(self):
+        self.d.stop()
+
+    def keys(self, **request):
+        return sorted((s["level"], s["key"]) for s in self.d.ask(op="get", **request)["snapshots"])
+
+    def test_get_takes_level_keys_and_a_path(self):
+        self.assertEqual(len(self.keys()), 8)
+        self.assertEqual(self.keys(level="team"), [("team", "one"), ("team", "two")])
+        self.assertEqual(self.keys(keys=["ana", "two"]), [("rep", "ana"), ("team", "two")])
+        self.assertEqual(self.keys(under="emea/one", level="rep"), [("rep", "ana"), ("rep", "bob")])
+        self.assertEqual(self.keys(under=["apac"]), [("region", "apac"), ("rep", "cid"), ("team", "two")])
+        self.assertEqual(self.keys(level="company"), [("company", "")])
+        self.assertEqual(self.keys(keys=["nobody"]), [])
+
+    def test_get_takes_kpis_and_windows(self):
+        found = self.d.ask(op="get", keys=["ana"], kpis=["calls"], windows=["day"])["snapshots"]
+        self.assertEqual(found[0]["kpis"], {"calls": {"day": {"value": 1, "n": 1}}})
+        self.assertEqual(found[0]["time"], 1000000)
+
+    def test_many_gets_at_once_are_all_answered(self):
+        dealer = self.d.socket(zmq.DEALER, "control")
+        for i in range(100):
+            dealer.send_multipart([b"%d" % i, msgpack.packb({"op": "get"})])
+        replies = [dealer.recv_multipart() for _ in range(100)]
+        self.assertEqual({r[0] for r in replies}, {b"%d" % i for i in range(100)})
+        for _, reply in replies:
+            reply = msgpack.unpackb(reply)
+            self.assertTrue(reply["ok"] or "busy" in reply["error"])
+        dealer.close()
+
+    def test_status_and_config_tell_what_there_is(self):
+        status = self.d.ask(op="status")
+        self.assertEqual((status["ok"], status["clock"], status["time"], status["durable"]), (True, "event", 1000000, False))
+        self.assertEqual(status["metrics"]["kpid_events_accepted_total"], 2)
+        config = self.d.ask(op="config")
+        self.assertEqual(config["levels"], ["company", "region", "team", "rep"])
+        self.assertEqual([k["title"] for k in config["kpis"]], ["Calls", "sales"])
+        self.assertEqual(config["endpoints"]["publish"], self.d.endpoints["publish"])
+
+    def test_advance_moves_time_and_what_is_due(self):
+        self.assertEqual(self.d.ask(op="alerts")["alerts"][0]["state"], "pending")       # bob
+        sub = self.d.subscribe("alert/emea/one/bob/")
+        self.assertEqual(self.d.ask(op="advance", time=1014000)["time"], 1014000)
+        self.assertEqual({(a["key"], a["state"], a["since"]) for a in self.d.ask(op="alerts")["alerts"]},
+                         {("bob", "firing", 1000000), ("ana", "pending", 1010000), ("cid", "pending", 1010000)})
+        self.assertEqual(self.d.ask(op="advance", time=500)["time"], 1014000)            # it never goes back
+        self.assertFalse(self.d.ask(op="advance")["ok"])
+        sub.close()
+
+    def test_json_is_answered_in_json(self):
+        req = self.d.socket(zmq.REQ, "control")
+        req.send(b'{"op":"get","level":"rep","keys":["bob"]}')
+        self.assertEqual(json.loads(req.recv())["snapshots"][0]["key"], "bob")
+        req.close()
+
+    def test_what_is_wrong_is_said(self):
+        def error(**request):
+            reply = self.d.ask(**request)
+            self.assertFalse(reply["ok"])
+            return reply["error"]
+        self.assertIn('did you mean "status"', error(op="statsu"))
+        self.assertIn("not in this version", error(op="reload"))
+        self.assertIn("no level", error(op="get", level="squad"))
+        self.assertIn("no KPI", error(op="get", kpis=["call"]))
+        self.assertIn("list of strings", error(op="get", keys=[1]))
+        self.assertIn('needs "op"', error(level="rep"))
+        req = self.d.socket(zmq.DEALER, "control")
+        for garbage in (b"", b"\xc1", b"{", b"\xdd\xff\xff\xff\xff", b"[1,2]", b"\x81\xa2op\xdf\xff\xff\xff\xff", b"x" * (1 << 20)):
+            req.send(garbage)
+            reply = req.recv()
+            reply = json.loads(reply) if reply[:1] == b"{" else msgpack.unpackb(reply)
+            self.assertFalse(reply["ok"])
+        req.close()
+
+
+main()

@@ -1,0 +1,122 @@
+"""Snapshots and alerts out."""
+import msgpack
+import zmq
+
+from daemon import Case, main, now_ms, receive, until
+
+CONFIG = """
+roster:
+  members: [{rep: ana, name: Ana Silva, team: one, region: emea}, {rep: "b/b%", team: two, region: apac}]
+kpis:
+  calls: {aggregate: count, where: {type: call}, windows: [1h, 5s/1s]}
+  bought: {aggregate: sum, of: amount, by: [client], windows: [1h]}
+alerts:
+  busy: {kpi: calls, window: 1h, level: rep, warning: {above: 1}, critical: {above: 3}, message: "{name}: {value}"}
+  quiet: {kpi: calls, window: 5s/1s, level: team, warning: {below: 1}, for: 1s}
+"""
+CALL = {"type": "call", "rep": "ana"}
+
+
+class Publish(Case):
+    def test_a_new_subscriber_of_a_prefix_gets_what_there_is_at_once(self):
+        d = self.daemon(CONFIG, interval="1h", full="1h")
+        d.send(CALL, {"type": "x", "client": "a/c", "amount": 5})
+        for prefix, topics in (("snapshot/emea/", {"snapshot/emea/", "snapshot/emea/one/", "snapshot/emea/one/ana/"}),
+                               ("snapshot/apac/two/", {"snapshot/apac/two/", "snapshot/apac/two/b%2Fb%25/"}),
+                               ("snapshot/@client/", {"snapshot/@client/a%2Fc/"})):
+            sub = d.subscribe(prefix)
+            found = {receive(sub)[0] for _ in topics}
+            self.assertEqual(found, topics)
+            sub.close()
+        d.stop()
+
+    def test_what_changed_is_told_each_interval_and_nothing_else(self):
+        d = self.daemon(CONFIG)
+        sub = d.subscribe("snapshot/")
+        for _ in range(7):      # the company, two regions, two teams, two reps
+            self.assertTrue(receive(sub, lambda t, m: m["full"]))
+        d.send(CALL)
+        topic, message = receive(sub, lambda t, m: t == "snapshot/emea/one/ana/" and m["kpis"]["calls"]["1h"]["value"] == 1)
+        self.assertFalse(message["full"])
+        self.assertEqual((message["v"], message["kind"], message["level"], message["key"], message["name"], message["path"]),
+                         (1, "snapshot", "rep", "ana", "Ana Silva", ["emea", "one", "ana"]))
+        self.assertEqual(message["kpis"]["calls"]["1h"], {"value": 1, "n": 1, "status": "ok"})
+        # time alone changes it, too: the call leaves the window of five seconds
+        receive(sub, lambda t, m: t == "snapshot/emea/one/ana/" and m["kpis"]["calls"]["5s/1s"]["value"] == 0)
+        d.stop()
+
+    def test_all_are_told_every_full_interval_and_seq_rises_by_one(self):
+        d = self.daemon(CONFIG, full="200ms")
+        sub = d.subscribe("")
+        first = receive(sub)[1]["seq"]
+        times = {}
+        for i in range(1, 60):
+            topic, message = receive(sub)
+            self.assertEqual(message["seq"], first + i)
+            times[topic] = times.get(topic, 0) + 1
+        self.assertGreaterEqual(times["snapshot/apac/"], 2)
+        d.stop()
+
+    def test_json_when_asked_for(self):
+        d = self.daemon(CONFIG, format="json")
+        sub = d.subscribe("snapshot/emea/one/ana/")
+        self.assertEqual(receive(sub)[1]["key"], "ana")
+        d.stop()
+
+    def test_the_last_word_comes_at_the_end(self):
+        d = self.daemon(CONFIG, interval="1h", full="1h")
+        sub = d.subscribe("snapshot/emea/one/ana/")
+        receive(sub)
+        d.send(CALL)
+        d.process.terminate()
+        receive(sub, lambda t, m: m["kpis"]["calls"]["1h"]["value"] == 1)
+        d.stop()
+
+    def test_an_alert_comes_with_its_event_and_changes_severity(self):
+        d = self.daemon(CONFIG)
+        sub = d.subscribe("alert/emea/one/ana/")
+        until(lambda: d.metrics()["kpid_publish_subscriptions"] == 1)
+        d.send({**CALL, "id": "a"}, {**CALL, "id": "b"})
+        topic, alert = receive(sub)
+        self.assertEqual((alert["kind"], alert["rule"], alert["state"], alert["severity"], alert["value"], alert["message"]),
+                         ("alert", "busy", "firing", "warning", 2, "Ana Silva: 2"))
+        self.assertEqual(alert["events"], ["b", "a"])
+        d.send(CALL, CALL)
+        worse = receive(sub)[1]
+        self.assertEqual((worse["id"], worse["severity"], worse["threshold"]), (alert["id"], "critical", 3))
+        self.assertEqual([a["rule"] for a in d.ask(op="alerts")["alerts"] if a["key"] == "ana"], ["busy"])
+        d.stop()
+
+    def test_an_alert_needs_no_event(self):
+        d = self.daemon(CONFIG)
+        sub = d.subscribe("pending/apac/", "alert/apac/")
+        topic, alert = receive(sub)
+        while alert["state"] == "pending":
+            self.assertEqual(topic, "pending/apac/two/")
+            topic, alert = receive(sub)
+        self.assertEqual((topic, alert["state"], alert["value"]), ("alert/apac/two/", "firing", 0))
+        d.send({"type": "call", "team": "two"})
+        self.assertEqual(receive(sub)[1]["state"], "resolved")
+        d.stop()
+
+    def test_a_subscriber_that_does_not_read_delays_nobody_and_is_counted(self):
+        d = self.daemon(CONFIG.replace("alerts:", "limits: {keys: 100000}\nalerts:"), interval="10ms")
+        dead = d.socket(zmq.SUB, "publish", RCVHWM=1)
+        dead.setsockopt(zmq.SUBSCRIBE, b"")
+        until(lambda: d.metrics()["kpid_publish_subscriptions"] == 1)
+        push = d.socket(zmq.PUSH, "pull")
+        sent = 0
+
+        def dropped():
+            nonlocal sent
+            for _ in range(20):
+                batch = [{"type": "call", "rep": f"r{(sent + i) % 2000}", "time": now_ms()} for i in range(1000)]
+                push.send(msgpack.packb(batch))
+                sent += 1000
+            return d.metrics()["kpid_publish_dropped_total"]
+        until(dropped, "a dropped message")
+        until(lambda: d.metrics()["kpid_events_accepted_total"] == sent, "all events")
+        d.stop()
+
+
+main()
