@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS };
+enum { CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS, RUNS_MAX = 1000000 };
 #define NONE UINT32_MAX
 
 struct state {              /* of one rule for one key */
@@ -561,9 +561,11 @@ int64_t kp_alerts_due(const struct kp_alerts *alerts)
 
 void kp_alerts_run_before(struct kp_alerts *alerts, int64_t t)
 {
-    while (kp_heap_due(&alerts->heap) < t && kp_heap_due(&alerts->heap) != INT64_MIN) {
+    for (uint32_t runs = 0; runs < RUNS_MAX; runs++) {
         int64_t due = kp_heap_due(&alerts->heap);
 
+        if (due >= t || due == INT64_MIN)
+            return;
         kp_plan_at(alerts->store->plan, due);
         look(alerts, kp_heap_pop(&alerts->heap), due);
     }

@@ -30,7 +30,8 @@ void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node);
 /* An event touched the node: its rules are to be looked at. */
 void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node);
 
-/* Run what is due before t, each at its own instant; brings the bounds of the plan there. */
+/* Run what is due before t, each at its own instant; brings the bounds of the plan there. At most a million of them: when
+ * an event claims to come from the year 9999, what is left is looked at once, at t, by kp_alerts_settle. */
 void kp_alerts_run_before(struct kp_alerts *alerts, int64_t t);
 /* Look at what was touched and at what is due at t, at most `most`; true when some is left. */
 bool kp_alerts_settle(struct kp_alerts *alerts, int64_t t, size_t most);

@@ -40,6 +40,8 @@ static inline void rig_alert(void *ctx, struct kp_engine *engine, const struct k
     kp_engine_place(engine, a->node, &place);
     if (a->value.has)
         snprintf(value, sizeof value, "%g", a->value.value);
+    if (at + 512 > sizeof rig->said)
+        at = 0;     /* only what came last is kept */
     snprintf(rig->said + at, sizeof rig->said - at, "%lld %s %.*s %s %s %s%s%s\n", (long long)(a->time_ms / 1000),
              a->rule->name, (int)place.key.len, place.key.s, states[a->state],
              a->severity == KP_SEVERITY_CRITICAL ? "critical" : "warning", value, a->reason ? " " : "",

@@ -202,6 +202,20 @@ static void with_the_wall_clock_time_alone_fires_too(void **state)
     rig_free(rig);
 }
 
+static void a_leap_to_the_year_9999_is_survived(void **state)
+{
+    struct rig *rig = rig_new(HEAD "  quiet: {kpi: calls, window: 10s/1s, level: rep, warning: {below: 1}, repeat: 1s}\n");
+
+    (void)state;
+    rig_call(rig, 100, "ana");
+    rig_at(rig, INT64_C(253402300799));
+    assert_true(kp_engine_now(rig->engine) == INT64_C(253402300799000));
+    rig->said[0] = '\0';
+    rig_call(rig, INT64_C(253402300799), "ana");
+    rig_said(rig, "253402300799 quiet ana resolved warning 1\n");
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_rep_that_nobody_knew_is_judged_as_long_as_there_is_something_to_show),
         cmocka_unit_test(groups_have_alerts_too),
         cmocka_unit_test(with_the_wall_clock_time_alone_fires_too),
+        cmocka_unit_test(a_leap_to_the_year_9999_is_survived),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
