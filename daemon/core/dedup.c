@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { SAMPLE = 128 };
+enum { SAMPLE = 64 };
 
 /* An entry's word is the second in which it was added, counted from the first one, plus 1. */
 struct kp_dedup {
@@ -71,11 +71,6 @@ bool kp_dedup_seen(const struct kp_dedup *dedup, struct kp_print print, int64_t 
     return entry && entry->word >= oldest(dedup, now_ms);
 }
 
-static bool not_before(void *ctx, const struct kp_entry *entry)
-{
-    return entry->word >= *(const uint32_t *)ctx;
-}
-
 /* The k-th smallest; reorders (Hoare's selection). */
 static uint64_t select_kth(uint64_t *v, int n, int k)
 {
@@ -107,29 +102,20 @@ static uint64_t select_kth(uint64_t *v, int n, int k)
     return v[k];
 }
 
-/* By age, and within a second by hash: taking those of a second as they stand would empty one end of the segment and
- * leave the other crowded. */
-static uint64_t age_of(const struct kp_entry *entry)
+/* Ages of about SAMPLE entries, those of every so manieth line; at most 2 * SAMPLE, at least one if there is any. */
+static int sample_ages(const struct kp_segment *seg, uint64_t ages[2 * SAMPLE])
 {
-    return ((uint64_t)entry->word << 32) | entry->lo;
-}
+    uint32_t step = seg->count > SAMPLE ? seg->count / SAMPLE : 1;
+    int n = 0;
 
-static bool is_newer(void *ctx, const struct kp_entry *entry)
-{
-    return age_of(entry) > *(const uint64_t *)ctx;
-}
-
-/* About the older half: the middle is that of a sample. At least one goes. */
-static uint32_t drop_older_half(struct kp_segment *seg)
-{
-    uint32_t step = seg->count > SAMPLE * 4 ? seg->count / SAMPLE : 1, n = 0;
-    uint64_t ages[SAMPLE * 4 + 1], middle;
-
-    for (uint32_t i = 0, seen = 0; i < KP_SEGMENT_SIZE && n < SAMPLE * 4; i++)
-        if (seg->entries[i].lo && seen++ % step == 0)
-            ages[n++] = age_of(&seg->entries[i]);
-    middle = select_kth(ages, (int)n, (int)(n / 2));
-    return kp_segment_filter(seg, is_newer, &middle);
+    for (uint32_t line = 0; line < KP_LINES; line += step)
+        for (uint32_t i = line * KP_LINE; i < (line + 1) * KP_LINE && n < 2 * SAMPLE; i++)
+            if (seg->entries[i].lo)
+                ages[n++] = kp_entry_age(&seg->entries[i]);
+    for (uint32_t i = 0; i < KP_SEGMENT_SIZE && n == 0; i++)
+        if (seg->entries[i].lo)
+            ages[n++] = kp_entry_age(&seg->entries[i]);
+    return n;
 }
 
 /* At the limit a segment is full when it holds its share of what may be held. */
@@ -140,20 +126,24 @@ static bool is_full(const struct kp_dedup *dedup, const struct kp_segment *seg)
 }
 
 /* A full segment loses what is too old anyway; if that was little, it is split, or at the limit (or without
- * memory) loses its older half. */
+ * memory) loses about its older half: the middle is that of a sample, and at least one goes. By age, and within a second by
+ * hash: taking those of a second as they stand would empty one end of the segment and leave the other crowded. */
 static void make_room(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
 {
     struct kp_segment *seg = kp_directory_segment(&dedup->dir, print);
-    uint32_t from = oldest(dedup, now_ms), gone;
+    uint64_t ages[2 * SAMPLE], from = (uint64_t)oldest(dedup, now_ms) << 32;
+    uint32_t gone;
+    int n;
 
-    dedup->dir.count -= kp_segment_filter(seg, not_before, &from);
+    dedup->dir.count -= kp_segment_filter(seg, from);
     if (seg->count < KP_SEGMENT_FULL / 2 && !is_full(dedup, seg))
         return;
-    if (dedup->dir.count + KP_SEGMENT_SIZE <= dedup->max && kp_directory_split(&dedup->dir, print) == KP_OK)
+    if (dedup->dir.count < dedup->max && kp_directory_split(&dedup->dir, print) == KP_OK)
         return;
     if (!is_full(dedup, seg))
         return;
-    gone = drop_older_half(seg);
+    n = sample_ages(seg, ages);
+    gone = kp_segment_filter(seg, select_kth(ages, n, n / 2) + 1);
     dedup->dir.count -= gone;
     dedup->evicted += gone;
 }
@@ -171,6 +161,7 @@ void kp_dedup_add(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
     entry = kp_segment_find(seg, print);
     if (entry) {
         entry->word = stamp(dedup, now_ms);
+        seg->low = entry->word < seg->low ? entry->word : seg->low;     /* a clock may be set back */
         return;
     }
     while (is_full(dedup, seg)) {

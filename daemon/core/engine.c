@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPACE_IDS = 1000, VALUES_MAX = KP_SLOTS_MAX * 2 };
+/* TOGETHER: events that are looked up at once. More lines than those of 32 events do not fit into a first-level cache. */
+enum { SPACE_IDS = 1000, VALUES_MAX = KP_SLOTS_MAX * 2, LINE = 64, TOGETHER = 32 };
 
 /* What is found out about an event before it is its turn, so that memory can be fetched meanwhile. */
 struct lane {
@@ -41,7 +42,7 @@ struct kp_engine {
         uint32_t len;
         char text[KP_KEY_MAX];
     } source;
-    struct lane lanes[KP_APPLY_MAX];
+    struct lane lanes[TOGETHER];
 };
 
 /* ---- Making ---- */
@@ -437,7 +438,6 @@ static uint64_t source_seed(struct kp_engine *engine, const struct kp_event *ev)
 
 static void start_lane(struct kp_engine *engine, const struct kp_event *ev, struct lane *lane)
 {
-
     lane->node = KP_NO_NODE;
     lane->has_rep = kp_event_has(ev, KP_SLOT_REP);
     lane->has_id = kp_event_has(ev, KP_SLOT_ID);
@@ -463,62 +463,77 @@ static void find_lane(struct kp_engine *engine, const struct kp_event *ev, struc
         __builtin_prefetch(kp_store_node(&engine->store, lane->node), 1);
 }
 
-/* The newest row of a node in a family; NULL: none. */
-static const struct kp_row *newest_row(const struct kp_engine *engine, uint32_t node, int family)
+/* The newest row of a node of the roster in a family; NULL: none. */
+static inline const struct kp_row *newest_row(const struct kp_engine *engine, const struct kp_node_hot *hot, int family)
 {
-    const struct kp_rows *rows = &engine->store.rows[family];
-    uint32_t head = kp_store_node(&engine->store, node)->lists[family].head;
+    uint32_t head = hot->lists[family].head;
 
-    return head ? kp_rows_at(rows, head) : NULL;
+    return head ? kp_rows_at(&engine->store.rows[family], head) : NULL;
 }
 
-/* The lines of the rep's row that will be added to, and the team's node. */
-static void fetch_rows(struct kp_engine *engine, const struct lane *lane)
+/* The lines of a node's rows that will be added to. */
+static inline void fetch_rows(const struct kp_engine *engine, const struct kp_program *program,
+                              const struct kp_node_hot *hot)
 {
-    const struct kp_program *program = lane->program;
-
-    if (lane->node == KP_NO_NODE || !program || lane->round != kp_match_round(engine->match))
-        return;
-    for (uint32_t i = 0; i < program->nsections; i++) {
+    for (uint32_t i = 0; i < program->nsections && program->sections[i].dim == 0; i++) {
         const struct kp_section *section = &program->sections[i];
-        const struct kp_row *row = section->dim == 0 ? newest_row(engine, lane->node, section->family) : NULL;
-        uintptr_t last = 0;
+        const struct kp_row *row = newest_row(engine, hot, section->family);
+        uintptr_t last = (uintptr_t)row / LINE;
 
         if (!row)
             continue;
         __builtin_prefetch(row, 1);
-        for (uint32_t o = section->first; o < section->first + section->count; o++) {
-            uintptr_t line = (uintptr_t)&row->words[program->ops[o].word] / 64;
+        for (const struct kp_op *op = program->ops + section->first, *end = op + section->count; op < end; op++) {
+            uintptr_t line = (uintptr_t)&row->words[op->word] / LINE;
 
             if (line != last)
-                __builtin_prefetch((const void *)(line * 64), 1);
+                __builtin_prefetch((const void *)(line * LINE), 1);
             last = line;
         }
     }
-    __builtin_prefetch(kp_store_node(&engine->store, kp_store_node(&engine->store, lane->node)->parent), 1);
 }
 
-/* The heads of the sketches that the rep's row, and the team's, lead to: each is a miss of its own otherwise. */
-static void fetch_sketches(struct kp_engine *engine, const struct lane *lane)
+/* The heads of the sketches that a node's rows lead to: each is a miss of its own otherwise. */
+static inline void fetch_sketches(const struct kp_engine *engine, const struct kp_program *program,
+                                  const struct kp_node_hot *hot)
 {
-    const struct kp_program *program = lane->program;
-    uint32_t nodes[2];
+    for (uint32_t i = 0; i < program->nsketches; i++) {
+        const struct kp_row *row = newest_row(engine, hot, program->sketches[i].value);
+        const char *sketch = row ? (const char *)(uintptr_t)row->words[program->sketches[i].word] : NULL;
 
-    if (lane->node == KP_NO_NODE || !program || !program->nsketches || lane->round != kp_match_round(engine->match))
-        return;
-    nodes[0] = lane->node;
-    nodes[1] = kp_store_node(&engine->store, lane->node)->parent;
-    for (int n = 0; n < 2; n++) {
-        for (uint32_t i = 0; i < program->nsketches; i++) {
-            const struct kp_row *row = newest_row(engine, nodes[n], program->sketches[i].value);
-            const char *sketch = row ? (const char *)(uintptr_t)row->words[program->sketches[i].word] : NULL;
-
-            if (!sketch)
-                continue;
-            __builtin_prefetch(sketch, 1);
-            __builtin_prefetch(sketch + 64, 1);
-        }
+        if (!sketch)
+            continue;
+        __builtin_prefetch(sketch, 1);
+        __builtin_prefetch(sketch + LINE, 1);
     }
+}
+
+/* What the rep, and the one above it, will need. Each step reads what the one before it has fetched, so it is done for all
+ * lanes before the next. Higher levels are few, and busy enough to stay in the cache. */
+static void fetch(struct kp_engine *engine, const struct lane *lanes, size_t n)
+{
+    const struct kp_node_hot *hot[TOGETHER], *above[TOGETHER];
+    const struct kp_program *programs[TOGETHER];
+    uint32_t round = kp_match_round(engine->match);
+    size_t known = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (lanes[i].node == KP_NO_NODE || !lanes[i].program || lanes[i].round != round)
+            continue;
+        programs[known] = lanes[i].program;
+        hot[known] = kp_store_node(&engine->store, lanes[i].node);
+        if (hot[known]->parent == KP_NO_NODE)
+            continue;
+        above[known] = kp_store_node(&engine->store, hot[known]->parent);
+        fetch_rows(engine, programs[known], hot[known]);
+        __builtin_prefetch(above[known++], 1);
+    }
+    for (size_t i = 0; i < known; i++) {
+        fetch_sketches(engine, programs[i], hot[i]);
+        fetch_rows(engine, programs[i], above[i]);
+    }
+    for (size_t i = 0; i < known; i++)
+        fetch_sketches(engine, programs[i], above[i]);
 }
 
 void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *events, size_t n, int64_t now_ms,
@@ -528,16 +543,14 @@ void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *eve
         set_now(engine, now_ms);
     }
     while (n) {
-        size_t part = n < KP_APPLY_MAX ? n : KP_APPLY_MAX;
+        size_t part = n < TOGETHER ? n : TOGETHER;
 
         for (size_t i = 0; i < part; i++)
             start_lane(engine, events[i], &engine->lanes[i]);
         for (size_t i = 0; i < part; i++)
             find_lane(engine, events[i], &engine->lanes[i]);
-        for (size_t i = 0; i < part && part > 1; i++)
-            fetch_rows(engine, &engine->lanes[i]);
-        for (size_t i = 0; i < part && part > 1; i++)
-            fetch_sketches(engine, &engine->lanes[i]);
+        if (part > 1)
+            fetch(engine, engine->lanes, part);
         for (size_t i = 0; i < part; i++) {
             reasons[i] = apply(engine, events[i], &engine->lanes[i], engine->now_ms);
             engine->by_reason[reasons[i]]++;

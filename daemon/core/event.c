@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { GUESS_MAX = 32, GUESS_KEY = 16, NOBODY = 255, EXT_TIME = -1 };
+enum { GUESS_MAX = 32, GUESS_KEY = 16, ROOMY = GUESS_KEY + 33, NOBODY = 255, EXT_TIME = -1 };
 
 /* The key that stood at a place of the event before, its length byte included: senders seldom change their order. */
 struct guess {
@@ -313,39 +313,59 @@ static uint64_t mask_of(size_t bytes)
     return bytes >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * bytes)) - 1;
 }
 
-static void learn(struct guess *guess, const unsigned char *p, size_t len, int slot)
+/* The first 16 bytes of what lies at p. */
+struct key_bytes {
+    uint64_t head, tail;
+};
+
+static inline struct key_bytes key_bytes(const unsigned char *p)
 {
-    guess->head_mask = mask_of(len);
-    guess->tail_mask = len > 8 ? mask_of(len - 8) : 0;
-    guess->head = load64(p) & guess->head_mask;
-    guess->tail = load64(p + 8) & guess->tail_mask;
-    guess->len = (uint8_t)len;
-    guess->slot = slot < 0 ? NOBODY : (uint8_t)slot;
+    return (struct key_bytes){load64(p), load64(p + 8)};
 }
 
-/* The guess at this place, when the key at p is it; else NULL. */
-static inline const struct guess *guess_of(const struct kp_decoder *dec, const unsigned char *p, uint32_t place)
+/* ... where fewer lie before the end, but at least 16 since `begin`: the last 16 are loaded and moved up, with zeros after
+ * them, so that no byte outside of the message is read. */
+static inline struct key_bytes key_bytes_near_end(const unsigned char *p, const unsigned char *end)
 {
-    const struct guess *guess = &dec->guesses[place & (GUESS_MAX - 1)];
-    uint64_t differs;
+    struct key_bytes last = key_bytes(end - GUESS_KEY);
+    unsigned up = 8 * (GUESS_KEY - (unsigned)(end - p));      /* bits, 8 to 120 */
 
-    if (__builtin_expect(place >= GUESS_MAX || dec->end - p < GUESS_KEY, 0))
-        return NULL;
-    differs = ((load64(p) ^ guess->head) & guess->head_mask) | ((load64(p + 8) ^ guess->tail) & guess->tail_mask);
-    return differs == 0 && guess->len ? guess : NULL;
+    if (up >= 64)
+        return (struct key_bytes){last.tail >> (up - 64), 0};
+    return (struct key_bytes){last.head >> up | last.tail << (64 - up), last.tail >> up};
+}
+
+static inline bool is_guess(const struct guess *guess, struct key_bytes key)
+{
+    return (((key.head ^ guess->head) & guess->head_mask) | ((key.tail ^ guess->tail) & guess->tail_mask)) == 0 && guess->len;
+}
+
+/* The key of an event that began at dec->at is remembered, when it is short enough and the event not shorter than a load. */
+static void learn(struct kp_decoder *dec, const unsigned char *p, size_t len, uint32_t place, int slot)
+{
+    struct guess *guess = &dec->guesses[place & (GUESS_MAX - 1)];
+    struct key_bytes key;
+
+    if (place >= GUESS_MAX || len > GUESS_KEY || dec->end - dec->at < GUESS_KEY)
+        return;
+    key = dec->end - p >= GUESS_KEY ? key_bytes(p) : key_bytes_near_end(p, dec->end);
+    guess->head_mask = mask_of(len);
+    guess->tail_mask = len > 8 ? mask_of(len - 8) : 0;
+    guess->head = key.head & guess->head_mask;
+    guess->tail = key.tail & guess->tail_mask;
+    guess->len = (uint8_t)len;
+    guess->slot = slot < 0 ? NOBODY : (uint8_t)slot;
 }
 
 /* The slot of the key at p, NOBODY for one that is not asked for or is no string; *after is what follows it. NULL there:
  * it is broken. `place` is its number in the map. */
 static unsigned key_slot(struct kp_decoder *dec, const unsigned char *p, uint32_t place, const unsigned char **after)
 {
-    const struct guess *guess = guess_of(dec, p, place);
+    const struct guess *guess = &dec->guesses[place & (GUESS_MAX - 1)];
     struct layout item;
-    const char *text;
-    size_t len;
     int slot;
 
-    if (guess) {
+    if (place < GUESS_MAX && dec->end - p >= GUESS_KEY && is_guess(guess, key_bytes(p))) {
         *after = p + guess->len;
         return guess->slot;
     }
@@ -358,12 +378,9 @@ static unsigned key_slot(struct kp_decoder *dec, const unsigned char *p, uint32_
     }
     if (item.len > (size_t)(dec->end - p) - item.head)
         return NOBODY;
-    text = (const char *)p + item.head;
-    len = item.len;
-    *after = p + item.head + len;
-    slot = kp_schema_slot(dec->schema, text, len);
-    if (place < GUESS_MAX && item.head + len <= GUESS_KEY && dec->end - p >= GUESS_KEY)
-        learn(&dec->guesses[place], p, item.head + len, slot);
+    *after = p + item.head + (size_t)item.len;
+    slot = kp_schema_slot(dec->schema, (const char *)p + item.head, item.len);
+    learn(dec, p, item.head + (size_t)item.len, place, slot);
     return slot < 0 ? (unsigned)NOBODY : (unsigned)slot;
 }
 
@@ -387,37 +404,63 @@ static enum kp_reason skip_event(struct kp_decoder *dec, enum kp_reason reason)
     return reason;
 }
 
-/* At least 32 bytes lie at p. The values that nearly all are, stored at once: a short string in any field that may hold one, a small integer or a
- * double in a free one, and the time as a 64-bit integer. What follows the value; NULL: it is another one, for the long way. */
-static inline const unsigned char *quick_value(const struct kp_schema *schema, const unsigned char *p, unsigned slot,
-                                               struct kp_intake *in, struct kp_event *ev)
+/* A short string, when it is whole: its length, else 0, which an empty one is too. */
+static inline uint32_t short_text(const unsigned char *p, size_t left)
 {
-    const uint64_t other = (UINT64_C(1) << KP_SLOT_TIME) | (UINT64_C(1) << KP_SLOT_SEQ) | (UINT64_C(1) << KP_SLOT_AUTOMATED);
-    struct kp_value *v = &ev->v[slot];
-    uint64_t bit = UINT64_C(1) << slot;
+    uint32_t len = *p & 31u;
+
+    return (*p & 0xe0) == 0xa0 && len < left ? len : 0;
+}
+
+/* A number as senders write them most: an unsigned integer of up to 16 bits, or a double. NULL: it is another one. */
+static inline const unsigned char *quick_number(const unsigned char *p, size_t left, struct kp_value *v)
+{
     unsigned char c = *p;
 
-    if (__builtin_expect(!(other & bit), 1)) {
-        if (c > 0xa0 && c <= 0xbf) {
+    v->kind = KP_INT;
+    if (c <= 0x7f) {
+        v->i = c;
+        return p + 1;
+    }
+    if (c == 0xcd && left >= 3) {
+        v->i = be16(p + 1);
+        return p + 3;
+    }
+    if (c == 0xcc && left >= 2) {
+        v->i = p[1];
+        return p + 2;
+    }
+    if (c == 0xcb && left >= 9) {
+        v->kind = KP_REAL;
+        v->f = real_of(p + 1, c);
+        return p + 9;
+    }
+    return NULL;
+}
+
+/* At least one byte lies at p. The values that nearly all are, stored at once: a short string in any field that may hold one, a
+ * number in a free one, and the time as a 64-bit integer. What follows the value; NULL: it is another one, for the long way. */
+static inline __attribute__((always_inline)) const unsigned char *
+quick_value(const struct kp_schema *schema, const unsigned char *p, size_t left, unsigned slot, struct kp_intake *in,
+            struct kp_event *ev)
+{
+    const uint64_t no_text = (UINT64_C(1) << KP_SLOT_TIME) | (UINT64_C(1) << KP_SLOT_SEQ) | (UINT64_C(1) << KP_SLOT_AUTOMATED);
+    struct kp_value *v = &ev->v[slot];
+    uint64_t bit = UINT64_C(1) << slot, ms;
+    uint32_t len;
+
+    if (__builtin_expect(!(no_text & bit), 1)) {
+        len = short_text(p, left);
+        if (len) {
             v->kind = KP_STR;
-            v->len = c & 31u;
+            v->len = len;
             v->s = (const char *)p + 1;
-            p += 1 + v->len;
-        } else if ((schema->string_only & bit) || (c > 0x7f && c != 0xcd && c != 0xcb)) {
+            p += 1 + len;
+        } else if ((schema->string_only & bit) || (p = quick_number(p, left, v)) == NULL) {
             return NULL;
-        } else if (c == 0xcb) {
-            v->kind = KP_REAL;
-            v->f = real_of(p + 1, c);
-            p += 9;
-        } else {
-            v->kind = KP_INT;
-            v->i = c == 0xcd ? be16(p + 1) : c;
-            p += c == 0xcd ? 3 : 1;
         }
     } else {
-        uint64_t ms;
-
-        if (slot != KP_SLOT_TIME || c != 0xcf || (ms = be64(p + 1)) > (uint64_t)KP_TIME_MAX)
+        if (slot != KP_SLOT_TIME || *p != 0xcf || left < 9 || (ms = be64(p + 1)) > (uint64_t)KP_TIME_MAX)
             return NULL;
         v->kind = KP_INT;
         v->i = ev->time_ms = (int64_t)ms;
@@ -429,20 +472,29 @@ static inline const unsigned char *quick_value(const struct kp_schema *schema, c
     return p;
 }
 
-/* A key that stands where it stood in the event before, with a usual value: past both. NULL: the long way. */
-static inline const unsigned char *quick_pair(const struct kp_decoder *dec, const unsigned char *p, uint32_t place,
-                                              struct kp_intake *in, struct kp_event *ev)
+/* A key that stands where it stood in the event before, with a usual value: past both. NULL: the long way. With `roomy`, a
+ * constant, so many bytes lie at p that no end is in the way of either. */
+static inline __attribute__((always_inline)) const unsigned char *
+quick_pair(const struct kp_decoder *dec, const unsigned char *p, uint32_t place, bool roomy, struct kp_intake *in,
+           struct kp_event *ev)
 {
-    const struct guess *guess = guess_of(dec, p, place);
+    const struct guess *guess = &dec->guesses[place & (GUESS_MAX - 1)];
+    size_t left = (size_t)(dec->end - p);
+    uint32_t len;
 
-    if (__builtin_expect(!guess || dec->end - p < GUESS_KEY + 32, 0))
+    if (!roomy && left <= guess->len)
+        return NULL;
+    if (!is_guess(guess, roomy || left >= GUESS_KEY ? key_bytes(p) : key_bytes_near_end(p, dec->end)))
         return NULL;
     p += guess->len;
-    if (guess->slot == NOBODY)
-        return (*p & 0xe0) == 0xa0 ? p + 1 + (*p & 31) : *p <= 0x7f ? p + 1 : NULL;
+    left = roomy ? ROOMY - GUESS_KEY : left - guess->len;
+    if (guess->slot == NOBODY) {
+        len = short_text(p, left);
+        return len ? p + 1 + len : *p <= 0x7f ? p + 1 : NULL;
+    }
     if (in->seen >> guess->slot & 1)
         return NULL;
-    return quick_value(dec->schema, p, guess->slot, in, ev);
+    return quick_value(dec->schema, p, left, guess->slot, in, ev);
 }
 
 static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
@@ -465,17 +517,22 @@ static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
         return skip_event(dec, KP_LIMIT);
     p += item.head;
     for (uint32_t i = 0; i < keys; i++) {
-        const unsigned char *value, *after = quick_pair(dec, p, i, &in, ev);
+        const unsigned char *value, *after = NULL;
+        enum kp_nested nested;
+        struct kp_value v;
         unsigned slot;
 
+        if (__builtin_expect(i < GUESS_MAX, 1)) {
+            if (dec->end - p >= ROOMY)
+                after = quick_pair(dec, p, i, true, &in, ev);
+            else if (p < dec->end && dec->end - dec->at >= GUESS_KEY)
+                after = quick_pair(dec, p, i, false, &in, ev);
+        }
         if (after) {
             p = after;
             continue;
         }
         slot = key_slot(dec, p, i, &value);
-        enum kp_nested nested;
-        struct kp_value v;
-
         if (!value)
             return give_up(dec);
         if (slot == NOBODY || (in.seen >> slot & 1)) {

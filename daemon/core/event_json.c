@@ -1,9 +1,21 @@
 #include "event_json.h"
 
 #include <errno.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <yajl/yajl_parse.h>
+
+/* What yajl asks for to parse one message: its handle, its lexer, a byte for each open map, and room for a string with
+ * escapes. A parser can't be begun anew, so each message gets one, made in this block, which is used again; only what
+ * does not fit comes from the heap. */
+enum { SCRATCH_SIZE = 8192 };
+
+struct scratch {
+    size_t used;
+    alignas(max_align_t) char bytes[SCRATCH_SIZE];
+};
 
 struct field {
     uint8_t slot;
@@ -19,6 +31,7 @@ struct item {               /* one event */
 struct kp_json {
     const struct kp_schema *schema;     /* borrowed */
     struct kp_decode_limits limits;
+    struct scratch scratch;
     struct field *fields;               /* owned, like the next two */
     struct item *items;
     char *text;
@@ -30,6 +43,56 @@ struct kp_json {
     int slot;               /* that the coming value is for; -1: nobody's */
     enum kp_reason failed;
 };
+
+/* ---- Memory for yajl ---- */
+
+/* Before each piece lies its size. */
+enum { PIECE_HEAD = alignof(max_align_t) };
+
+static bool is_scratch(const struct scratch *scratch, const void *p)
+{
+    return (uintptr_t)p - (uintptr_t)scratch->bytes < SCRATCH_SIZE;
+}
+
+static void *scratch_malloc(void *ctx, size_t size)
+{
+    struct scratch *scratch = ctx;
+    char *piece = scratch->bytes + scratch->used;
+    size_t whole;
+
+    if (size > SCRATCH_SIZE)
+        return malloc(size);
+    whole = PIECE_HEAD + (size + PIECE_HEAD - 1) / PIECE_HEAD * PIECE_HEAD;
+    if (whole > SCRATCH_SIZE - scratch->used)
+        return malloc(size);
+    scratch->used += whole;
+    memcpy(piece, &size, sizeof size);
+    return piece + PIECE_HEAD;
+}
+
+static void scratch_free(void *ctx, void *p)
+{
+    if (!is_scratch(ctx, p))
+        free(p);
+}
+
+static void *scratch_realloc(void *ctx, void *p, size_t size)
+{
+    size_t had;
+    void *grown;
+
+    if (!p)
+        return scratch_malloc(ctx, size);
+    if (!is_scratch(ctx, p))
+        return realloc(p, size);
+    memcpy(&had, (char *)p - PIECE_HEAD, sizeof had);
+    grown = scratch_malloc(ctx, size);
+    if (grown)
+        memcpy(grown, p, had < size ? had : size);
+    return grown;
+}
+
+/* ---- A message ---- */
 
 struct kp_json *kp_json_new(const struct kp_schema *schema, const struct kp_decode_limits *limits, struct kp_err *err)
 {
@@ -214,9 +277,12 @@ static const yajl_callbacks callbacks = {
 
 enum kp_reason kp_json_read(struct kp_json *json, const char *bytes, size_t len)
 {
-    yajl_handle parser = yajl_alloc(&callbacks, NULL, json);
+    yajl_alloc_funcs memory = {scratch_malloc, scratch_realloc, scratch_free, &json->scratch};
     yajl_status status = yajl_status_error;
+    yajl_handle parser;
 
+    json->scratch.used = 0;
+    parser = yajl_alloc(&callbacks, &memory, json);
     json->nfields = json->nitems = json->text_len = 0;
     json->depth = 0;
     json->slot = -1;

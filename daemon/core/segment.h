@@ -22,7 +22,8 @@ struct kp_entry {
 struct kp_segment {
     uint32_t count;
     uint32_t depth;     /* how many bits of hi its entries share */
-    uint64_t reserved[7];
+    uint32_t low;       /* no entry's word is below it */
+    uint32_t reserved[13];
     struct kp_entry entries[KP_SEGMENT_SIZE];
 };
 
@@ -75,8 +76,14 @@ enum kp_code kp_directory_split(struct kp_directory *dir, struct kp_print print)
 
 /* Put an entry that is not there into a segment that is not full. */
 void kp_segment_put(struct kp_segment *seg, struct kp_print print, uint32_t word);
-/* Keep the entries for which keep(ctx, entry) holds; returns how many went. */
-uint32_t kp_segment_filter(struct kp_segment *seg, bool (*keep)(void *ctx, const struct kp_entry *entry), void *ctx);
+/* An order of entries by their words, and of those with one word by chance. */
+static inline uint64_t kp_entry_age(const struct kp_entry *entry)
+{
+    return ((uint64_t)entry->word << 32) | entry->lo;
+}
+
+/* Keep the entries whose age is at least `from`; returns how many went. At once when all are newer by their words. */
+uint32_t kp_segment_filter(struct kp_segment *seg, uint64_t from);
 void kp_segment_remove(struct kp_segment *seg, struct kp_entry *entry);
 
 size_t kp_directory_bytes(const struct kp_directory *dir);

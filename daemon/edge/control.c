@@ -72,6 +72,7 @@ struct kp_control *kp_control_open(void *zmq, const struct kp_control_world *wor
         if (!ok)
             kp_fail(err, KP_EIO, "control: %s", zmq_strerror(errno));
         ok = ok && kp_socket_set(control->socket, ZMQ_LINGER, KP_LINGER_MS, err) == KP_OK &&
+             kp_socket_set(control->socket, ZMQ_ROUTER_MANDATORY, 1, err) == KP_OK &&
              kp_socket_open(control->socket, "control", world->config->control_endpoint, true, control->endpoint,
                             err) == KP_OK;
     }

@@ -92,6 +92,8 @@ static enum kp_code open_input(struct kp_ingest *ingest, void *zmq, const struct
     code = code ? code : kp_socket_set(input->socket, ZMQ_RCVHWM, RECEIVE_HWM, err);
     if (!code && cfg->transport == KP_IN_SUB)
         code = subscribe(input, cfg, err);
+    if (!code && cfg->transport == KP_IN_ROUTER)
+        code = kp_socket_set(input->socket, ZMQ_ROUTER_MANDATORY, 1, err);     /* so that a lost reply is seen */
     return code ? code
                 : kp_socket_open(input->socket, kinds[cfg->transport].name, cfg->endpoint,
                                  cfg->bind || cfg->transport != KP_IN_SUB, input->endpoint, err);

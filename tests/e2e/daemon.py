@@ -17,27 +17,39 @@ KPID = os.environ["KPID"]
 KPICTL = os.environ["KPICTL"]
 DEADLINE = 20
 
+
+def sanitized(program):
+    with open(program, "rb") as f:
+        return b"__asan_init" in f.read()
+
+
+# A clean end takes some milliseconds, and a second at most; another one is for a busy machine. Looking for leaks at exit is not the daemon's own time.
+END_WITHIN = 4 if sanitized(KPID) else 2
+
 SOCKETS = """
 ingest:
   - {{pull: "{pull}"}}
   - {{router: "{router}"}}
   - {{sub: "{sub}", bind: true, topics: [call, stage]}}
-publish: {{endpoint: "{publish}", interval: {interval}, full_every: {full}, format: {format}}}
+{extra}publish: {{endpoint: "{publish}", interval: {interval}, full_every: {full}, format: {format}, hwm: {hwm}}}
 control: {{endpoint: "{control}"}}
 """
 
 
 class Daemon:
-    """kpid with `config` (YAML without its sockets) in a folder of its own."""
+    """kpid with `config` (YAML without its sockets; or `whole`: with them) in a folder of its own."""
 
-    def __init__(self, config, transport="tcp", interval="50ms", full="60s", format="msgpack", extra_ingest=""):
+    def __init__(self, config, transport="tcp", interval="50ms", full="60s", format="msgpack", hwm=10000,
+                 extra_ingest="", whole=False, files={}):
         self.folder = tempfile.TemporaryDirectory(prefix="kpid-e2e-")
         names = ("pull", "router", "sub", "publish", "control")
         where = {n: "tcp://127.0.0.1:*" if transport == "tcp" else f"ipc://{self.folder.name}/{n}" for n in names}
         self.file = f"{self.folder.name}/kpid.yaml"
-        with open(self.file, "w") as f:
-            text = SOCKETS.format(interval=interval, full=full, format=format, **where)
-            f.write(text.replace("publish: {endpoint", extra_ingest + "publish: {endpoint") + config)
+        if not whole:
+            config = SOCKETS.format(interval=interval, full=full, format=format, hwm=hwm, extra=extra_ingest, **where) + config
+        for name, text in {"kpid.yaml": config, **files}.items():
+            with open(f"{self.folder.name}/{name}", "w") as f:
+                f.write(text)
         self.endpoints = {}
         self.log = []
         self.zmq = zmq.Context()
@@ -100,7 +112,7 @@ class Daemon:
         return None
 
     def stop(self):
-        """End it; what it said. It must end well, and within a second (more under a sanitizer's eyes)."""
+        """End it; what it said. It must end well, and soon."""
         begun = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(DEADLINE)
@@ -111,9 +123,14 @@ class Daemon:
         self.folder.cleanup()
         log = "\n".join(self.log)
         assert status == 0, f"exit status {status}\n{log}"
-        assert took < 5, f"took {took:.1f} s to end"
-        assert "ERROR" not in log and "runtime error" not in log, log
+        assert took < END_WITHIN, f"took {took:.1f} s to end"
+        assert healthy(log), log
         return log
+
+
+def healthy(text):
+    """No sanitizer has found anything."""
+    return "Sanitizer" not in text and "runtime error" not in text
 
 
 def until(condition, what="the condition"):
@@ -150,8 +167,10 @@ class Case(unittest.TestCase):
 
 
 def kpictl(*arguments, **options):
-    return subprocess.run([KPICTL, *arguments], capture_output=True, text=True, timeout=60, **options)
+    found = subprocess.run([KPICTL, *arguments], capture_output=True, text=True, timeout=60, **options)
+    assert healthy(found.stderr), found.stderr
+    return found
 
 
 def main():
-    unittest.main(argv=[sys.argv[0], "-v"])
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[1:]], warnings="ignore")

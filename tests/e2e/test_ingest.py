@@ -1,4 +1,5 @@
 """Events in, over every socket and in both formats, by clients that are not written in C."""
+import datetime
 import json
 import math
 import random
@@ -124,17 +125,99 @@ class Ingest(Case):
         d.stop()
 
     def test_a_sub_that_connects(self):
-        import zmq as z
-        context = z.Context()
-        pub = context.socket(z.XPUB)
+        context = zmq.Context()
+        self.addCleanup(context.destroy, 0)
+        pub = context.socket(zmq.XPUB)
         port = pub.bind_to_random_port("tcp://127.0.0.1")
+        pub.setsockopt(zmq.RCVTIMEO, 20000)
         d = self.daemon(CONFIG, extra_ingest=f'  - {{sub: "tcp://127.0.0.1:{port}"}}\n')
-        pub.setsockopt(z.RCVTIMEO, 20000)
         self.assertEqual(pub.recv(), b"\x01")
         pub.send(msgpack.packb({"type": "call", "rep": "ana"}))
-        until(lambda: d.value("rep", "ana", "calls", "1h") == 1, "the call")
+        pub.send_multipart([b"call", b'{"rep":"ana"}'])
+        until(lambda: d.value("rep", "ana", "calls", "1h") == 2, "the calls")
         d.stop()
-        context.destroy(0)
+
+    def test_time_is_taken_in_every_form(self):
+        d = self.daemon(CONFIG)
+        at = now_ms() - 1000
+        stamp = datetime.datetime.fromtimestamp(at / 1000, datetime.timezone.utc)
+        berlin = stamp.astimezone(datetime.timezone(datetime.timedelta(hours=2)))
+        for time in (at, msgpack.Timestamp.from_unix_nano(at * 1000000), msgpack.Timestamp(at // 1000)):
+            self.assertEqual(d.send({"type": "call", "rep": "ana", "time": time})["accepted"], 1, time)
+        req = d.socket(zmq.REQ, "router")
+        for time in (at, stamp.isoformat(), berlin.isoformat(), stamp.strftime("%Y-%m-%dT%H:%M:%SZ")):
+            req.send(json.dumps({"type": "call", "rep": "ana", "time": time}).encode())
+            self.assertEqual(json.loads(req.recv())["accepted"], 1, time)
+        self.assertEqual(d.value("rep", "ana", "calls", "1h"), 7)
+        d.stop()
+
+    def test_gaps_in_seq_are_of_best_effort_sockets_alone(self):
+        d = self.daemon(CONFIG)
+        for seq in (1, 5):
+            d.send({"type": "call", "rep": "ana", "source": "crm", "seq": seq})
+        pub = d.socket(zmq.XPUB, "sub")
+        for _ in range(2):
+            pub.recv()
+        for source, seqs in {"a": (7, 8, 9), "b": (1, 3, 2, 4), "c\"": (1, 1, 100)}.items():
+            for seq in seqs:
+                pub.send_multipart([b"call", msgpack.packb({"source": source, "seq": seq})])
+        until(lambda: d.metrics()["kpid_events_accepted_total"] == 12)
+        gaps = {name: missed for name, missed in d.metrics().items() if name.startswith("kpid_source_gaps_total")}
+        self.assertEqual(gaps['kpid_source_gaps_total{source="c\\x22"}'], 98)
+        self.assertNotIn('kpid_source_gaps_total{source="a"}', gaps)
+        self.assertNotIn('kpid_source_gaps_total{source="crm"}', gaps)
+        self.assertGreaterEqual(gaps['kpid_source_gaps_total{source="b"}'], 1)
+        d.stop()
+
+    def test_too_many_frames_are_counted_and_harm_nobody(self):
+        d = self.daemon(CONFIG)
+        event = msgpack.packb({"type": "call", "rep": "ana"})
+        push = d.socket(zmq.PUSH, "pull")
+        push.send_multipart([b"call", event, event])
+        push.send(b"")
+        push.send_multipart([b"", event])
+        dealer = d.socket(zmq.DEALER, "router")
+        dealer.send_multipart([b"x"] * 40 + [event])        # an envelope that no client has; it gets no answer
+        dealer.send_multipart([b"y"] * 10 + [event])
+        self.assertEqual(dealer.recv_multipart()[:-1], [b"y"] * 10)
+        until(lambda: d.value("rep", "ana", "calls", "1h") == 2)
+        self.assertEqual(d.rejected("malformed"), 3)
+        d.stop()
+
+    def test_a_message_beyond_all_bounds_ends_its_connection_alone(self):
+        d = self.daemon(CONFIG + "limits: {message: 64KiB}\n")
+        push, other = d.socket(zmq.PUSH, "pull"), d.socket(zmq.PUSH, "pull")
+        push.send(msgpack.packb({"type": "call", "rep": "ana", "x": "y" * 1000000}))
+        other.send(msgpack.packb({"type": "call", "rep": "ana"}))
+        until(lambda: d.value("rep", "ana", "calls", "1h") == 1)
+        push.send(msgpack.packb({"type": "call", "rep": "ana"}))        # libzmq has connected again
+        until(lambda: d.value("rep", "ana", "calls", "1h") == 2)
+        d.stop()
+
+    def test_of_many_errors_a_hundred_are_told_and_all_counted(self):
+        d = self.daemon(CONFIG)
+        reply = d.send(*[{"rep": "ana"}] * 500, {"type": "call"})
+        self.assertEqual((reply["accepted"], reply["rejected"], len(reply["errors"])), (1, 500, 100))
+        self.assertEqual(d.rejected("no_type"), 500)
+        d.stop()
+
+    def test_a_sender_that_reads_no_replies_delays_nobody(self):
+        d = self.daemon(CONFIG)
+        deaf = d.socket(zmq.DEALER, "router", RCVHWM=1, RCVBUF=4096)
+        event = msgpack.packb({"type": "call", "rep": "ana"})
+        sent = 0
+
+        def dropped():
+            nonlocal sent
+            for _ in range(2000):
+                deaf.send(event)
+            sent += 2000
+            self.assertEqual(d.send({"type": "call", "rep": "ana"})["accepted"], 1)
+            sent += 1
+            return d.metrics()["kpid_replies_dropped_total"]
+        until(dropped, "a dropped reply")
+        until(lambda: d.metrics()["kpid_events_accepted_total"] == sent, "all events")
+        d.stop()
 
 
 main()

@@ -3,6 +3,8 @@ import json
 import os
 import random
 import re
+import shlex
+import signal
 import subprocess
 
 import msgpack
@@ -151,6 +153,115 @@ class Kpictl(Case):
                                capture_output=True, text=True, timeout=30)
         self.assertIn("'accepted': 1", found.stdout, found.stderr)
         self.d.stop()
+
+    def test_wrong_use_is_told_apart_from_failure(self):
+        cases = [("check",), ("emit",), ("emit", "--rate", "fast", "-"), ("emit", "--topic", "x", "-"), ("emit", "--timeout", "-1", "-"),
+                 ("watch",), ("watch", "weather"), ("watch", "alerts", "--count", "many"), ("get", "stray"), ("status", "stray"),
+                 ("top", "stray"), ("replay",), ("replay", "--config", EXAMPLE), ("simulate", "--reps", "0"), ("simulate", "stray"),
+                 ("replay", "--config", EXAMPLE, "--events", "-", "--at", "noon"), ("replay", "--config", EXAMPLE, "--events", "-", "--format", "xml"),
+                 ("replay", "--config", "/nowhere.yaml", "--events", "-"), ("check", "/nowhere.yaml"), ("status", "--config", "/nowhere.yaml")]
+        for case in cases:
+            found = kpictl(*case, input="")
+            self.assertEqual(found.returncode, 2, case)
+            self.assertTrue(found.stderr, case)
+        for case in (("emit", "/nowhere.jsonl"), ("replay", "--config", EXAMPLE, "--events", "/nowhere.jsonl")):
+            found = kpictl(*case)
+            self.assertEqual(found.returncode, 1, case)
+            self.assertIn("nowhere.jsonl", found.stderr)
+
+
+class Examples(Case):
+    """What --help and the README show is typed in as it stands there, at the sockets of a daemon of our own."""
+
+    def setUp(self):
+        with open(EXAMPLE) as f:
+            config = re.sub(r"(tcp://127.0.0.1):\d+", r"\1:*", f.read())
+        with open(f"{TOP}/config/roster.csv") as f:
+            self.d = self.daemon(config, whole=True, files={"roster.csv": f.read()})
+        self.folder = self.d.folder.name
+        os.symlink(f"{TOP}/config", f"{self.folder}/config")
+        with open(EXAMPLE) as f:
+            changed = f.read().replace("warning: {above: 900}", "warning: {above: 600}").replace("file: roster.csv", "file: config/roster.csv")
+        for name in ("new.yaml", "mine.yaml"):
+            with open(f"{self.folder}/{name}", "w") as f:
+                f.write(changed)
+        for name in ("monday", "week", "year"):
+            kpictl("simulate", "--config", EXAMPLE, "--output", f"{self.folder}/{name}.jsonl", "--days", "0.2")
+        with open(f"{self.folder}/events.jsonl", "w") as f:
+            f.writelines('{"type":"call","rep":"ana","direction":"outbound"}\n' for _ in range(20))
+        with open(f"{self.folder}/calls.msgpack", "wb") as f:
+            f.writelines(msgpack.packb({"rep": "ana"}) for _ in range(20))
+
+    def tearDown(self):
+        self.d.stop()
+
+    def arguments(self, command):
+        """Those of the example, with our endpoints for the usual ones, and an end for what has none."""
+        for port, name in {5556: "sub", 5557: "pull", 5558: "router"}.items():
+            command = command.replace(f"tcp://127.0.0.1:{port}", self.d.endpoints[name])
+        given = shlex.split(command)[1:]
+        if given[0] in ("watch", "top", "get", "status"):
+            given += ["--control", self.d.endpoints["control"]]
+        if given[0] == "emit" and "--push" not in given and "--pub" not in given:
+            given += ["--router", self.d.endpoints["router"]]
+        if given[0] == "simulate" and "--output" not in given:
+            given += ["--duration", "0.3"] + ([] if "--push" in given else ["--push", self.d.endpoints["pull"]])
+        return given
+
+    def watch(self, given):
+        before = self.d.metrics()["kpid_publish_subscriptions"]
+        process = subprocess.Popen([KPICTL, *given], cwd=self.folder, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        until(lambda: self.d.metrics()["kpid_publish_subscriptions"] > before, " ".join(given))
+        process.send_signal(signal.SIGINT)
+        out = process.communicate(timeout=30)[0]
+        self.assertEqual(process.returncode, 0, given)
+        until(lambda: self.d.metrics()["kpid_publish_subscriptions"] == before)
+        return out
+
+    def jq(self, query, out):
+        """What jq would find, for the plain paths that the examples use."""
+        query = query.strip("'")
+        for line in out.splitlines():
+            found = json.loads(line)
+            for part in query.split(".")[1:] if query.startswith(".") else ():
+                self.assertIn(part, found, query)
+                found = found[part]
+
+    def try_it(self, example):
+        before, kpictl_part, *after = re.split(r"(?:^|\| )(?=kpictl )| \| ", example)
+        given = self.arguments(kpictl_part)
+        if given[0] == "watch":
+            out = self.watch(given)
+        else:
+            text = shlex.split(before)[1] + "\n" if before.startswith("echo") else None
+            if before.startswith("zcat"):
+                with open(f"{self.folder}/{shlex.split(before)[1].removesuffix('.gz')}") as f:
+                    text = f.read()
+            found = kpictl(*given, cwd=self.folder, input=text)
+            self.assertEqual(found.returncode, 0, f"{example}\n{found.stderr}")
+            out = found.stdout
+        if after and after[0].startswith("jq "):
+            self.jq(after[0][3:], out)
+
+    def test_every_help_s_examples_do_what_they_say(self):
+        tried = 0
+        for sub in SUBS:
+            for line in kpictl(sub, "--help").stdout.splitlines():
+                if line.startswith("  $ "):
+                    with self.subTest(line):
+                        self.try_it(re.sub(r" {3,}.*", "", line[4:]))
+                    tried += 1
+        self.assertGreater(tried, 20)
+
+    def test_the_readme_s_examples_do_what_they_say(self):
+        with open(f"{TOP}/README.md") as f:
+            text = f.read().replace("|\n       ", "|")
+        lines = [line.replace("build/release/tools/", "") for line in re.findall(r"^    \$ (.*)$", text, re.M) if "tools/kpictl" in line]
+        self.assertGreater(len(lines), 4)
+        for line in lines:
+            with self.subTest(line):
+                self.try_it(re.sub(r" *&? *(#.*)?$", "", line))
 
 
 main()

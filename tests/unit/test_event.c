@@ -1,41 +1,8 @@
 /* Events in both formats. Most cases are written as JSON and packed by msgpack-c from the same tree, so that every
  * one of them also says that the formats agree. */
-#include "unit.h"
+#include "event_told.h"
 
-#include "kpid/event.h"
-
-#include <math.h>
-#include <msgpack.h>
 #include <yajl/yajl_tree.h>
-
-static const struct kp_decode_limits small = {.message = 4096, .batch = 4, .fields = 8};
-static const struct kp_str no_topic = {"", 0};
-
-static struct kp_schema *make_schema(void)
-{
-    struct kp_schema *schema = kp_schema_new(NULL);
-
-    assert_non_null(schema);
-    assert_int_equal(kp_schema_add(schema, "region", true), KP_SLOT_FREE);
-    assert_int_equal(kp_schema_add(schema, "amount", false), KP_SLOT_FREE + 1);
-    assert_int_equal(kp_schema_add(schema, "a_long_name_of_a_field", false), KP_SLOT_FREE + 2);
-    return schema;
-}
-enum { REGION = KP_SLOT_FREE, AMOUNT, LONG_NAME };
-
-static struct kp_decoder *make_decoder(const struct kp_schema *schema, const struct kp_decode_limits *limits)
-{
-    struct kp_decoder *dec = kp_decoder_new(schema, limits, NULL);
-
-    assert_non_null(dec);
-    return dec;
-}
-
-static void pack_text(msgpack_packer *pk, const char *s)
-{
-    msgpack_pack_str(pk, strlen(s));
-    msgpack_pack_str_body(pk, s, strlen(s));
-}
 
 static void pack_tree(msgpack_packer *pk, yajl_val v)
 {
@@ -78,70 +45,6 @@ static void pack_json(msgpack_sbuffer *out, const char *json)
     yajl_tree_free(tree);
 }
 
-/* What a message came to, as text: "ok type=call time=5; bad_time; end". */
-static void add(char *out, size_t size, const char *fmt, ...) KP_PRINTF(3, 4);
-static void add(char *out, size_t size, const char *fmt, ...)
-{
-    size_t len = strlen(out);
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(out + len, size - len, fmt, args);
-    va_end(args);
-}
-
-static void tell_event(const struct kp_schema *schema, const struct kp_event *ev, char *out, size_t size)
-{
-    add(out, size, "ok");
-    for (int s = 0; s < kp_schema_count(schema); s++) {
-        const struct kp_value *v = &ev->v[s];
-
-        if (!kp_event_has(ev, s))
-            continue;
-        add(out, size, " %s=", kp_schema_name(schema, s));
-        if (v->kind == KP_STR)
-            add(out, size, "'%.*s'", (int)v->len, v->s);
-        else if (v->kind == KP_INT)
-            add(out, size, "%lld", (long long)v->i);
-        else if (v->kind == KP_REAL)
-            add(out, size, "%gf", v->f);
-        else
-            add(out, size, "%s", v->kind == KP_BOOL ? v->b ? "true" : "false" : "?");
-    }
-    assert_int_equal(ev->has_time, kp_event_has(ev, KP_SLOT_TIME));
-    if (ev->has_time)
-        assert_int_equal(ev->time_ms, ev->v[KP_SLOT_TIME].i);
-}
-
-/* The bytes are copied to their exact size, so that the sanitizer sees one read too far. */
-static void tell(const struct kp_schema *schema, struct kp_decoder *dec, const void *bytes, size_t len, struct kp_str topic,
-                 char *out, size_t size)
-{
-    char *copy = malloc(len ? len : 1);
-    enum kp_reason reason;
-    struct kp_event ev;
-    enum kp_next next;
-    uint32_t index = 0;
-
-    assert_non_null(copy);
-    memcpy(copy, bytes, len);
-    out[0] = '\0';
-    reason = kp_decode_begin(dec, copy, len, topic);
-    if (reason != KP_ACCEPTED)
-        add(out, size, "refused: %s; ", kp_reason_name(reason));
-    while ((next = kp_decode_next(dec, &ev, &reason)) != KP_NEXT_END) {
-        assert_int_equal(kp_decode_index(dec), index++);
-        if (next == KP_NEXT_EVENT)
-            tell_event(schema, &ev, out, size);
-        else
-            add(out, size, "%s", kp_reason_name(reason));
-        add(out, size, "; ");
-    }
-    assert_int_equal(kp_decode_next(dec, &ev, &reason), KP_NEXT_END);
-    add(out, size, "end");
-    free(copy);
-}
-
 static void same_in_both_formats(const char *json, struct kp_str topic, const char *want)
 {
     struct kp_schema *schema = make_schema();
@@ -164,9 +67,6 @@ static void same_in_both_formats(const char *json, struct kp_str topic, const ch
     kp_decoder_destroy(&dec);
     kp_schema_destroy(&schema);
 }
-
-#define S16 "0123456789abcdef"
-#define S128 S16 S16 S16 S16 S16 S16 S16 S16
 
 static void both_formats_give_the_same_events_and_reasons(void **state)
 {
@@ -522,6 +422,112 @@ static void guessed_keys_never_change_an_event(void **state)
     kp_schema_destroy(&schema);
 }
 
+/* A key is told from every one that differs from it in a bit, whatever its length and however near to the end, right after
+ * it stood at that place itself. */
+static void a_guess_is_no_key_that_is_nearly_the_same(void **state)
+{
+    static const char letters[] = "abcdefg\xe9ijklm\xf1opqr";
+    static const char *const after[] = {"\x07", "\x07\xa1z\x01", "\x07\xa1z\xa6" "filler", "\x07\xa1z\xd9\x80" S128};
+    static const char *const before[] = {"", "\xa1y\x02", "\xa1y\xaf" "fifteen letters"};
+    const struct kp_str topic = {"call", 4};
+
+    (void)state;
+    for (size_t round = 0; round < COUNT_OF(after) * COUNT_OF(before) * (sizeof letters - 1); round++) {
+        const char *head = before[round % COUNT_OF(before)], *tail = after[round / COUNT_OF(before) % COUNT_OF(after)];
+        size_t len = 1 + round / COUNT_OF(before) / COUNT_OF(after), at, n;
+        struct kp_schema *schema = kp_schema_new(NULL);
+        char name[32] = {0}, bytes[256], got[512];
+        struct kp_decoder *dec;
+
+        memcpy(name, letters, len);
+        assert_int_equal(kp_schema_add(schema, name, false), KP_SLOT_FREE);
+        dec = make_decoder(schema, &small);
+        at = 1 + strlen(head) + 1;
+        n = (size_t)snprintf(bytes, sizeof bytes, "%c%s%c%s%s", 0x81 + (*head != 0) + (tail[1] != 0), head, (int)(0xa0 + len), name,
+                             tail);
+        for (size_t bit = 0; bit < 8 * len; bit++) {
+            for (int i = 0; i < 2; i++) {       /* learned, then found */
+                tell(schema, dec, bytes, n, topic, got, sizeof got);
+                assert_non_null(strstr(got, "=7; end"));
+            }
+            bytes[at + bit / 8] = (char)(bytes[at + bit / 8] ^ 1 << bit % 8);
+            tell(schema, dec, bytes, n, topic, got, sizeof got);
+            assert_string_equal(got, "ok type='call'; end");
+            bytes[at + bit / 8] = (char)(bytes[at + bit / 8] ^ 1 << bit % 8);
+        }
+        kp_decoder_destroy(&dec);
+        kp_schema_destroy(&schema);
+    }
+}
+
+/* The key was there before, so it is not looked at anew: what follows it must be. */
+static void a_value_cut_behind_a_guessed_key_is_malformed(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } values[] = {
+        {BYTES("\x05")}, {BYTES("\xe0")}, {BYTES("\xcc\x80")}, {BYTES("\xcd\x01\x02")}, {BYTES("\xce\1\2\3\4")},
+        {BYTES("\xcf\0\0\1\2\3\4\5\6")}, {BYTES("\xd0\x80")}, {BYTES("\xd1\x80\1")}, {BYTES("\xd2\x80\1\2\3")},
+        {BYTES("\xd3\x80\1\2\3\4\5\6\7")}, {BYTES("\xca\x3f\xc0\0\0")}, {BYTES("\xcb\x3f\xf8\0\0\0\0\0\0")},
+        {BYTES("\xa3" "abc")}, {BYTES("\xbf" S16 "0123456789abcde")}, {BYTES("\xd9\x21" S16 S16 "x")}, {BYTES("\x80")},
+        {BYTES("\x91\x01")}, {BYTES("\xc4\x01x")}, {BYTES("\xd6\xff\0\0\0\5")},
+    };
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } keys[] = {{BYTES("\x82\xa4type\xafkind_of_an_even\xa6" "amount")}, {BYTES("\x82\xa4type\xafkind_of_an_even\xa4time")},
+                {BYTES("\x82\xa4type\xafkind_of_an_even\xa2id")}, {BYTES("\x82\xa4type\xafkind_of_an_even\xa5other")}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(values) * COUNT_OF(keys); i++) {
+        size_t v = i / COUNT_OF(keys), k = i % COUNT_OF(keys), whole_len = keys[k].len + values[v].len;
+        struct kp_schema *schema = make_schema();
+        struct kp_decoder *dec = make_decoder(schema, &small);
+        char bytes[128], got[512];
+
+        memcpy(bytes, keys[k].bytes, keys[k].len);
+        memcpy(bytes + keys[k].len, values[v].bytes, values[v].len);
+        for (size_t len = keys[k].len; len < whole_len; len++) {
+            tell(schema, dec, bytes, whole_len, no_topic, got, sizeof got);
+            assert_null(strstr(got, "malformed"));
+            tell(schema, dec, bytes, len, no_topic, got, sizeof got);
+            assert_string_equal(got, "malformed; end");
+        }
+        kp_decoder_destroy(&dec);
+        kp_schema_destroy(&schema);
+    }
+}
+
+/* yajl's own memory comes from a block that is used again; what is larger than that must do as well. */
+static void json_strings_keep_their_bytes_at_any_length(void **state)
+{
+    static const size_t lengths[] = {0, 1, 31, 2047, 2048, 4095, 4096, 8191, 8192, 8193, 60000};
+    const struct kp_decode_limits limits = {.message = 1 << 20, .batch = 4, .fields = 8};
+    struct kp_schema *schema = make_schema();
+    struct kp_decoder *dec = make_decoder(schema, &limits);
+    static char json[400000];
+
+    (void)state;
+    for (size_t round = 0; round < 2 * COUNT_OF(lengths); round++) {
+        size_t len = lengths[round % COUNT_OF(lengths)], n = (size_t)sprintf(json, "{\"type\":\"x\",\"amount\":\"");
+        enum kp_reason reason;
+        struct kp_event ev;
+
+        for (size_t i = 0; i < len; i++)
+            n += (size_t)sprintf(json + n, i % 3 == 0 ? "\\u0000" : i % 3 == 1 ? "\\n" : "a");
+        n += (size_t)sprintf(json + n, "\"}");
+        assert_int_equal(kp_decode_begin(dec, json, n, no_topic), KP_ACCEPTED);
+        assert_int_equal(kp_decode_next(dec, &ev, &reason), KP_NEXT_EVENT);
+        assert_true(kp_event_has(&ev, AMOUNT));
+        assert_int_equal(ev.v[AMOUNT].len, len);
+        for (size_t i = 0; i < len; i++)
+            assert_int_equal(ev.v[AMOUNT].s[i], "\0\na"[i % 3]);
+    }
+    kp_decoder_destroy(&dec);
+    kp_schema_destroy(&schema);
+}
+
 static void a_schema_finds_its_names_and_no_others(void **state)
 {
     struct kp_schema *schema = kp_schema_new(NULL);
@@ -569,6 +575,9 @@ int main(void)
         cmocka_unit_test(deep_nesting_is_skipped_without_recursion),
         cmocka_unit_test(what_a_refused_batch_claims_is_at_most_its_bytes),
         cmocka_unit_test(guessed_keys_never_change_an_event),
+        cmocka_unit_test(a_guess_is_no_key_that_is_nearly_the_same),
+        cmocka_unit_test(a_value_cut_behind_a_guessed_key_is_malformed),
+        cmocka_unit_test(json_strings_keep_their_bytes_at_any_length),
         cmocka_unit_test(a_schema_finds_its_names_and_no_others),
         cmocka_unit_test(every_reason_has_its_word),
     };

@@ -27,7 +27,7 @@ static const char help[] =
     "  $ kpictl top --level team --kpi revenue --window day\n"
     "  $ kpictl top --once | head                    the table as text, once\n"
     "\n"
-    "  keys: l L level   k K KPI   w W window   arrows, PgUp, PgDn, Home scroll   / find a name   a alerts   q end\n"
+    "  keys: l L level   k K KPI   w W window   arrows, PgUp, PgDn, Home, End scroll   / find a name   a alerts   q end\n"
     "\n"
     "  --level LEVEL       begin with this level (default: the lowest)\n"
     "  --kpi KPI           ... this KPI (default: the first)\n"
@@ -38,11 +38,12 @@ static const char help[] =
     "\n"
     "Exit status: 0 well, 1 no answer (with --once), 2 wrong use.\n";
 
-enum { COLUMN = 12, NAME_WIDTH = 22, PARENT_WIDTH = 12, QUIET_MS = 5000 };
+enum { COLUMN = 12, NAME_WIDTH = 22, PARENT_WIDTH = 12, LOOK_MS = 5000, PROBE_MS = 250 };
 enum { COLOR_OK = 1, COLOR_WARNING, COLOR_CRITICAL, COLOR_HEAD };
 
 struct top {
-    const char *level_name, *kpi_name, *window_name;
+    const char *level_name, *kpi_name, *window_name;   /* what is to be chosen, NULL: the usual */
+    char names[3][BOARD_NAME];  /* what they point to after a reconnection */
     char control[CLIENT_ENDPOINT];
     struct client client;
     void *sub;
@@ -51,7 +52,8 @@ struct top {
     int level, kpi, window, first;
     bool show_alerts, finding;
     char filter[64];
-    int64_t heard_ms;
+    bool away;                  /* the daemon did not answer of late */
+    double uptime_ms;
 };
 
 static int64_t steady_ms(void)
@@ -78,12 +80,25 @@ static void choose(struct top *top)
     while (top->kpi < m->nkpis - 1 && !board_has(m, top->level, top->kpi))
         top->kpi++;
     for (int i = 0; top->kpi_name && i < m->nkpis; i++)
-        if (strcmp(m->kpis[i].name, top->kpi_name) == 0)
+        if (strcmp(m->kpis[i].name, top->kpi_name) == 0 && board_has(m, top->level, i))
             top->kpi = i;
     top->window = 0;
     for (int i = 0; top->window_name && i < m->kpis[top->kpi].nwindows; i++)
         if (strcmp(m->kpis[top->kpi].windows[i], top->window_name) == 0)
             top->window = i;
+}
+
+/* By name, since the configuration that comes next may have fewer of them, or in another order. */
+static void remember(struct top *top)
+{
+    const struct board_kpi *kpi = &top->board.kpis[top->kpi];
+
+    snprintf(top->names[0], BOARD_NAME, "%s", top->board.levels[top->level]);
+    snprintf(top->names[1], BOARD_NAME, "%s", kpi->name);
+    snprintf(top->names[2], BOARD_NAME, "%s", kpi->windows[top->window]);
+    top->level_name = top->names[0];
+    top->kpi_name = top->names[1];
+    top->window_name = top->names[2];
 }
 
 static bool follow(struct top *top, const msgpack_object *config)
@@ -101,19 +116,49 @@ static bool follow(struct top *top, const msgpack_object *config)
            (!endpoint[0] || zmq_connect(top->sub, endpoint) == 0);
 }
 
-/* Follow first and ask then, so that nothing falls between. */
-static bool connect_to(struct top *top, struct kp_err *err)
+static enum kp_code ask(struct top *top, const char *op, const char *level, int timeout_ms, msgpack_unpacked *reply,
+                        struct kp_err *err)
 {
-    static const struct {
-        const char *op, *list;
-    } asks[] = {{"get", "snapshots"}, {"alerts", "alerts"}};
+    msgpack_sbuffer buffer;
+    msgpack_packer packer;
+    enum kp_code code;
+
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+    msgpack_pack_map(&packer, level ? 2 : 1);
+    pack_text(&packer, "op");
+    pack_text(&packer, op);
+    if (level) {
+        pack_text(&packer, "level");
+        pack_text(&packer, level);
+    }
+    code = client_ask(&top->client, &buffer, timeout_ms, reply, err);
+    msgpack_sbuffer_destroy(&buffer);
+    return code;
+}
+
+static bool read_config(struct top *top, const msgpack_object *config)
+{
+    if (top->ready)
+        remember(top);
+    top->ready = false;
+    board_release(&top->board);
+    if (!board_init(&top->board, config) || !follow(top, config))
+        return false;
+    choose(top);
+    return true;
+}
+
+/* Follow first and ask then, so that nothing falls between. Only the level on show is asked for, which is there at once:
+ * the others come with what is published to a new subscriber. */
+static bool connect_to(struct top *top, int timeout_ms, struct kp_err *err)
+{
+    static const char *const asks[][2] = {{"get", "snapshots"}, {"alerts", "alerts"}};
     msgpack_unpacked reply;
-    enum kp_code code = client_ask_op(&top->client, "config", &reply, err);
-    bool ok = code == KP_OK;
+    bool ok = ask(top, "config", NULL, timeout_ms, &reply, err) == KP_OK;
 
     if (ok) {
-        board_release(&top->board);
-        ok = board_init(&top->board, &reply.data) && follow(top, &reply.data);
+        ok = read_config(top, &reply.data);
         if (!ok)
             kp_fail(err, KP_EIO, "%s: its configuration can't be read", top->control);
     }
@@ -121,17 +166,39 @@ static bool connect_to(struct top *top, struct kp_err *err)
     for (size_t a = 0; ok && a < 2; a++) {
         const msgpack_object *list;
 
-        ok = client_ask_op(&top->client, asks[a].op, &reply, err) == KP_OK;
-        list = ok ? object_get(&reply.data, asks[a].list) : NULL;
+        ok = ask(top, asks[a][0], a == 0 ? top->board.levels[top->level] : NULL, CLIENT_TIMEOUT_MS, &reply, err) == KP_OK;
+        list = ok ? object_get(&reply.data, asks[a][1]) : NULL;
         for (size_t i = 0; i < object_count(list); i++)
             board_take(&top->board, &list->via.array.ptr[i]);
         msgpack_unpacked_destroy(&reply);
     }
-    if (ok && !top->ready)
-        choose(top);
     top->ready |= ok;
-    top->heard_ms = steady_ms();
+    top->uptime_ms = 0;
     return ok;
+}
+
+/* Is it still there? One that was started again meanwhile is asked for everything anew. A floor where nothing happens
+ * publishes nothing, so silence alone tells nothing. */
+static void look_after(struct top *top)
+{
+    msgpack_unpacked reply;
+    struct kp_err err;
+    double uptime = 0, time = 0;
+    bool up = true;
+
+    if (top->ready) {
+        up = ask(top, "status", NULL, PROBE_MS, &reply, &err) == KP_OK;
+        if (up) {
+            object_number(object_get(&reply.data, "uptime_ms"), &uptime);
+            object_number(object_get(&reply.data, "time"), &time);
+            top->board.time_ms = (int64_t)time;
+        }
+        msgpack_unpacked_destroy(&reply);
+    }
+    if (up && (!top->ready || uptime < top->uptime_ms))
+        up = connect_to(top, PROBE_MS, &err);
+    top->uptime_ms = up ? uptime : top->uptime_ms;
+    top->away = !up;
 }
 
 static void take_messages(struct top *top)
@@ -152,7 +219,6 @@ static void take_messages(struct top *top)
             board_take(&top->board, &item.data);
         msgpack_unpacked_destroy(&item);
         zmq_msg_close(&msg);
-        top->heard_ms = steady_ms();
     }
 }
 
@@ -340,7 +406,7 @@ static int draw_alerts(const struct top *top)
 static void draw(struct top *top)
 {
     struct column columns[32];
-    int ncolumns = columns_for(top, COLS, columns, 32), bottom;
+    int ncolumns = columns_for(top, COLS, columns, 32), bottom, last;
     char text[CLIENT_ENDPOINT + 256], title[64];
     uint32_t *order;
     size_t n = board_sort(&top->board, top->level, top->kpi, top->window, top->filter, &order);
@@ -354,8 +420,8 @@ static void draw(struct top *top)
                  column_title(top, columns[c], title, sizeof title));
     put_line(1, COLOR_PAIR(COLOR_HEAD), text);
     bottom = draw_alerts(top);
-    if (top->first > (int)n - 1)
-        top->first = n ? (int)n - 1 : 0;
+    last = (int)n > bottom - 2 ? (int)n - (bottom - 2) : 0;
+    top->first = top->first > last ? last : top->first;
     for (int y = 2; y < bottom && (size_t)(top->first + y - 2) < n; y++) {
         size_t i = (size_t)(top->first + y - 2);
 
@@ -363,7 +429,7 @@ static void draw(struct top *top)
     }
     if (top->finding)
         snprintf(text, sizeof text, "find: %s_   Enter keeps it, Esc drops it", top->filter);
-    else if (steady_ms() - top->heard_ms > QUIET_MS)
+    else if (top->away)
         snprintf(text, sizeof text, "waiting for %s ...   q end", top->control);
     else
         snprintf(text, sizeof text, "%zu shown%s%s%s   l level  k KPI  w window  / find  a alerts  q end", n,
@@ -455,6 +521,9 @@ static bool take_key(struct top *top, int key)
     case KEY_HOME:
         top->first = 0;
         break;
+    case KEY_END:
+        top->first = BOARD_ROWS_MAX;    /* draw() comes back from there */
+        break;
     default:
         break;
     }
@@ -474,21 +543,18 @@ static void show_waiting(const struct top *top)
 
 static void run_screen(struct top *top)
 {
-    int64_t asked_ms = 0;
+    int64_t due_ms = 0;
     bool going = true;
 
     while (going && !client_stopped()) {
-        zmq_pollitem_t items[2] = {{.fd = STDIN_FILENO, .events = ZMQ_POLLIN}, {.socket = top->sub, .events = ZMQ_POLLIN}};
-        struct kp_err err;
+        zmq_pollitem_t items[2] = {{.fd = STDIN_FILENO, .events = ZMQ_POLLIN}, {.events = ZMQ_POLLIN}};
         int key;
 
-        if ((!top->ready || steady_ms() - top->heard_ms > QUIET_MS) && steady_ms() - asked_ms > 2000) {
-            int64_t heard = top->heard_ms;
-
-            asked_ms = steady_ms();
-            if (!connect_to(top, &err))
-                top->heard_ms = heard;
+        if (steady_ms() >= due_ms) {
+            look_after(top);
+            due_ms = steady_ms() + (top->away ? LOOK_MS / 5 : LOOK_MS);
         }
+        items[1].socket = top->sub;
         zmq_poll(items, top->sub ? 2 : 1, 250);
         if (top->sub && (items[1].revents & ZMQ_POLLIN))
             take_messages(top);
@@ -546,6 +612,23 @@ static int parse(int argc, char **argv, struct top *top, const char **control, c
     return optind < argc ? kpictl_wrong("top", "%s: what is this?", argv[optind]) : EXIT_WELL;
 }
 
+static int show_once(struct top *top)
+{
+    struct kp_err err = {0};
+    const struct board_kpi *kpi;
+
+    if (!connect_to(top, CLIENT_TIMEOUT_MS, &err))
+        return kpictl_failed("top", "%s", err.text);
+    kpi = &top->board.kpis[top->kpi];
+    if (top->level_name && strcmp(top->level_name, top->board.levels[top->level]) != 0)
+        return kpictl_wrong("top", "--level %s: the daemon has no such level", top->level_name);
+    if (top->kpi_name && strcmp(top->kpi_name, kpi->name) != 0)
+        return kpictl_wrong("top", "--kpi %s: no such KPI on the level %s", top->kpi_name, top->board.levels[top->level]);
+    if (top->window_name && strcmp(top->window_name, kpi->windows[top->window]) != 0)
+        return kpictl_wrong("top", "--window %s: %s has no such window", top->window_name, kpi->name);
+    return print_once(top);
+}
+
 int kpictl_top(int argc, char **argv)
 {
     struct top top = {.show_alerts = true};
@@ -564,7 +647,7 @@ int kpictl_top(int argc, char **argv)
     if (!once)
         screen(&top);
     else
-        status = connect_to(&top, &err) ? print_once(&top) : kpictl_failed("top", "%s", err.text);
+        status = show_once(&top);
     if (top.sub)
         zmq_close(top.sub);
     client_close(&top.client);
