@@ -90,6 +90,13 @@ static uint64_t *place_of(struct kp_distinct *d, uint64_t hash)
     return NULL;
 }
 
+const void *kp_distinct_line(const struct kp_distinct *d, uint64_t hash)
+{
+    if (d->room == 0)
+        return (const uint8_t *)d + offsetof(struct kp_distinct, registers) + (hash >> (64 - REGISTER_BITS));
+    return d->hashes + (d->room > LIST_MAX ? ((hash >> 32) * d->room) >> 32 : 0);
+}
+
 static bool is_full(const struct kp_distinct *d)
 {
     return d->room > LIST_MAX ? d->n >= d->room / 4 * 3 : d->n == d->room;

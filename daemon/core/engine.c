@@ -18,8 +18,9 @@ enum { SPACE_IDS = 1000, VALUES_MAX = KP_SLOTS_MAX * 2, LINE = 64, TOGETHER = 32
 struct lane {
     struct kp_print rep, id;
     const struct kp_program *program;   /* good while the cache is in this round */
+    uint64_t hash;                      /* of the value that program->hashed names */
     uint32_t node, round;
-    bool has_rep, has_id;
+    bool has_rep, has_id, has_hash;
 };
 
 struct kp_engine {
@@ -456,6 +457,14 @@ static void find_lane(struct kp_engine *engine, const struct kp_event *ev, struc
 {
     lane->program = kp_match_event(engine->match, ev);
     lane->round = kp_match_round(engine->match);
+    lane->has_hash = false;
+    if (lane->program && lane->program->hashed >= 0) {
+        int slot = engine->plan->values[lane->program->hashed].slot;
+
+        lane->has_hash = kp_event_has(ev, slot);
+        if (lane->has_hash)
+            lane->hash = hash_of(&ev->v[slot]);
+    }
     if (!lane->has_rep)
         return;
     lane->node = kp_store_find_rep(&engine->store, lane->rep);
@@ -508,32 +517,58 @@ static inline void fetch_sketches(const struct kp_engine *engine, const struct k
     }
 }
 
+/* The lines within the sets of a node that its lane's hash belongs to. */
+static inline void fetch_places(const struct kp_engine *engine, const struct kp_program *program,
+                                const struct kp_node_hot *hot, const struct lane *lane)
+{
+    for (uint32_t i = 0; i < program->nsketches && lane->has_hash; i++) {
+        const struct kp_op *op = &program->sketches[i];
+        const struct kp_row *row = op->kind == KP_CELL_DISTINCT ? newest_row(engine, hot, op->value) : NULL;
+        const struct kp_distinct *set = row ? (const struct kp_distinct *)(uintptr_t)row->words[op->word] : NULL;
+
+        if (set)
+            __builtin_prefetch(kp_distinct_line(set, lane->hash), 1);
+    }
+}
+
 /* What the rep, and the one above it, will need. Each step reads what the one before it has fetched, so it is done for all
  * lanes before the next. Higher levels are few, and busy enough to stay in the cache. */
 static void fetch(struct kp_engine *engine, const struct lane *lanes, size_t n)
 {
     const struct kp_node_hot *hot[TOGETHER], *above[TOGETHER];
-    const struct kp_program *programs[TOGETHER];
+    const struct lane *known[TOGETHER];
     uint32_t round = kp_match_round(engine->match);
-    size_t known = 0;
+    size_t nknown = 0, nsketches = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        if (lanes[i].node == KP_NO_NODE || !lanes[i].program || lanes[i].round != round)
+    for (const struct lane *lane = lanes; lane < lanes + n; lane++) {
+        const struct kp_node_hot *node;
+
+        if (lane->node == KP_NO_NODE || !lane->program || lane->round != round)
             continue;
-        programs[known] = lanes[i].program;
-        hot[known] = kp_store_node(&engine->store, lanes[i].node);
-        if (hot[known]->parent == KP_NO_NODE)
+        node = kp_store_node(&engine->store, lane->node);
+        if (node->parent == KP_NO_NODE)
             continue;
-        above[known] = kp_store_node(&engine->store, hot[known]->parent);
-        fetch_rows(engine, programs[known], hot[known]);
-        __builtin_prefetch(above[known++], 1);
+        known[nknown] = lane;
+        hot[nknown] = node;
+        above[nknown] = kp_store_node(&engine->store, node->parent);
+        fetch_rows(engine, lane->program, node);
+        __builtin_prefetch(above[nknown++], 1);
     }
-    for (size_t i = 0; i < known; i++) {
-        fetch_sketches(engine, programs[i], hot[i]);
-        fetch_rows(engine, programs[i], above[i]);
+    for (size_t i = 0; i < nknown; i++) {
+        fetch_rows(engine, known[i]->program, above[i]);
+        if (!known[i]->program->nsketches)
+            continue;
+        fetch_sketches(engine, known[i]->program, hot[i]);
+        known[nsketches] = known[i];    /* only those go on */
+        hot[nsketches] = hot[i];
+        above[nsketches++] = above[i];
     }
-    for (size_t i = 0; i < known; i++)
-        fetch_sketches(engine, programs[i], above[i]);
+    for (size_t i = 0; i < nsketches; i++) {
+        fetch_sketches(engine, known[i]->program, above[i]);
+        fetch_places(engine, known[i]->program, hot[i], known[i]);
+    }
+    for (size_t i = 0; i < nsketches; i++)
+        fetch_places(engine, known[i]->program, above[i], known[i]);
 }
 
 void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *events, size_t n, int64_t now_ms,

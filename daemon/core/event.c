@@ -1,9 +1,10 @@
 /* MessagePack events, decoded straight from the message's bytes: no object, no copy, no allocation.
  *
- * Why our own: an event is one flat map of which a few keys are wanted. msgpack-c has to build objects, or to call back for
- * every item. Measured side by side on the same bytes (tools/bench, bench_decode), medians: msgpack_unpack_next 134 ns, with
- * a zone that is cleared 120, unpack_template.h with 8-byte objects that keep nothing and know no key 50, and this, which
- * finds the keys, checks and fills the event, 47. All else that reads or writes MessagePack in kpid uses msgpack-c.
+ * Why our own: an event is one flat map of which a few keys are wanted. msgpack-c has to build objects, or to call
+ * back for every item. Measured side by side on the same calls of eight keys (tools/bench, bench_decode), medians:
+ * msgpack_unpack_next 120 ns, into a zone that is cleared 108, unpack_template.h with 8-byte objects that keep
+ * nothing and know no key 41, and this, which finds the keys, checks and fills the event, 31. All else that reads or
+ * writes MessagePack in kpid uses msgpack-c.
  */
 #include "kpid/event.h"
 
@@ -97,7 +98,8 @@ static struct layout fixed(uint32_t len)
     return (struct layout){1, len, 0};
 }
 
-/* False: cut short, or the one byte that MessagePack never uses. The head is then within the bytes, the rest maybe not. */
+/* False: cut short, or the one byte that MessagePack never uses. The head is then within the bytes, the rest maybe
+ * not. */
 static bool layout_of(const unsigned char *p, const unsigned char *end, struct layout *out)
 {
     size_t left = (size_t)(end - p);
@@ -323,8 +325,8 @@ static inline struct key_bytes key_bytes(const unsigned char *p)
     return (struct key_bytes){load64(p), load64(p + 8)};
 }
 
-/* ... where fewer lie before the end, but at least 16 since `begin`: the last 16 are loaded and moved up, with zeros after
- * them, so that no byte outside of the message is read. */
+/* ... where fewer lie before the end, but the event has at least 16 up to there: the last 16 are loaded and moved
+ * up, with zeros after them, so that no byte outside of the message is read. */
 static inline struct key_bytes key_bytes_near_end(const unsigned char *p, const unsigned char *end)
 {
     struct key_bytes last = key_bytes(end - GUESS_KEY);
@@ -337,10 +339,12 @@ static inline struct key_bytes key_bytes_near_end(const unsigned char *p, const 
 
 static inline bool is_guess(const struct guess *guess, struct key_bytes key)
 {
-    return (((key.head ^ guess->head) & guess->head_mask) | ((key.tail ^ guess->tail) & guess->tail_mask)) == 0 && guess->len;
+    uint64_t differs = ((key.head ^ guess->head) & guess->head_mask) | ((key.tail ^ guess->tail) & guess->tail_mask);
+
+    return differs == 0 && guess->len;
 }
 
-/* The key of an event that began at dec->at is remembered, when it is short enough and the event not shorter than a load. */
+/* The key of an event that began at dec->at is remembered, when it is short enough and the event as long as a load. */
 static void learn(struct kp_decoder *dec, const unsigned char *p, size_t len, uint32_t place, int slot)
 {
     struct guess *guess = &dec->guesses[place & (GUESS_MAX - 1)];
@@ -357,8 +361,8 @@ static void learn(struct kp_decoder *dec, const unsigned char *p, size_t len, ui
     guess->slot = slot < 0 ? NOBODY : (uint8_t)slot;
 }
 
-/* The slot of the key at p, NOBODY for one that is not asked for or is no string; *after is what follows it. NULL there:
- * it is broken. `place` is its number in the map. */
+/* The slot of the key at p, NOBODY for one that is not asked for or is no string; *after is what follows it. NULL
+ * there: it is broken. `place` is its number in the map. */
 static unsigned key_slot(struct kp_decoder *dec, const unsigned char *p, uint32_t place, const unsigned char **after)
 {
     const struct guess *guess = &dec->guesses[place & (GUESS_MAX - 1)];
@@ -438,13 +442,15 @@ static inline const unsigned char *quick_number(const unsigned char *p, size_t l
     return NULL;
 }
 
-/* At least one byte lies at p. The values that nearly all are, stored at once: a short string in any field that may hold one, a
- * number in a free one, and the time as a 64-bit integer. What follows the value; NULL: it is another one, for the long way. */
+/* At least one byte lies at p. The values that nearly all are, stored at once: a short string in any field that may
+ * hold one, a number in a free one, and the time as a 64-bit integer. What follows the value; NULL: it is another
+ * one, for the long way. */
 static inline __attribute__((always_inline)) const unsigned char *
 quick_value(const struct kp_schema *schema, const unsigned char *p, size_t left, unsigned slot, struct kp_intake *in,
             struct kp_event *ev)
 {
-    const uint64_t no_text = (UINT64_C(1) << KP_SLOT_TIME) | (UINT64_C(1) << KP_SLOT_SEQ) | (UINT64_C(1) << KP_SLOT_AUTOMATED);
+    const uint64_t no_text = (UINT64_C(1) << KP_SLOT_TIME) | (UINT64_C(1) << KP_SLOT_SEQ) |
+                             (UINT64_C(1) << KP_SLOT_AUTOMATED);
     struct kp_value *v = &ev->v[slot];
     uint64_t bit = UINT64_C(1) << slot, ms;
     uint32_t len;
@@ -472,8 +478,8 @@ quick_value(const struct kp_schema *schema, const unsigned char *p, size_t left,
     return p;
 }
 
-/* A key that stands where it stood in the event before, with a usual value: past both. NULL: the long way. With `roomy`, a
- * constant, so many bytes lie at p that no end is in the way of either. */
+/* A key that stands where it stood in the event before, with a usual value: past both. NULL: the long way. With
+ * `roomy`, a constant, so many bytes lie at p that no end is in the way of either. */
 static inline __attribute__((always_inline)) const unsigned char *
 quick_pair(const struct kp_decoder *dec, const unsigned char *p, uint32_t place, bool roomy, struct kp_intake *in,
            struct kp_event *ev)

@@ -107,6 +107,7 @@ static void add_sections(const struct kp_plan *plan, struct kp_program *program,
 {
     uint32_t nops = 0;
 
+    program->hashed = -1;
     for (int f = 0; f < plan->nfamilies; f++) {
         const struct kp_plan_family *fam = &plan->families[f];
         struct kp_section *section = &program->sections[program->nsections];
@@ -118,6 +119,8 @@ static void add_sections(const struct kp_plan *plan, struct kp_program *program,
             if (fam->dim == 0 && (fam->cells[c].kind == KP_CELL_QUANT || fam->cells[c].kind == KP_CELL_DISTINCT))
                 program->sketches[program->nsketches++] =
                     (struct kp_op){.kind = fam->cells[c].kind, .word = fam->cells[c].word, .value = (int16_t)f};
+            if (fam->dim == 0 && fam->cells[c].kind == KP_CELL_DISTINCT && program->hashed < 0)
+                program->hashed = fam->cells[c].value;
             program->ops[nops++] = (struct kp_op){.kind = fam->cells[c].kind, .word = fam->cells[c].word,
                                                   .value = value_in(program, fam->cells[c].value)};
         }

@@ -33,6 +33,7 @@ struct kp_program {
     uint16_t *values;           /* of the plan */
     struct kp_want *wants;
     struct kp_op *sketches;     /* the ops whose word leads to a sketch; value: the family */
+    int hashed;                 /* value of the plan that the first DISTINCT of them takes; -1: there is none */
 };
 
 struct kp_match;

@@ -74,11 +74,9 @@ void kp_directory_release(struct kp_directory *dir)
 static struct kp_entry *free_place(struct kp_segment *seg, uint32_t line)
 {
     struct kp_entry *e = &seg->entries[line * KP_LINE];
+    unsigned places = kp_line_free(e);
 
-    for (int i = 0; i < KP_LINE; i++)
-        if (!e[i].lo)
-            return &e[i];
-    return NULL;
+    return places ? &e[__builtin_ctz(places)] : NULL;
 }
 
 void kp_segment_put(struct kp_segment *seg, struct kp_print print, uint32_t word)

@@ -50,16 +50,25 @@ static inline uint32_t kp_segment_home(uint64_t hi)
     return (uint32_t)hi & (KP_LINES - 1);
 }
 
-/* Its entry, or NULL. */
+/* Bit i: place i of a line is free. */
+static inline unsigned kp_line_free(const struct kp_entry e[KP_LINE])
+{
+    return (unsigned)(e[0].lo == 0) | (unsigned)(e[1].lo == 0) << 1 | (unsigned)(e[2].lo == 0) << 2 |
+           (unsigned)(e[3].lo == 0) << 3;
+}
+
+/* Its entry, or NULL. Which of the four places it is no branch could guess, so all are looked at before the first branch. */
 static inline struct kp_entry *kp_segment_find(struct kp_segment *seg, struct kp_print print)
 {
     for (uint32_t line = kp_segment_home(print.hi);; line = (line + 1) & (KP_LINES - 1)) {
         struct kp_entry *e = &seg->entries[line * KP_LINE];
+        unsigned found = 0;
 
-        for (int i = 0; i < KP_LINE; i++)
-            if (e[i].hi == print.hi && e[i].lo == print.lo)
-                return &e[i];
-        if (!e[0].lo || !e[1].lo || !e[2].lo || !e[3].lo)
+        for (unsigned i = 0; i < KP_LINE; i++)
+            found |= (unsigned)((e[i].hi == print.hi) & (e[i].lo == print.lo)) << i;
+        if (found)
+            return &e[__builtin_ctz(found)];
+        if (kp_line_free(e))
             return NULL;
     }
 }

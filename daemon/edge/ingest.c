@@ -12,6 +12,8 @@
 enum {
     MESSAGES_TURN = 4096,       /* a socket, a turn */
     FRAMES_MAX = 16,            /* before a ROUTER's payload */
+    REPLY_HWM = 16000,          /* replies that libzmq may hold for a sender: many more than a turn can make, so that only one
+                                   who does not read loses any */
     ERRORS_MAX = 100,           /* told in a reply; the rest is only counted */
     RECEIVE_HWM = 4000,         /* messages that libzmq may hold for a sender; what it holds in a gathering pause fits */
     LOG_BURST = 5,              /* lines about rejections, a second */
@@ -92,6 +94,8 @@ static enum kp_code open_input(struct kp_ingest *ingest, void *zmq, const struct
     code = code ? code : kp_socket_set(input->socket, ZMQ_RCVHWM, RECEIVE_HWM, err);
     if (!code && cfg->transport == KP_IN_SUB)
         code = subscribe(input, cfg, err);
+    if (!code && cfg->transport == KP_IN_ROUTER)
+        code = kp_socket_set(input->socket, ZMQ_SNDHWM, REPLY_HWM, err);
     if (!code && cfg->transport == KP_IN_ROUTER)
         code = kp_socket_set(input->socket, ZMQ_ROUTER_MANDATORY, 1, err);     /* so that a lost reply is seen */
     return code ? code

@@ -151,17 +151,27 @@ static bool fits(const void *bytes, size_t len)
     return reason != KP_MALFORMED && reason != KP_NOT_A_MAP && reason != KP_LIMIT && reason != KP_TOO_LARGE;
 }
 
+/* A request and its own copy of the bytes, for that is where msgpack-c's strings lie: a `get` outlives its message. */
+struct packed {
+    msgpack_unpacked item;
+    char bytes[];
+};
+
 static enum kp_code read_msgpack(struct kp_request *req, const char *bytes, size_t len, struct kp_err *err)
 {
-    msgpack_unpacked *item = malloc(sizeof *item);
+    struct packed *packed = malloc(sizeof *packed + len);
+    const msgpack_unpacked *item;
     enum kp_code code = KP_OK;
     size_t off = 0;
 
-    if (!item)
+    if (!packed)
         return kp_fail(err, KP_ENOMEM, "out of memory");
-    msgpack_unpacked_init(item);
-    req->memory = item;
-    if (!fits(bytes, len) || msgpack_unpack_next(item, bytes, len, &off) != MSGPACK_UNPACK_SUCCESS ||
+    item = &packed->item;
+    msgpack_unpacked_init(&packed->item);
+    req->memory = packed;
+    if (len)
+        memcpy(packed->bytes, bytes, len);
+    if (!fits(bytes, len) || msgpack_unpack_next(&packed->item, packed->bytes, len, &off) != MSGPACK_UNPACK_SUCCESS ||
         item->data.type != MSGPACK_OBJECT_MAP)
         return kp_fail(err, KP_EINVAL, "no MessagePack or JSON map of at most 64 keys");
     for (uint32_t i = 0; !code && i < item->data.via.map.size; i++) {
@@ -197,7 +207,7 @@ void kp_request_release(struct kp_request *req)
     if (req->memory && req->is_json) {
         yajl_tree_free(req->memory);
     } else if (req->memory) {
-        msgpack_unpacked_destroy(req->memory);
+        msgpack_unpacked_destroy(&((struct packed *)req->memory)->item);
         free(req->memory);
     }
     free(req->keys.items);

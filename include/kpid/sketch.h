@@ -30,6 +30,8 @@ double kp_quant_value(const struct kp_quant *q, double p);
 struct kp_distinct;
 
 enum kp_code kp_distinct_add(struct kp_distinct **d, struct kp_slab *slab, uint64_t hash) KP_CHECK;
+/* What an addition of this hash will read beside d's first bytes, which are read for it: for __builtin_prefetch. */
+const void *kp_distinct_line(const struct kp_distinct *d, uint64_t hash);
 enum kp_code kp_distinct_merge(struct kp_distinct **into, struct kp_slab *slab, const struct kp_distinct *from) KP_CHECK;
 void kp_distinct_free(struct kp_distinct **d, struct kp_slab *slab);
 /* 0 for NULL. */

@@ -1,10 +1,13 @@
-"""The control socket."""
+"""The control socket, and the daemon as a process."""
 import json
+import signal
+import subprocess
+import tempfile
 
 import msgpack
 import zmq
 
-from daemon import Case, main
+from daemon import KPID, Case, healthy, main, until
 
 CONFIG = """
 time: {clock: event, zone: Europe/London}
@@ -54,6 +57,23 @@ class Control(Case):
             self.assertTrue(reply["ok"] or "busy" in reply["error"])
         dealer.close()
 
+    def test_a_get_keeps_its_own_names_while_others_come(self):
+        dealer = self.d.socket(zmq.DEALER, "control")
+        wanted = [["ana", "two"], ["bob"], ["cid", "one", "emea"], ["nobody"]]
+        for i in range(400):
+            keys = wanted[i % 4] + ["x" * (1 + i % 3 * 40)]  # some messages lie in the frame itself, others in the heap
+            dealer.send_multipart([b"%d" % i, msgpack.packb({"op": "get", "keys": keys, "kpis": ["calls"], "windows": ["day"]})])
+        for _ in range(400):
+            number, reply = dealer.recv_multipart()
+            reply = msgpack.unpackb(reply)
+            if reply["ok"]:
+                found = [s["key"] for s in reply["snapshots"]]
+                self.assertEqual(sorted(found), sorted(k for k in wanted[int(number) % 4] if k != "nobody"))
+                self.assertTrue(all(list(s["kpis"]["calls"]) == ["day"] for s in reply["snapshots"]))
+            else:
+                self.assertIn("busy", reply["error"])
+        dealer.close()
+
     def test_status_and_config_tell_what_there_is(self):
         status = self.d.ask(op="status")
         self.assertEqual((status["ok"], status["clock"], status["time"], status["durable"]), (True, "event", 1000000, False))
@@ -97,6 +117,53 @@ class Control(Case):
             reply = json.loads(reply) if reply[:1] == b"{" else msgpack.unpackb(reply)
             self.assertFalse(reply["ok"])
         req.close()
+
+
+class Process(Case):
+    """The daemon as a process: its start, its signals, its exit status."""
+
+    def refused(self, config, status):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            f.write(config)
+            f.flush()
+            found = subprocess.run([KPID, "--config", f.name], capture_output=True, text=True, timeout=30)
+        self.assertEqual(found.returncode, status, found.stderr)
+        self.assertTrue(healthy(found.stderr), found.stderr)
+        return found.stderr
+
+    def test_a_faulty_configuration_is_told_at_once(self):
+        lines = self.refused("kpis: {calls: {agregate: count}}\ncontrol: {endpoint: \"udp://x\"}\n", 2).splitlines()
+        self.assertTrue(any("did you mean" in line or "aggregate" in line for line in lines), lines)
+        for line in lines:
+            self.assertRegex(line, r"\.yaml:\d+:\d+: ")
+
+    def test_an_endpoint_that_is_taken_is_a_failure(self):
+        d = self.daemon("kpis: {calls: {aggregate: count, windows: [1h]}}\n")
+        error = self.refused('kpis: {calls: {aggregate: count, windows: [1h]}}\n'
+                             f'control: {{endpoint: "{d.endpoints["control"]}"}}\n', 1)
+        self.assertIn("control: bind", error)
+        d.stop()
+
+    def test_a_daemon_without_any_socket_runs_and_ends(self):
+        d = self.daemon("kpis: {calls: {aggregate: count, windows: [1h]}}\n", whole=True)
+        self.assertIn("event=stopped", d.stop())
+
+    def test_reload_is_answered_in_the_log_and_changes_nothing(self):
+        d = self.daemon("kpis: {calls: {aggregate: count, windows: [1h]}}\n")
+        d.process.send_signal(signal.SIGHUP)
+        until(lambda: any("event=reload done=no" in line for line in d.log))
+        self.assertTrue(d.ask(op="status")["ok"])
+        d.stop()
+
+    def test_what_was_answered_is_in_the_last_count(self):
+        d = self.daemon("kpis: {calls: {aggregate: count, windows: [1h]}}\n")
+        dealer = d.socket(zmq.DEALER, "router", RCVHWM=0)
+        for _ in range(5000):
+            dealer.send(msgpack.packb({"type": "call"}))
+        answered = 0
+        while answered < 5000:
+            answered += msgpack.unpackb(dealer.recv())["accepted"]
+        self.assertIn("accepted=5000", d.stop())
 
 
 main()

@@ -1,11 +1,17 @@
 """The operator's tool, as an operator uses it."""
+import fcntl
 import json
 import os
+import pty
 import random
 import re
+import select
 import shlex
 import signal
+import struct
 import subprocess
+import tempfile
+import termios
 
 import msgpack
 
@@ -70,6 +76,14 @@ class Kpictl(Case):
         self.assertEqual(found.returncode, 1)
         self.assertIn("is the daemon running?", found.stderr)
         self.d.stop()
+
+    def test_emit_binds_for_a_daemon_that_connects(self):
+        with tempfile.TemporaryDirectory(prefix="kpid-e2e-") as folder:
+            self.d = self.daemon(CONFIG, extra_ingest=f'  - {{sub: "ipc://{folder}/calls"}}\n')
+            found = kpictl("emit", "--pub", f"ipc://{folder}/calls", "--bind", "-", input='{"type":"call","rep":"ana"}\n' * 30)
+            self.assertEqual((found.returncode, found.stderr), (0, "30 messages sent\n"))
+            until(lambda: self.d.value("rep", "ana", "calls", "1h") == 30, "thirty calls")
+            self.d.stop()
 
     def test_get_status_top_and_watch(self):
         self.d = self.daemon(CONFIG)
@@ -168,6 +182,52 @@ class Kpictl(Case):
             found = kpictl(*case)
             self.assertEqual(found.returncode, 1, case)
             self.assertIn("nowhere.jsonl", found.stderr)
+
+    def on_terminal(self, *given):
+        """Started on a terminal of its own; (process, its screen's end)."""
+        end, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        process = subprocess.Popen([KPICTL, *given], stdin=other, stdout=other, stderr=other, start_new_session=True,
+                                   env={**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"})
+        os.close(other)
+        self.addCleanup(process.kill)
+        self.addCleanup(os.close, end)
+        return process, end
+
+    def see(self, end, wanted, seen=""):
+        """Read the terminal until it has shown `wanted`, or its program has ended."""
+        def look():
+            nonlocal seen
+            if select.select([end], [], [], 0.05)[0]:
+                try:
+                    seen += os.read(end, 65536).decode(errors="replace")
+                except OSError:
+                    self.assertIn(wanted, seen)
+            return wanted in seen
+        until(look, f"{wanted!r} on the terminal")
+        return seen
+
+    def test_top_on_a_terminal_follows_and_takes_keys(self):
+        self.d = self.daemon(CONFIG)
+        process, end = self.on_terminal("top", "--control", self.d.endpoints["control"])
+        self.see(end, "Ana Silva")
+        self.d.send({"type": "call", "rep": "ana"}, {"type": "call", "rep": "ana"})
+        self.see(end, "Ana Silva: 2 calls")         # the alert, below the table
+        os.write(end, b"LL")                        # one level up, and another
+        self.see(end, "emea")
+        os.write(end, b"q")
+        self.see(end, "\x1b[?1049l")                # the terminal is given back as it was
+        self.assertEqual(process.wait(20), 0)
+        self.d.stop()
+
+    def test_emit_shows_its_progress_on_a_terminal(self):
+        self.d = self.daemon(CONFIG)
+        file = self.write("good.jsonl", '{"type":"call","rep":"ana"}\n' * 50)
+        process, end = self.on_terminal("emit", "--router", self.d.endpoints["router"], file)
+        seen = self.see(end, "accepted 50, duplicates 0, rejected 0")
+        self.assertIn("[" + "#" * 40 + "] 100%  50 sent, 0 rejected", seen)
+        self.assertEqual(process.wait(20), 0)
+        self.d.stop()
 
 
 class Examples(Case):

@@ -73,8 +73,8 @@ static inline void tell_event(const struct kp_schema *schema, const struct kp_ev
 }
 
 /* The bytes are copied to their exact size, so that the sanitizer sees one read too far. */
-static inline void tell(const struct kp_schema *schema, struct kp_decoder *dec, const void *bytes, size_t len, struct kp_str topic,
-                 char *out, size_t size)
+static inline void tell(const struct kp_schema *schema, struct kp_decoder *dec, const void *bytes, size_t len,
+                        struct kp_str topic, char *out, size_t size)
 {
     char *copy = malloc(len ? len : 1);
     enum kp_reason reason;

@@ -422,13 +422,14 @@ static void guessed_keys_never_change_an_event(void **state)
     kp_schema_destroy(&schema);
 }
 
-/* A key is told from every one that differs from it in a bit, whatever its length and however near to the end, right after
- * it stood at that place itself. */
+/* A key is told from every one that differs from it in a bit, whatever its length and however near to the end, right
+ * after it stood at that place itself. */
 static void a_guess_is_no_key_that_is_nearly_the_same(void **state)
 {
     static const char letters[] = "abcdefg\xe9ijklm\xf1opqr";
-    static const char *const after[] = {"\x07", "\x07\xa1z\x01", "\x07\xa1z\xa6" "filler", "\x07\xa1z\xd9\x80" S128};
-    static const char *const before[] = {"", "\xa1y\x02", "\xa1y\xaf" "fifteen letters"};
+    static const char *const after[] = {"\x07", "\x07\xa1z\x01",
+                                        ("\x07\xa1z\xa6" "filler"), ("\x07\xa1z\xd9\x80" S128)};
+    static const char *const before[] = {"", "\xa1y\x02", ("\xa1y\xaf" "fifteen letters")};
     const struct kp_str topic = {"call", 4};
 
     (void)state;
@@ -443,8 +444,8 @@ static void a_guess_is_no_key_that_is_nearly_the_same(void **state)
         assert_int_equal(kp_schema_add(schema, name, false), KP_SLOT_FREE);
         dec = make_decoder(schema, &small);
         at = 1 + strlen(head) + 1;
-        n = (size_t)snprintf(bytes, sizeof bytes, "%c%s%c%s%s", 0x81 + (*head != 0) + (tail[1] != 0), head, (int)(0xa0 + len), name,
-                             tail);
+        n = (size_t)snprintf(bytes, sizeof bytes, "%c%s%c%s%s", 0x81 + (*head != 0) + (tail[1] != 0), head,
+                             (int)(0xa0 + len), name, tail);
         for (size_t bit = 0; bit < 8 * len; bit++) {
             for (int i = 0; i < 2; i++) {       /* learned, then found */
                 tell(schema, dec, bytes, n, topic, got, sizeof got);
@@ -476,7 +477,8 @@ static void a_value_cut_behind_a_guessed_key_is_malformed(void **state)
     static const struct {
         const char *bytes;
         size_t len;
-    } keys[] = {{BYTES("\x82\xa4type\xafkind_of_an_even\xa6" "amount")}, {BYTES("\x82\xa4type\xafkind_of_an_even\xa4time")},
+    } keys[] = {{BYTES("\x82\xa4type\xafkind_of_an_even\xa6" "amount")},
+                {BYTES("\x82\xa4type\xafkind_of_an_even\xa4time")},
                 {BYTES("\x82\xa4type\xafkind_of_an_even\xa2id")}, {BYTES("\x82\xa4type\xafkind_of_an_even\xa5other")}};
 
     (void)state;

@@ -1,5 +1,5 @@
-/* Random events, packed by msgpack-c, against a plain reading of the objects that msgpack-c makes of them; and what JSON
- * has words for is written as JSON too and must come to the same. */
+/* Random events, packed by msgpack-c, against a plain reading of the objects that msgpack-c makes of them; and what
+ * JSON has words for is written as JSON too and must come to the same. */
 #include "event_told.h"
 
 #include <math.h>
@@ -7,7 +7,8 @@
 /* What a value is worth in a slot, as text in `out`, which stays empty for one that is absent. */
 static enum kp_reason plain_value(const msgpack_object *o, int slot, char *out, size_t size)
 {
-    bool text_only = slot == KP_SLOT_ID || slot == KP_SLOT_SOURCE || slot == KP_SLOT_TYPE || slot == KP_SLOT_REP || slot == REGION;
+    bool text_only = slot == KP_SLOT_ID || slot == KP_SLOT_SOURCE || slot == KP_SLOT_TYPE || slot == KP_SLOT_REP ||
+                     slot == REGION;
     bool is_free = slot >= KP_SLOT_FREE && !text_only;
     bool is_int = o->type == MSGPACK_OBJECT_POSITIVE_INTEGER || o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
     bool is_real = o->type == MSGPACK_OBJECT_FLOAT32 || o->type == MSGPACK_OBJECT_FLOAT64;
@@ -55,7 +56,8 @@ static void plain_event(const struct kp_schema *schema, const msgpack_object *o,
         for (int s = 0; kv->key.type == MSGPACK_OBJECT_STR && s < kp_schema_count(schema); s++) {
             const char *name = kp_schema_name(schema, s);
 
-            if (named[s] || strlen(name) != kv->key.via.str.size || memcmp(name, kv->key.via.str.ptr, strlen(name)) != 0)
+            if (named[s] || strlen(name) != kv->key.via.str.size ||
+                memcmp(name, kv->key.via.str.ptr, strlen(name)) != 0)
                 continue;
             named[s] = true;
             reason = plain_value(&kv->val, s, values[s], sizeof values[s]);
@@ -122,9 +124,9 @@ static bool object_as_json(const msgpack_object *o, char *out, size_t size)
 
 static void pack_random_number(msgpack_packer *pk, uint64_t *seed)
 {
-    static const int64_t edges[] = {0, 127, 128, 255, 256, 65535, 65536, 4294967295, 4294967296, KP_TIME_MAX, KP_TIME_MAX + 1,
-                                    INT64_MAX, -1, -32, -33, -128, -129, -32768, -32769, INT32_MIN, INT32_MIN - INT64_C(1),
-                                    INT64_MIN};
+    static const int64_t edges[] = {0, 127, 128, 255, 256, 65535, 65536, 4294967295, 4294967296, KP_TIME_MAX,
+                                    KP_TIME_MAX + 1, INT64_MAX, -1, -32, -33, -128, -129, -32768, -32769, INT32_MIN,
+                                    INT32_MIN - INT64_C(1), INT64_MIN};
     double real = (double)unit_below(seed, 4000) / 4 - 100;
 
     switch (unit_below(seed, 6)) {
@@ -151,7 +153,8 @@ static void pack_random_number(msgpack_packer *pk, uint64_t *seed)
 
 static void pack_random_value(msgpack_packer *pk, uint64_t *seed)
 {
-    static const char *const texts[] = {"", "x", "r\xc3\xa9p", "outbound", "fifteen bytes..", "thirty-one bytes, the longest he",
+    static const char *const texts[] = {"", "x", "r\xc3\xa9p", "outbound", "fifteen bytes..",
+                                        "thirty-one bytes, as the header",
                                         "thirty-two bytes, one too many..", S128, S128 "!"};
 
     switch (unit_below(seed, 16)) {
@@ -210,8 +213,9 @@ static void pack_likely_value(msgpack_packer *pk, const char *key, uint64_t *see
 /* Events of one shape, as a sender's are: the same keys at the same places, with other values. */
 static void pack_random_message(msgpack_sbuffer *buf, const uint64_t *shape, size_t keys, size_t events, uint64_t *seed)
 {
-    static const char *const names[] = {"id", "source", "type", "type", "time", "rep", "seq", "automated", "region", "amount",
-                                        "a_long_name_of_a_field", "amoun", "amounts", "other", "sixteen_bytes_ke", "fifteen_bytes_k"};
+    static const char *const names[] = {"id", "source", "type", "type", "time", "rep", "seq", "automated", "region",
+                                        "amount", "a_long_name_of_a_field", "amoun", "amounts", "other",
+                                        "sixteen_bytes_ke", "fifteen_bytes_k"};
     msgpack_packer pk;
 
     msgpack_sbuffer_init(buf);

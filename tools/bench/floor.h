@@ -1,6 +1,6 @@
 /* The benchmark's events: a mix as on a sales floor, encoded ahead, so that sending costs a copy.
  *
- * An event is a map of 8 keys and about 116 bytes: id, source, type, time, rep and three that its type has. The id is 16
+ * An event is a map of 9 keys and about 132 bytes: id, source, type, time, rep and four that its type has. The id is 16
  * hex digits and the time 8 bytes at known places, so that every event sent is a new one. */
 #ifndef BENCH_FLOOR_H
 #define BENCH_FLOOR_H
