@@ -169,6 +169,7 @@ static bool connect_to(struct top *top, int timeout_ms, struct kp_err *err)
         ok = ask(top, asks[a][0], a == 0 ? top->board.levels[top->level] : NULL, CLIENT_TIMEOUT_MS, &reply, err) == KP_OK;
         list = ok ? object_get(&reply.data, asks[a][1]) : NULL;
         for (size_t i = 0; i < object_count(list); i++)
+            /* NOLINTNEXTLINE: nothing is counted without a list */
             board_take(&top->board, &list->via.array.ptr[i]);
         msgpack_unpacked_destroy(&reply);
     }
