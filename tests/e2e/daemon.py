@@ -23,7 +23,8 @@ def sanitized(program):
         return b"__asan_init" in f.read()
 
 
-# A clean end takes some milliseconds, and a second at most; another one is for a busy machine. Looking for leaks at exit is not the daemon's own time.
+# A clean end takes some milliseconds, and a second at most; another one is for a busy machine. Looking for leaks at exit
+# is not the daemon's own time.
 END_WITHIN = 4 if sanitized(KPID) else 2
 
 SOCKETS = """

@@ -129,7 +129,8 @@ class Alerts(Case):
 
     def test_the_message_says_what_its_template_asks_for(self):
         self.begin('  behind: {kpi: calls, window: day, level: rep, compare: target, warning: {below: 50%}, critical: {below: 15%},\n'
-                   '    coaching: "Call more", message: "{name} ({key}, {path}): {title} {value} of {target} = {percent}; {severity} {rule} {window}"}\n',
+                   '    coaching: "Call more",\n'
+                   '    message: "{name} ({key}, {path}): {title} {value} of {target} = {percent}; {severity} {rule} {window}"}\n',
                    "alert/emea/")
         self.send(0)
         alert = self.next()

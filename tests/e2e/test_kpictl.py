@@ -172,8 +172,10 @@ class Kpictl(Case):
         cases = [("check",), ("emit",), ("emit", "--rate", "fast", "-"), ("emit", "--topic", "x", "-"), ("emit", "--timeout", "-1", "-"),
                  ("watch",), ("watch", "weather"), ("watch", "alerts", "--count", "many"), ("get", "stray"), ("status", "stray"),
                  ("top", "stray"), ("replay",), ("replay", "--config", EXAMPLE), ("simulate", "--reps", "0"), ("simulate", "stray"),
-                 ("replay", "--config", EXAMPLE, "--events", "-", "--at", "noon"), ("replay", "--config", EXAMPLE, "--events", "-", "--format", "xml"),
-                 ("replay", "--config", "/nowhere.yaml", "--events", "-"), ("check", "/nowhere.yaml"), ("status", "--config", "/nowhere.yaml")]
+                 ("replay", "--config", EXAMPLE, "--events", "-", "--at", "noon"),
+                 ("replay", "--config", EXAMPLE, "--events", "-", "--format", "xml"),
+                 ("replay", "--config", "/nowhere.yaml", "--events", "-"), ("check", "/nowhere.yaml"),
+                 ("status", "--config", "/nowhere.yaml")]
         for case in cases:
             found = kpictl(*case, input="")
             self.assertEqual(found.returncode, 2, case)
@@ -241,7 +243,8 @@ class Examples(Case):
         self.folder = self.d.folder.name
         os.symlink(f"{TOP}/config", f"{self.folder}/config")
         with open(EXAMPLE) as f:
-            changed = f.read().replace("warning: {above: 900}", "warning: {above: 600}").replace("file: roster.csv", "file: config/roster.csv")
+            changed = f.read().replace("warning: {above: 900}", "warning: {above: 600}")
+        changed = changed.replace("file: roster.csv", "file: config/roster.csv")
         for name in ("new.yaml", "mine.yaml"):
             with open(f"{self.folder}/{name}", "w") as f:
                 f.write(changed)
