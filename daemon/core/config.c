@@ -38,10 +38,50 @@ static void free_kpi(struct kp_kpi_cfg *kpi)
     free(kpi->title);
     free(kpi->unit);
     free(kpi->of);
+    free(kpi->of_more.per);
+    free_where(&kpi->of_more.from);
+    free_where(&kpi->of_more.to);
+    free_where(&kpi->of_more.opened);
+    free_where(&kpi->of_more.closed);
+    free(kpi->of_more.field);
+    free(kpi->of_more.stage);
+    free(kpi->once.per);
+    free_where(&kpi->once.reversed_by);
     free(kpi->formula);
     free_where(&kpi->where);
     free(kpi->windows);
     free_strings(kpi->by, kpi->nby);
+}
+
+static void free_funnel(struct kp_funnel_cfg *funnel)
+{
+    free(funnel->name);
+    free(funnel->title);
+    free(funnel->per);
+    free_where(&funnel->where);
+    free(funnel->field);
+    free_strings(funnel->stages, funnel->nstages);
+    free_strings(funnel->lost, funnel->nlost);
+    free(funnel->windows);
+}
+
+static void free_calendar(struct kp_calendar_cfg *calendar)
+{
+    free(calendar->name);
+    free(calendar->zone_name);
+    free(calendar->zone_tzif);
+    for (int i = 0; i < 7; i++)
+        free(calendar->hours[i]);
+    free(calendar->holidays);
+    free(calendar->closed);
+}
+
+static void free_money(struct kp_currencies_cfg *currencies)
+{
+    free(currencies->base);
+    for (size_t i = 0; i < currencies->nrates; i++)
+        free(currencies->rates[i].currency);
+    free(currencies->rates);
 }
 
 static void free_member(struct kp_member *member, size_t nlevels)
@@ -54,6 +94,7 @@ static void free_member(struct kp_member *member, size_t nlevels)
     }
     free(member->attrs);
     free_strings(member->aliases, member->naliases);
+    free(member->away);
 }
 
 static void free_roster(struct kp_roster_cfg *roster)
@@ -63,12 +104,18 @@ static void free_roster(struct kp_roster_cfg *roster)
     free(roster->members);
     free_strings(roster->levels, roster->nlevels);
     free(roster->file);
+    for (size_t i = 0; i < roster->nunits; i++) {
+        free(roster->units[i].level);
+        free(roster->units[i].key);
+    }
+    free(roster->units);
 }
 
 static void free_target(struct kp_target_cfg *target)
 {
     free(target->kpi);
     free(target->level);
+    free(target->ramp);
     for (size_t i = 0; i < target->nselect; i++) {
         free(target->select[i].key);
         free(target->select[i].value);
@@ -99,6 +146,16 @@ void kp_config_release(struct kp_config *config)
     free(config->control_endpoint);
     free_roster(&config->roster);
     free(config->windows);
+    for (size_t i = 0; i < config->ncalendars; i++)
+        free_calendar(&config->calendars[i]);
+    free(config->calendars);
+    free_money(&config->currencies);
+    for (size_t i = 0; i < config->nsources; i++)
+        free(config->sources[i].name);
+    free(config->sources);
+    for (size_t i = 0; i < config->nfunnels; i++)
+        free_funnel(&config->funnels[i]);
+    free(config->funnels);
     for (size_t i = 0; i < config->nkpis; i++)
         free_kpi(&config->kpis[i]);
     free(config->kpis);

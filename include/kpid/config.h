@@ -39,6 +39,48 @@ struct kp_where {           /* any of them; none at all: every event matches */
 /* ---- KPIs ---- */
 enum kp_agg { KP_AGG_COUNT, KP_AGG_SUM, KP_AGG_MEAN, KP_AGG_MIN, KP_AGG_MAX, KP_AGG_STDDEV, KP_AGG_DISTINCT,
               KP_AGG_QUANTILE, KP_AGG_LAST, KP_AGG_FORMULA };
+/* What an `of` asks beside a field: what happened before to the same entity, a value of the field `per`. */
+enum kp_of_kind { KP_OF_EVENT, KP_OF_ELAPSED, KP_OF_REPEAT, KP_OF_OPEN, KP_OF_COHORT, KP_OF_FUNNEL };
+enum kp_funnel_part { KP_FUNNEL_ENTERED, KP_FUNNEL_CONVERTED, KP_FUNNEL_MEDIAN_TIME, KP_FUNNEL_OPEN, KP_FUNNEL_SKIPPED };
+struct kp_of_cfg {
+    enum kp_of_kind kind;       /* KP_OF_EVENT: the event itself, its field kp_kpi_cfg.of; all that follows is unset */
+    char *per;
+    struct kp_where from, to;   /* ELAPSED, COHORT */
+    uint64_t nth;               /* REPEAT: `from`, at least 1; 2 by default */
+    int64_t within_ms;          /* COHORT: over 0; REPEAT: 0 is for ever */
+    struct kp_where opened;     /* OPEN; no maps at all: any event */
+    struct kp_where closed;     /* OPEN */
+    char *field;                /* OPEN: what is summed; NULL: nothing, the entities are counted */
+    char *stage;                /* OPEN: the field that says where it stands; "stage" by default */
+    size_t funnel, step;        /* FUNNEL: index of the funnel, and of the stage in it */
+    enum kp_funnel_part part;   /* FUNNEL */
+    struct kp_loc loc, per_loc;
+};
+struct kp_once_cfg {            /* count each value of `per` once, until a reversing event takes it back */
+    char *per;                  /* NULL: no `once` */
+    struct kp_where reversed_by;
+    bool reversible;            /* was reversed_by given? */
+    struct kp_loc loc;
+};
+
+/* A funnel. Each part of each stage is a KPI of its own as well, "sales_process.rapport.entered": those are the
+ * loader's, appended to kp_config.kpis with of_more.kind KP_OF_FUNNEL. */
+struct kp_funnel_cfg {
+    char *name;
+    char *title;                /* NULL: the name */
+    char *per;
+    struct kp_where where;      /* the events that tell a stage; {type: stage} by default */
+    char *field;                /* the field that names it; "stage" by default */
+    char **stages;              /* 1 to KP_STAGES_MAX, in order */
+    size_t nstages;
+    char **lost;                /* stages that end it without success */
+    size_t nlost;
+    struct kp_window *windows;  /* never 0 after loading */
+    size_t nwindows;
+    struct kp_loc loc;
+};
+#define KP_STAGES_MAX 32
+
 enum kp_better { KP_BETTER_HIGHER, KP_BETTER_LOWER, KP_BETTER_NONE };
 
 struct kp_kpi_cfg {
@@ -49,6 +91,8 @@ struct kp_kpi_cfg {
     enum kp_agg agg;
     double quantile;        /* KP_AGG_QUANTILE: 0 < q < 1 (median: 0.5, p99.9: 0.999) */
     char *of;               /* the value field; NULL with COUNT that names none, and with FORMULA */
+    struct kp_of_cfg of_more;   /* `of` with a map */
+    struct kp_once_cfg once;
     char *formula;          /* KP_AGG_FORMULA: its text */
     struct kp_where where;
     struct kp_window *windows;
@@ -56,6 +100,35 @@ struct kp_kpi_cfg {
     char **by;              /* grouping fields; none: the roster's levels */
     size_t nby;
     struct kp_loc loc, of_loc, formula_loc, windows_loc, by_loc;
+};
+
+/* ---- Working calendars ---- */
+struct kp_hours {               /* of one weekday, on the clock face: ms after midnight, 0 <= from < to <= 24 h */
+    int32_t from_ms, to_ms;
+};
+struct kp_closed {              /* a stretch of instants without work: a timed event of an iCalendar file */
+    int64_t from_ms, to_ms;
+};
+struct kp_calendar_cfg {
+    char *name;
+    char *zone_name;            /* NULL: time.zone */
+    void *zone_tzif;            /* NULL: time.zone's, or UTC */
+    size_t zone_len;
+    struct kp_hours *hours[7];  /* by weekday, 0 Monday; in order, none touches another */
+    size_t nhours[7];
+    int64_t *holidays;          /* local days since 1970-01-01 without work; in order, each once */
+    size_t nholidays;
+    struct kp_closed *closed;   /* in order, none touches another */
+    size_t nclosed;
+    struct kp_loc loc;
+};
+struct kp_days {                /* local days, both ends in it */
+    int64_t first, last;
+};
+struct kp_unit_cfg {            /* a team, a region or the company, and what is said of it under `units` */
+    char *level, *key;          /* "company" and "" for the company */
+    size_t calendar;            /* index + 1; 0: none */
+    struct kp_loc loc;
 };
 
 /* ---- Roster ---- */
@@ -69,6 +142,10 @@ struct kp_member {
     size_t nattrs;
     char **aliases;
     size_t naliases;
+    size_t calendar;        /* index + 1; 0: none */
+    int64_t start, end;     /* local days of the first and the last day; INT64_MIN, INT64_MAX: not given */
+    struct kp_days *away;   /* in order, none touches another */
+    size_t naway;
     struct kp_loc loc;
 };
 struct kp_roster_cfg {
@@ -78,6 +155,8 @@ struct kp_roster_cfg {
     char *file;             /* where more members stand, resolved; NULL: nowhere */
     struct kp_member *members;
     size_t nmembers;
+    struct kp_unit_cfg *units;
+    size_t nunits;
 };
 #define KP_LEVELS_MAX 6
 
@@ -89,6 +168,8 @@ struct kp_target_cfg {
     char *kpi;
     enum kp_period per;
     double value;
+    double *ramp;               /* shares of it in the first months after a member's `start`; then all of it */
+    size_t nramp;
     char *level;                /* NULL: the reps, whose sums stand for the levels above */
     struct kp_selector *select; /* `for:`, all must hold; more of them is more specific */
     size_t nselect;
@@ -117,6 +198,22 @@ struct kp_alert_cfg {
     struct kp_loc loc, kpi_loc, window_loc, level_loc, message_loc;
 };
 
+/* ---- Money, sources ---- */
+struct kp_rate_cfg {
+    char *currency;
+    double rate;                /* of the base currency for one of it; over 0 */
+};
+struct kp_currencies_cfg {
+    char *base;                 /* NULL: amounts are taken as they are */
+    struct kp_rate_cfg *rates;
+    size_t nrates;
+};
+struct kp_source_cfg {
+    char *name;
+    int64_t heartbeat_ms;       /* silent for longer: its KPIs are "no data" */
+    struct kp_loc loc;
+};
+
 /* ---- The rest ---- */
 enum kp_transport { KP_IN_SUB, KP_IN_PULL, KP_IN_ROUTER };
 struct kp_ingest_cfg {
@@ -132,6 +229,7 @@ struct kp_limits {
     uint32_t batch;         /* events; 10,000 */
     uint32_t fields;        /* keys of an event; 256 */
     uint32_t keys;          /* roster members, teams, regions, groups together; 1,000,000 */
+    uint32_t entities;      /* leads, deals, clients that KPIs follow; 5,000,000 */
     uint32_t recent;        /* newest events remembered by id, for `events` in alerts; 65,536 */
     uint32_t dedup;         /* (source, id) pairs; 20,000,000 */
 };
@@ -156,9 +254,16 @@ struct kp_config {
     int64_t dedup_window_ms;
     struct kp_limits limits;
     struct kp_roster_cfg roster;
+    struct kp_calendar_cfg *calendars;
+    size_t ncalendars;
+    struct kp_currencies_cfg currencies;
+    struct kp_source_cfg *sources;
+    size_t nsources;
     struct kp_window *windows;      /* the common ones */
     size_t nwindows;
-    struct kp_kpi_cfg *kpis;
+    struct kp_funnel_cfg *funnels;
+    size_t nfunnels;
+    struct kp_kpi_cfg *kpis;        /* those of the file, then those of the funnels */
     size_t nkpis;
     struct kp_target_cfg *targets;
     size_t ntargets;
