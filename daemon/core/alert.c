@@ -203,7 +203,7 @@ void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node)
 
 static double number_against(const struct kp_plan_rule *rule, struct kp_number number, double target)
 {
-    if (!number.has || number.n < rule->cfg->min_count)
+    if (!number.has || number.n < (int64_t)rule->cfg->min_count)
         return (double)NAN;
     if (rule->cfg->compare == KP_CMP_VALUE)
         return number.value;
@@ -303,7 +303,7 @@ static void render(struct kp_alerts *alerts, struct kp_alert *a)
     kp_number_text(a->ratio, !isnan(a->ratio), "%", percent, sizeof percent);
     kp_number_text(a->ratio, !isnan(a->ratio), NULL, ratio, sizeof ratio);
     kp_number_text(a->threshold, true, by_target ? "%" : kpi->unit, threshold, sizeof threshold);
-    snprintf(n, sizeof n, "%llu", (unsigned long long)a->value.n);
+    snprintf(n, sizeof n, "%lld", (long long)a->value.n);
     path_text(alerts, a->node, path, sizeof path);
     kp_message_render(cfg->message ? cfg->message
                       : by_target  ? "{name}: {title} {value} of {target} ({percent}), {window}"

@@ -106,6 +106,34 @@ bool kp_cell_add(enum kp_cell_kind kind, uint64_t *at, const struct kp_sample *s
     return false;
 }
 
+bool kp_cell_sub(enum kp_cell_kind kind, uint64_t *at, const struct kp_sample *s, struct kp_slab *slab)
+{
+    struct kp_quant *q = pointer(*at);
+    bool ok = true;
+
+    switch (kind) {
+    case KP_CELL_COUNT:
+        --*at;
+        break;
+    case KP_CELL_SUM:
+        add_sum(at, -(kp_i128)s->micro);
+        break;
+    case KP_CELL_SQUARE:
+        kp_square_sub(at, s->micro);
+        break;
+    case KP_CELL_QUANT:
+        ok = kp_quant_sub(&q, slab, s->bin) == KP_OK;
+        *at = (uint64_t)(uintptr_t)q;
+        break;
+    case KP_CELL_MIN:
+    case KP_CELL_MAX:
+    case KP_CELL_LAST:
+    case KP_CELL_DISTINCT:
+        break;      /* the loader lets none of these be taken back */
+    }
+    return ok;
+}
+
 bool kp_cell_merge(enum kp_cell_kind kind, uint64_t *into, const uint64_t *from, struct kp_slab *slab)
 {
     bool ok = true;

@@ -43,6 +43,9 @@ struct kp_sample {
 bool kp_cell_add(enum kp_cell_kind kind, uint64_t *at, const struct kp_sample *s, int64_t time, uint64_t tie,
                  struct kp_slab *slab);
 
+/* Take back a sample that was added, or is going to be. COUNT, SUM, SQUARE and QUANT only. */
+bool kp_cell_sub(enum kp_cell_kind kind, uint64_t *at, const struct kp_sample *s, struct kp_slab *slab);
+
 /* into += from. Sketches in `into` are allocated from slab. */
 bool kp_cell_merge(enum kp_cell_kind kind, uint64_t *into, const uint64_t *from, struct kp_slab *slab);
 

@@ -48,7 +48,7 @@ static void put_cell(struct kp_out *out, const struct kp_cell_view *cell)
     kp_out_text(out, "value");
     kp_out_real(out, cell->number.has ? cell->number.value : (double)NAN);
     kp_out_text(out, "n");
-    kp_out_uint(out, cell->number.n);
+    kp_out_int(out, cell->number.n);
     if (has_target) {
         kp_out_text(out, "target");
         kp_out_real(out, cell->target);
@@ -150,7 +150,7 @@ static void put_what(struct kp_out *out, const struct kp_alert *alert)
     kp_out_text(out, "p");
     kp_out_nil(out);
     kp_out_text(out, "n");
-    kp_out_uint(out, alert->value.n);
+    kp_out_int(out, alert->value.n);
 }
 
 void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct kp_alert *alert, uint64_t seq)

@@ -1,6 +1,7 @@
 #include "kpid/engine.h"
 
 #include "alert.h"
+#include "entity.h"
 #include "match.h"
 #include "target.h"
 
@@ -32,6 +33,7 @@ struct kp_engine {
     struct kp_dedup *dedup;
     struct kp_recent *recent;           /* NULL: no rules, so nobody asks */
     struct kp_alerts *alerts;
+    struct kp_entities *entities;       /* NULL: no KPI follows any */
     struct kp_cell_view *views;         /* by pair */
     uint64_t *missing, *out_of_range;   /* by KPI */
     uint64_t by_reason[KP_REASONS];
@@ -45,6 +47,8 @@ struct kp_engine {
     } source;
     struct lane lanes[TOGETHER];
 };
+
+static void change(void *ctx, const struct kp_trace *trace, bool add);
 
 /* ---- Making ---- */
 
@@ -68,6 +72,13 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
         engine->recent = kp_recent_new(config->limits.recent, err);
     if (!engine->match || !engine->dedup || (config->nalerts && !engine->recent))
         return KP_ENOMEM;
+    if (engine->plan->nspaces) {
+        const struct kp_entity_sink changes = {change, engine};
+
+        engine->entities = kp_entities_new(&engine->store, config->limits.entities, &changes, err);
+        if (!engine->entities)
+            return KP_ENOMEM;
+    }
     engine->alerts = kp_alerts_new(&engine->store, &engine->reader, engine->recent, engine, sink, err);
     engine->views = calloc((size_t)engine->plan->npairs + 1, sizeof *engine->views);
     engine->missing = calloc(config->nkpis + 1, sizeof *engine->missing);
@@ -104,6 +115,7 @@ void kp_engine_destroy(struct kp_engine **engine)
     if (!e)
         return;
     kp_alerts_destroy(&e->alerts);
+    kp_entities_destroy(&e->entities);
     kp_recent_destroy(&e->recent);
     kp_dedup_destroy(&e->dedup);
     kp_match_destroy(&e->match);
@@ -225,16 +237,88 @@ static void add_section(struct kp_engine *engine, const struct kp_program *progr
     }
 }
 
+/* Samples of an outlet, in one family. */
+static void add_outlet(struct kp_engine *engine, const struct kp_plan_outlet *outlet, const struct kp_section *section,
+                       const struct kp_trace *trace, const struct kp_sample *sample, bool plus)
+{
+    struct kp_store *store = &engine->store;
+    struct kp_rows *rows = &store->rows[section->family];
+    int list = section->family - engine->plan->dims[section->dim].first_family;
+
+    for (uint32_t at = trace->node; at != KP_NO_NODE;) {
+        struct kp_node_hot *hot = kp_store_node(store, at);
+        struct kp_row *row = kp_list_row(rows, &hot->lists[list], trace->time);
+
+        if (!row)
+            return;
+        for (const struct kp_op *op = outlet->ops + section->first, *end = op + section->count; op < end; op++) {
+            uint64_t *word = row->words + op->word;
+            bool ok = plus ? kp_cell_add(op->kind, word, sample, trace->time, 0, store->slab)
+                           : kp_cell_sub(op->kind, word, sample, store->slab);
+
+            if (!ok)
+                engine->memory_out++;
+        }
+        at = hot->parent;
+    }
+}
+
 /* The node and those above it have changed. */
-static void touch(struct kp_engine *engine, const struct kp_program *program, uint32_t node)
+static void touch(struct kp_engine *engine, uint64_t rule_levels, uint32_t node)
 {
     for (uint32_t at = node; at != KP_NO_NODE;) {
         struct kp_node_hot *hot = kp_store_node(&engine->store, at);
 
         hot->flags |= KP_NODE_CHANGED;
-        if (program->rule_levels >> hot->level & 1)
+        if (rule_levels >> hot->level & 1)
             kp_alerts_touch(engine->alerts, at);
         at = hot->parent;
+    }
+}
+
+/* A sample of an entity comes, or goes: at the key that it is credited to, and above it. */
+static void change(void *ctx, const struct kp_trace *trace, bool add)
+{
+    struct kp_engine *engine = ctx;
+    const struct kp_plan_outlet *outlet = &engine->plan->outlets[trace->outlet];
+    struct kp_sample sample = {.ok = true, .micro = trace->value, .bin = kp_quant_bin(trace->value)};
+
+    for (int i = 0; i < outlet->nsections; i++) {
+        const struct kp_section *section = &outlet->sections[i];
+
+        if (section->dim != trace->dim)
+            continue;
+        if (kp_rows_reserve(&engine->store.rows[section->family], KP_DEPTH_MAX))
+            add_outlet(engine, outlet, section, trace, &sample, add != trace->back);
+        else
+            engine->memory_out++;
+    }
+    touch(engine, outlet->rule_levels, trace->node);
+}
+
+static void follow(struct kp_engine *engine, const struct kp_program *program, const struct kp_event *ev,
+                   const uint32_t nodes[KP_DIMS_MAX], const struct kp_sample *samples, int64_t time_ms)
+{
+    for (uint32_t i = 0; i < program->nfollows; i++) {
+        const struct kp_follow *f = &program->follows[i];
+        const struct kp_plan_space *space = &engine->plan->spaces[f->space];
+        struct kp_occurrence *o;
+
+        if (!kp_event_has(ev, space->slot))
+            continue;
+        o = kp_entities_blank(engine->entities, f->space);
+        o->time = time_ms;
+        o->bits = f->bits;
+        if (kp_event_has(ev, KP_SLOT_ID))
+            kp_occurrence_id(o, ev->v[KP_SLOT_ID].s, ev->v[KP_SLOT_ID].len);
+        for (int v = 0; v < space->nvalues; v++)
+            if (samples[f->values[v]].ok)
+                o->tail[v] = samples[f->values[v]].micro;
+        for (int d = 0; d < space->ndims; d++)
+            kp_occurrence_nodes(space, o)[d] = nodes[space->dims[d]];
+        if (!kp_entities_tell(engine->entities, f->space,
+                              kp_entity_print(engine->entities, f->space, &ev->v[space->slot]), engine->keep_from))
+            engine->memory_out++;
     }
 }
 
@@ -256,10 +340,11 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
     for (int d = 0; d < engine->plan->ndims; d++) {
         if (!(program->dims >> d & 1) || nodes[d] == KP_NO_NODE)
             continue;
-        touch(engine, program, nodes[d]);
+        touch(engine, program->rule_levels, nodes[d]);
         if (program->rule_levels && engine->recent)
             kp_recent_add(engine->recent, &engine->store, nodes[d], id, program->kpis);
     }
+    follow(engine, program, ev, nodes, samples, time_ms);
 }
 
 /* ---- Whose it is ---- */
@@ -359,16 +444,34 @@ static void set_now(struct kp_engine *engine, int64_t t)
     engine->keep_from = kp_plan_keep_from(engine->plan);
 }
 
+static int64_t entities_due(const struct kp_engine *engine)
+{
+    return engine->entities ? kp_entities_due(engine->entities) : INT64_MAX;
+}
+
+/* Samples that come of time alone. True: there are more. */
+static bool ripen(struct kp_engine *engine, size_t most)
+{
+    return engine->entities && kp_entities_ripen(engine->entities, engine->now_ms, engine->keep_from, most);
+}
+
 /* Move event time to t: first what was touched until now, then what is due on the way, each at its own instant. */
 static void advance(struct kp_engine *engine, int64_t t)
 {
     if (t <= engine->now_ms)
         return;
-    if (engine->now_ms != INT64_MIN) {
+    while (engine->now_ms != INT64_MIN) {
+        int64_t due = entities_due(engine);
+
         look_at_all(engine);
-        kp_alerts_run_before(engine->alerts, t);
+        kp_alerts_run_before(engine->alerts, due < t ? due : t);
+        if (due >= t)
+            break;
+        set_now(engine, due);
+        ripen(engine, SIZE_MAX);
     }
     set_now(engine, t);
+    ripen(engine, SIZE_MAX);
 }
 
 static bool is_own_type(const struct kp_event *ev)
@@ -411,8 +514,8 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
         return reason;
     if (lane->has_id)
         kp_dedup_add(engine->dedup, lane->id, now_ms);
-    if (program->nsections) {
-        if (at < engine->plan->families[program->sections[0].family].grid.cell_from)
+    if (program->nsections || program->nfollows) {
+        if (program->nsections && at < engine->plan->families[program->sections[0].family].grid.cell_from)
             engine->late++;
         add(engine, program, ev, nodes, at, lane->has_id ? lane->id.hi : 0);
     }
@@ -600,6 +703,8 @@ void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *eve
 
 bool kp_engine_settle(struct kp_engine *engine, int64_t now_ms, size_t most)
 {
+    bool more;
+
     if (engine->config->event_clock) {
         advance(engine, now_ms);
     } else if (now_ms > engine->now_ms) {
@@ -607,12 +712,15 @@ bool kp_engine_settle(struct kp_engine *engine, int64_t now_ms, size_t most)
     }
     if (engine->now_ms == INT64_MIN)
         return false;
-    return kp_alerts_settle(engine->alerts, engine->now_ms, most);
+    more = ripen(engine, most);
+    return kp_alerts_settle(engine->alerts, engine->now_ms, most) || more;
 }
 
 int64_t kp_engine_due(const struct kp_engine *engine)
 {
-    return kp_alerts_due(engine->alerts);
+    int64_t alerts = kp_alerts_due(engine->alerts), entities = entities_due(engine);
+
+    return alerts < entities ? alerts : entities;
 }
 
 int64_t kp_engine_now(const struct kp_engine *engine)
@@ -659,7 +767,7 @@ void kp_engine_seen(struct kp_engine *engine, uint32_t node)
 bool kp_engine_sweep(struct kp_engine *engine, uint32_t node)
 {
     if (!is_live(engine, node) || kp_engine_changed(engine, node) || kp_store_visible(&engine->store, node) ||
-        kp_store_cold(&engine->store, node)->nchildren || !kp_alerts_idle(engine->alerts, node))
+        kp_store_cold(&engine->store, node)->nchildren || kp_store_node(&engine->store, node)->held || !kp_alerts_idle(engine->alerts, node))
         return false;
     kp_alerts_leave(engine->alerts, node);
     kp_store_forget(&engine->store, node);
@@ -794,6 +902,7 @@ void kp_engine_alerts(struct kp_engine *engine, void (*each)(void *ctx, const st
 
 void kp_engine_stats(const struct kp_engine *engine, struct kp_engine_stats *stats)
 {
+    struct kp_entities_stats entities;
     struct kp_alerts_stats alerts;
 
     memset(stats, 0, sizeof *stats);
@@ -809,6 +918,13 @@ void kp_engine_stats(const struct kp_engine *engine, struct kp_engine_stats *sta
     stats->evaluations = alerts.evaluations;
     stats->pending = alerts.pending;
     stats->firing = alerts.firing;
+    if (engine->entities) {
+        kp_entities_stats(engine->entities, &entities);
+        stats->entities = entities.count;
+        stats->entities_evicted = entities.evicted;
+        stats->occurrences_forgotten = entities.forgotten;
+        stats->bytes_entities = entities.bytes;
+    }
     stats->keys = engine->store.live;
     stats->dedup_ids = kp_dedup_count(engine->dedup);
     stats->bytes_store = kp_store_bytes(&engine->store);

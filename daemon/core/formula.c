@@ -275,9 +275,9 @@ static struct term combine(enum op_kind kind, struct term a, struct term b)
 }
 
 /* Samples of the operands named by ops first..last-1, each operand once. */
-static uint64_t samples(const struct kp_formula *f, size_t first, size_t last, const struct kp_number *operands)
+static int64_t samples(const struct kp_formula *f, size_t first, size_t last, const struct kp_number *operands)
 {
-    uint64_t n = 0;
+    int64_t n = 0;
 
     for (size_t i = 0; i < f->noperands; i++) {
         bool named = false;

@@ -69,6 +69,10 @@ int kp_family_add(struct kp_family *fam, const struct kp_window *win)
         ;
     if (fam->nwindows == KP_FAMILY_WINDOWS_MAX || i == KP_GRIDS_MAX)
         return -1;
+    if (fam->gauge) {
+        fam->window[fam->nwindows] = *win;
+        return fam->nwindows++;
+    }
     if (i == fam->ngrids) {
         fam->grid[fam->ngrids++] = g;
     } else {
@@ -83,7 +87,7 @@ int kp_family_add(struct kp_family *fam, const struct kp_window *win)
 
 bool kp_family_same_grids(const struct kp_family *a, const struct kp_family *b)
 {
-    if (a->ngrids != b->ngrids)
+    if (a->ngrids != b->ngrids || a->gauge != b->gauge)
         return false;
     for (int i = 0; i < a->ngrids; i++) {
         bool found = false;
@@ -101,6 +105,10 @@ static void window_bounds(struct kp_family *fam, int w, int64_t t)
     const struct kp_window *win = &fam->window[w];
 
     fam->to[w] = INT64_MAX;
+    fam->from[w] = INT64_MIN;
+    fam->ends[w] = INT64_MAX;
+    if (fam->gauge)
+        return;
     if (is_day_grid(win)) {
         fam->from[w] = kp_period_start(fam->zone, KP_PER_DAY, fam->week_start, t, 1 - (int)(win->length_ms / KP_DAY_MS));
     } else if (win->kind == KP_WIN_ROLLING) {
@@ -154,6 +162,8 @@ void kp_family_refresh(struct kp_family *fam, int64_t t)
             fam->keep_from = g->live_from;
     }
     fam->cell_to = fam->until_ms;
+    if (fam->gauge)
+        fam->keep_from = INT64_MIN;
     for (int w = 0; w < fam->nwindows; w++)
         window_bounds(fam, w, t);
     sort_windows(fam);
@@ -163,6 +173,8 @@ bool kp_family_cell_slow(struct kp_family *fam, int64_t at_ms, int64_t *from, in
 {
     *from = INT64_MIN;
     *to = INT64_MAX;
+    if (fam->gauge)
+        return true;
     for (int i = 0; i < fam->ngrids; i++) {
         struct kp_grid *g = &fam->grid[i];
         int64_t a, b;
@@ -184,6 +196,8 @@ int64_t kp_family_leaves(const struct kp_family *fam, int w, int64_t start)
 {
     const struct kp_window *win = &fam->window[w];
 
+    if (fam->gauge)
+        return INT64_MAX;
     if (win->kind == KP_WIN_ROLLING && !is_day_grid(win))
         return floor_to(start, win->pane_ms) + win->length_ms;
     if (is_day_grid(win))

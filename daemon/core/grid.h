@@ -30,6 +30,7 @@ struct kp_grid {
 struct kp_family {
     const struct kp_zone *zone;     /* borrowed */
     int week_start;
+    bool gauge;                     /* what is so now: no grid, a single cell without end, the same in every window */
     struct kp_grid grid[KP_GRIDS_MAX];
     int ngrids;
     struct kp_window window[KP_FAMILY_WINDOWS_MAX];

@@ -1,5 +1,7 @@
 #include "match.h"
 
+#include "track.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +71,7 @@ size_t kp_match_count(const struct kp_match *match)
 /* The parts of a program are laid out one after the other in a single block; all of their sizes are known bounds. */
 static struct kp_program *room(const struct kp_plan *plan)
 {
-    size_t ncells = 0, sections, ops, values, wants;
+    size_t ncells = 0, sections, ops, values, wants, follows;
     char *at;
 
     for (int f = 0; f < plan->nfamilies; f++)
@@ -78,12 +80,15 @@ static struct kp_program *room(const struct kp_plan *plan)
     ops = sizeof(struct kp_op) * ncells;
     values = sizeof(uint16_t) * (size_t)plan->nvalues;
     wants = sizeof(struct kp_want) * (size_t)plan->nkpis;
-    at = calloc(1, sizeof(struct kp_program) + sections + 2 * ops + values + wants + 16);
+    follows = sizeof(struct kp_follow) * (size_t)plan->nspaces;
+    at = calloc(1, sizeof(struct kp_program) + follows + sections + 2 * ops + values + wants + 16);
     if (!at)
         return NULL;
     struct kp_program *program = (void *)at;
 
     at += sizeof *program;
+    program->follows = (void *)at;
+    at += follows;
     program->sections = (void *)at;
     program->ops = (void *)(at + sections);
     program->sketches = (void *)(at + sections + ops);
@@ -114,7 +119,7 @@ static void add_sections(const struct kp_plan *plan, struct kp_program *program,
 
         *section = (struct kp_section){.dim = (uint16_t)fam->dim, .family = (uint16_t)f, .first = nops};
         for (int c = 0; c < fam->ncells; c++) {
-            if (!held[fam->cells[c].filter])
+            if (fam->cells[c].filter < 0 || !held[fam->cells[c].filter])
                 continue;
             if (fam->dim == 0 && (fam->cells[c].kind == KP_CELL_QUANT || fam->cells[c].kind == KP_CELL_DISTINCT))
                 program->sketches[program->nsketches++] =
@@ -132,6 +137,42 @@ static void add_sections(const struct kp_plan *plan, struct kp_program *program,
     }
 }
 
+/* What the entities of the event are to be told. */
+static void add_follows(const struct kp_plan *plan, struct kp_program *program, const struct kp_event *ev)
+{
+    for (int s = 0; s < plan->nspaces; s++) {
+        const struct kp_plan_space *space = &plan->spaces[s];
+        struct kp_follow *follow = &program->follows[program->nfollows];
+
+        follow->bits = kp_track_bits(plan, space, ev);
+        if (!follow->bits)
+            continue;
+        follow->space = (uint16_t)s;
+        for (int i = 0; i < space->nvalues; i++)
+            follow->values[i] = (uint16_t)value_in(program, space->values[i]);
+        for (int i = 0; i < space->ndims; i++)
+            program->dims |= 1u << space->dims[i];
+        for (int o = 0; o < plan->noutlets; o++) {
+            const struct kp_plan_tracker *tracker = &plan->trackers[plan->outlets[o].tracker];
+
+            if (tracker->space == s && (follow->bits & tracker->bits))
+                program->kpis |= plan->outlets[o].kpis;
+        }
+        program->nfollows++;
+    }
+}
+
+/* A KPI of a field that is counted once: its event is left out when the field is not usable. */
+static void add_once_want(const struct kp_plan *plan, struct kp_program *program, int k, const struct kp_event *ev)
+{
+    const struct kp_plan_outlet *outlet = &plan->outlets[kp_plan_outlet_of(plan->kpis[k].filter)];
+    const struct kp_plan_tracker *tracker = &plan->trackers[outlet->tracker];
+
+    if (tracker->kind == KP_TRACK_ONCE && outlet->value >= 0 && kp_filters_match(plan->filters, tracker->base, ev))
+        program->wants[program->nwants++] = (struct kp_want){
+            (uint16_t)value_in(program, plan->spaces[tracker->space].values[outlet->value]), (uint16_t)k};
+}
+
 static struct kp_program *compile(const struct kp_plan *plan, const struct kp_event *ev)
 {
     struct kp_program *program = room(plan);
@@ -143,10 +184,13 @@ static struct kp_program *compile(const struct kp_plan *plan, const struct kp_ev
     for (int i = 0; i < nfilters; i++)
         held[i] = kp_filters_match(plan->filters, i, ev);
     add_sections(plan, program, held);
+    add_follows(plan, program, ev);
     for (int k = 0; k < plan->nkpis; k++) {
         const struct kp_plan_kpi *kpi = &plan->kpis[k];
 
-        if (kpi->formula || !held[kpi->filter])
+        if (!kpi->formula && kpi->filter < 0)
+            add_once_want(plan, program, k, ev);
+        if (kpi->formula || kpi->filter < 0 || !held[kpi->filter])
             continue;
         if (kpi->value >= 0)
             program->wants[program->nwants++] =

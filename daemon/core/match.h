@@ -8,19 +8,14 @@
 
 #include "plan.h"
 
-struct kp_op {
-    uint8_t kind;       /* enum kp_cell_kind */
-    uint16_t word;
-    int16_t value;      /* index in the program's values; -1: none */
-};
-
-struct kp_section {
-    uint16_t dim, family;
-    uint32_t first, count;      /* of ops */
-};
-
 struct kp_want {                /* a KPI that leaves the event out when this value is not usable */
     uint16_t value, kpi;
+};
+
+struct kp_follow {              /* a space whose trackers want to hear of it */
+    uint16_t space;
+    uint16_t values[KP_SPACE_VALUES_MAX];   /* of the program; those that its occurrences keep */
+    uint64_t bits;
 };
 
 struct kp_program {
@@ -33,6 +28,8 @@ struct kp_program {
     uint16_t *values;           /* of the plan */
     struct kp_want *wants;
     struct kp_op *sketches;     /* the ops whose word leads to a sketch; value: the family */
+    struct kp_follow *follows;
+    uint32_t nfollows;
     int hashed;                 /* value of the plan that the first DISTINCT of them takes; -1: there is none */
 };
 

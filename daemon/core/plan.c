@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "plan_build.h"
 
 #include "kpid/event.h"
 
@@ -7,7 +7,7 @@
 
 /* ---- Small steps that may fail for want of memory ---- */
 
-static void *grow(void *array, int count, size_t size)
+void *kp_plan_grow(void *array, int count, size_t size)
 {
     void **at = array;
     void *grown = realloc(*at, ((size_t)count + 1) * size);
@@ -19,9 +19,9 @@ static void *grow(void *array, int count, size_t size)
     return (char *)grown + (size_t)count * size;
 }
 
-static bool push_int(int **list, int *count, int value)
+bool kp_plan_push(int **list, int *count, int value)
 {
-    int *at = grow(list, *count, sizeof **list);
+    int *at = kp_plan_grow(list, *count, sizeof **list);
 
     if (!at)
         return false;
@@ -30,7 +30,7 @@ static bool push_int(int **list, int *count, int value)
     return true;
 }
 
-static enum kp_code no_memory(struct kp_err *err)
+enum kp_code kp_plan_no_memory(struct kp_err *err)
 {
     return kp_fail(err, KP_ENOMEM, "plan: out of memory");
 }
@@ -96,7 +96,7 @@ static int dim_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, struct kp_
         return 0;
     level = level_of_by(cfg);
     if (!level) {
-        no_memory(err);
+        kp_plan_no_memory(err);
         return -1;
     }
     for (int i = 1; i < plan->ndims; i++) {
@@ -141,13 +141,11 @@ static enum kp_code add_levels(struct kp_plan *plan, struct kp_err *err)
 
 /* ---- KPIs ---- */
 
-static int value_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, struct kp_err *err)
+int kp_plan_value(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const char *field, bool numeric, struct kp_err *err)
 {
-    bool numeric = cfg->agg != KP_AGG_COUNT && cfg->agg != KP_AGG_DISTINCT;
     struct kp_plan_value *value;
-    int slot, i;
+    int slot = kp_schema_add(plan->schema, field, false), i;
 
-    slot = kp_schema_add(plan->schema, cfg->of, false);
     if (slot < 0) {
         kp_fail(err, KP_ELIMIT, "kpis.%s.of: over %d field names in all", cfg->name, KP_SLOTS_MAX);
         return -1;
@@ -156,9 +154,9 @@ static int value_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, struct k
         if (plan->values[i].slot == slot && plan->values[i].numeric == numeric)
             break;
     if (i == plan->nvalues) {
-        value = grow(&plan->values, plan->nvalues, sizeof *value);
+        value = kp_plan_grow(&plan->values, plan->nvalues, sizeof *value);
         if (!value) {
-            no_memory(err);
+            kp_plan_no_memory(err);
             return -1;
         }
         plan->nvalues++;
@@ -185,7 +183,7 @@ static enum kp_code add_kpi(struct kp_plan *plan, int k, struct kp_err *err)
     kpi->count = kpi->sum = kpi->min = kpi->max = kpi->square = kpi->last = kpi->quant = kpi->distinct = -1;
     kpi->feeds = calloc((size_t)plan->nkpis, sizeof *kpi->feeds);
     if (!kpi->feeds)
-        return no_memory(err);
+        return kp_plan_no_memory(err);
     kpi->feeds[k] = true;
     kpi->dim = dim_of(plan, cfg, err);
     if (kpi->dim < 0)
@@ -194,12 +192,14 @@ static enum kp_code add_kpi(struct kp_plan *plan, int k, struct kp_err *err)
         kpi->formula = kp_formula_parse(cfg->formula, resolve_kpi, plan, &at, err);
         return kpi->formula ? KP_OK : KP_EINVAL;
     }
+    if (kp_plan_is_tracked(cfg))
+        return kp_plan_track(plan, k, err);
     kpi->filter = kp_filters_add(plan->filters, plan->schema, &cfg->where);
     if (kpi->filter < 0)
         return kp_fail(err, KP_ELIMIT, "kpis.%s.where: over %d fields tested, or %d fields named, in all", cfg->name,
                        KP_FILTER_FIELDS_MAX, KP_SLOTS_MAX);
     if (cfg->of) {
-        kpi->value = value_of(plan, cfg, err);
+        kpi->value = kp_plan_value(plan, cfg, cfg->of, cfg->agg != KP_AGG_COUNT && cfg->agg != KP_AGG_DISTINCT, err);
         if (kpi->value < 0)
             return KP_ELIMIT;
     }
@@ -229,13 +229,13 @@ static enum kp_code order_formula(struct kp_plan *plan, int k, char *mark, struc
                            plan->kpis[operands[i]].cfg->name);
     }
     mark[k] = 2;
-    return push_int(&plan->formula_order, &plan->nformulas, k) ? KP_OK : no_memory(err);
+    return kp_plan_push(&plan->formula_order, &plan->nformulas, k) ? KP_OK : kp_plan_no_memory(err);
 }
 
 static enum kp_code order_formulas(struct kp_plan *plan, struct kp_err *err)
 {
     char *mark = calloc((size_t)plan->nkpis + 1, 1);
-    enum kp_code code = mark ? KP_OK : no_memory(err);
+    enum kp_code code = mark ? KP_OK : kp_plan_no_memory(err);
 
     for (int k = 0; k < plan->nkpis && !code; k++)
         code = order_formula(plan, k, mark, err);
@@ -280,12 +280,12 @@ static int add_pair(struct kp_plan *plan, int k, const struct kp_window *window,
         plan->pairs[p].shown |= shown;
         return p;
     }
-    pair = grow(&plan->pairs, plan->npairs, sizeof *pair);
+    pair = kp_plan_grow(&plan->pairs, plan->npairs, sizeof *pair);
     if (!pair)
         return -1;
     p = plan->npairs++;
     *pair = (struct kp_plan_pair){.kpi = k, .window = window, .family_window = -1, .shown = shown, .target = -1};
-    if (!push_int(&kpi->pairs, &kpi->npairs, p))
+    if (!kp_plan_push(&kpi->pairs, &kpi->npairs, p))
         return -1;
     if (!kpi->formula)
         return p;
@@ -309,14 +309,14 @@ static enum kp_code add_pairs(struct kp_plan *plan, struct kp_err *err)
 
         for (size_t i = 0; i < cfg->nwindows; i++)
             if (add_pair(plan, k, &cfg->windows[i], true) < 0)
-                return no_memory(err);
+                return kp_plan_no_memory(err);
     }
     for (size_t i = 0; i < plan->config->nalerts; i++) {
         const struct kp_alert_cfg *cfg = &plan->config->alerts[i];
         int k = kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi));
 
         if (k >= 0 && add_pair(plan, k, &cfg->window, false) < 0)
-            return no_memory(err);
+            return kp_plan_no_memory(err);
     }
     return KP_OK;
 }
@@ -329,9 +329,17 @@ static enum kp_code too_many_windows(const struct kp_plan_kpi *kpi, struct kp_er
                    kpi->cfg->name, KP_FAMILY_WINDOWS_MAX, KP_GRIDS_MAX);
 }
 
+/* What is so now belongs to no window. */
+static bool is_gauge(const struct kp_plan_kpi *kpi)
+{
+    const struct kp_of_cfg *of = &kpi->cfg->of_more;
+
+    return of->kind == KP_OF_OPEN || (of->kind == KP_OF_FUNNEL && of->part == KP_FUNNEL_OPEN);
+}
+
 static enum kp_code find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err)
 {
-    struct kp_family own = {.zone = plan->zone, .week_start = plan->config->week_start};
+    struct kp_family own = {.zone = plan->zone, .week_start = plan->config->week_start, .gauge = is_gauge(kpi)};
     struct kp_plan_family *fam;
     int f;
 
@@ -344,9 +352,9 @@ static enum kp_code find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, s
     if (f == plan->nfamilies) {
         if (f == KP_FAMILIES_MAX)
             return kp_fail(err, KP_ELIMIT, "kpis: over %d different sets of windows", KP_FAMILIES_MAX);
-        fam = grow(&plan->families, f, sizeof *fam);
+        fam = kp_plan_grow(&plan->families, f, sizeof *fam);
         if (!fam)
-            return no_memory(err);
+            return kp_plan_no_memory(err);
         plan->nfamilies++;
         fam->dim = kpi->dim;
         fam->grid = own;
@@ -406,7 +414,7 @@ static int add_cell(struct kp_plan *plan, const struct kp_plan_kpi *kpi, enum kp
     }
     if (fam->words + kp_cell_words(kind) > UINT16_MAX)
         return -2;
-    cell = grow(&fam->cells, fam->ncells, sizeof *cell);
+    cell = kp_plan_grow(&fam->cells, fam->ncells, sizeof *cell);
     if (!cell)
         return -1;
     fam->ncells++;
@@ -439,7 +447,7 @@ static enum kp_code add_cells_of(struct kp_plan *plan, struct kp_plan_kpi *kpi, 
             continue;
         *cells[i].word = add_cell(plan, kpi, cells[i].kind);
         if (*cells[i].word == -1)
-            return no_memory(err);
+            return kp_plan_no_memory(err);
         if (*cells[i].word < 0)
             return kp_fail(err, KP_ELIMIT, "kpis.%s: too many KPIs share its windows", kpi->cfg->name);
     }
@@ -448,7 +456,7 @@ static enum kp_code add_cells_of(struct kp_plan *plan, struct kp_plan_kpi *kpi, 
 
 static bool add_emit(struct kp_plan_family *fam, int k, int p, int window)
 {
-    struct kp_plan_emit *emit = grow(&fam->emits, fam->nemits, sizeof *emit);
+    struct kp_plan_emit *emit = kp_plan_grow(&fam->emits, fam->nemits, sizeof *emit);
 
     if (!emit)
         return false;
@@ -474,14 +482,14 @@ static enum kp_code add_cells(struct kp_plan *plan, struct kp_err *err)
             return code;
         for (int i = 0; i < kpi->npairs && !kpi->formula; i++)
             if (!add_emit(&plan->families[kpi->family], k, kpi->pairs[i], plan->pairs[kpi->pairs[i]].family_window))
-                return no_memory(err);
+                return kp_plan_no_memory(err);
     }
     for (int f = 0; f < plan->nfamilies; f++) {
         struct kp_plan_family *fam = &plan->families[f];
 
         fam->blank = calloc((size_t)fam->words, sizeof *fam->blank);
         if (!fam->blank)
-            return no_memory(err);
+            return kp_plan_no_memory(err);
         for (int c = 0; c < fam->ncells; c++)
             kp_cell_clear(&fam->cells[c], fam->blank);
         qsort(fam->emits, (size_t)fam->nemits, sizeof *fam->emits, by_window);
@@ -503,7 +511,7 @@ static bool part_cells(const struct kp_plan *plan, struct kp_plan_part *part, co
             wanted |= words[i] == fam->cells[c].word;
         for (int i = 0; i < part->ncells; i++)
             have |= part->cells[i] == c;
-        if (wanted && !have && !push_int(&part->cells, &part->ncells, c))
+        if (wanted && !have && !kp_plan_push(&part->cells, &part->ncells, c))
             return false;
     }
     return true;
@@ -527,13 +535,13 @@ static bool rule_needs(struct kp_plan *plan, struct kp_plan_rule *rule, int p)
         for (size_t i = 0; i < count; i++)
             if (!rule_needs(plan, rule, pair->operands[i]))
                 return false;
-        return push_int(&rule->formulas, &rule->nformulas, p);
+        return kp_plan_push(&rule->formulas, &rule->nformulas, p);
     }
     for (int i = 0; i < rule->nparts; i++)
         if (rule->parts[i].family == kpi->family)
             part = &rule->parts[i];
     if (!part) {
-        part = grow(&rule->parts, rule->nparts, sizeof *part);
+        part = kp_plan_grow(&rule->parts, rule->nparts, sizeof *part);
         if (!part)
             return false;
         rule->nparts++;
@@ -544,7 +552,7 @@ static bool rule_needs(struct kp_plan *plan, struct kp_plan_rule *rule, int p)
         if (part->kpis[i] == pair->kpi)
             return true;
     n = part->nkpis;
-    return push_int(&part->kpis, &part->nkpis, pair->kpi) && push_int(&part->pairs, &n, p) &&
+    return kp_plan_push(&part->kpis, &part->nkpis, pair->kpi) && kp_plan_push(&part->pairs, &n, p) &&
            part_cells(plan, part, kpi);
 }
 
@@ -563,9 +571,9 @@ static enum kp_code add_rule(struct kp_plan *plan, const struct kp_alert_cfg *cf
     rule->target = -1;
     rule->index_in_level = plan->nlevel_rules[level];
     plan->nrules++;
-    if (!push_int(&plan->level_rules[level], &plan->nlevel_rules[level], plan->nrules - 1) ||
+    if (!kp_plan_push(&plan->level_rules[level], &plan->nlevel_rules[level], plan->nrules - 1) ||
         !rule_needs(plan, rule, rule->pair))
-        return no_memory(err);
+        return kp_plan_no_memory(err);
     return KP_OK;
 }
 
@@ -575,7 +583,7 @@ static enum kp_code add_rules(struct kp_plan *plan, struct kp_err *err)
 
     plan->rules = calloc(n + 1, sizeof *plan->rules);
     if (!plan->rules)
-        return no_memory(err);
+        return kp_plan_no_memory(err);
     for (size_t i = 0; i < n; i++) {
         enum kp_code code = add_rule(plan, &plan->config->alerts[i], err);
 
@@ -599,7 +607,7 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     plan->filters = kp_filters_new(err);
     plan->kpis = calloc(config->nkpis + 1, sizeof *plan->kpis);
     if (!plan->schema || !plan->filters || !plan->kpis)
-        return no_memory(err);
+        return kp_plan_no_memory(err);
     plan->ndims = 1;
     code = add_levels(plan, err);
     for (size_t k = 0; k < config->nkpis; k++)
@@ -613,7 +621,8 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     code = code ? code : add_pairs(plan, err);
     code = code ? code : add_families(plan, err);
     code = code ? code : add_cells(plan, err);
-    return code ? code : add_rules(plan, err);
+    code = code ? code : add_rules(plan, err);
+    return code ? code : kp_plan_outlets(plan, err);
 }
 
 struct kp_plan *kp_plan_new(const struct kp_config *config, struct kp_err *err)
@@ -621,7 +630,7 @@ struct kp_plan *kp_plan_new(const struct kp_config *config, struct kp_err *err)
     struct kp_plan *plan = calloc(1, sizeof *plan);
 
     if (!plan) {
-        no_memory(err);
+        kp_plan_no_memory(err);
         return NULL;
     }
     plan->config = config;
@@ -669,6 +678,7 @@ void kp_plan_destroy(struct kp_plan **plan)
     if (!p)
         return;
     release_kpis(p);
+    kp_plan_release_tracks(p);
     release_rules(p);
     for (int f = 0; f < p->nfamilies; f++) {
         free(p->families[f].cells);
@@ -697,7 +707,7 @@ int64_t kp_plan_keep_from(const struct kp_plan *plan)
     int64_t keep = INT64_MAX;
 
     for (int f = 0; f < plan->nfamilies; f++)
-        if (plan->families[f].grid.keep_from < keep)
+        if (!plan->families[f].grid.gauge && plan->families[f].grid.keep_from < keep)
             keep = plan->families[f].grid.keep_from;
     return keep == INT64_MAX ? INT64_MIN : keep;
 }

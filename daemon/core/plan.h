@@ -13,6 +13,8 @@
 #include "kpid/config.h"
 #include "kpid/formula.h"
 
+#define KP_NO_NODE UINT32_MAX   /* no key: see store.h */
+
 enum { KP_DIMS_MAX = 16, KP_LEVEL_IDS_MAX = KP_LEVELS_MAX + 1 + KP_DIMS_MAX, KP_BY_MAX = 4, KP_FAMILIES_MAX = 64 };
 
 /* What an `of` names. Numeric: a number within KP_VALUE_MAX. Otherwise anything that is there. */
@@ -33,7 +35,7 @@ struct kp_plan_pair {
 struct kp_plan_kpi {
     const struct kp_kpi_cfg *cfg;   /* borrowed */
     int dim, family;                /* family -1: a formula */
-    int filter, value;              /* value -1: none */
+    int filter, value;              /* value -1: none. filter below 0: fed by an outlet, kp_plan_outlet_of(filter) */
     int count, sum, min, max, square, last, quant, distinct;    /* cells by word in the row; -1: not needed */
     struct kp_formula *formula;     /* owned */
     int *pairs;                     /* owned; in the order of `windows`, hidden ones last */
@@ -45,8 +47,19 @@ struct kp_plan_emit {               /* when window w of a family has been added 
     int window, kpi, pair;
 };
 
+/* How a cell is fed: one kind of cell at one place of the row. */
+struct kp_op {
+    uint8_t kind;       /* enum kp_cell_kind */
+    uint16_t word;
+    int16_t value;      /* index in the program's values; -1: none */
+};
+struct kp_section {     /* the ops of one family */
+    uint16_t dim, family;
+    uint32_t first, count;      /* of ops */
+};
+
 struct kp_plan_family {
-    struct kp_family grid;
+    struct kp_family grid;          /* without any grid: a gauge, one row for what is so now */
     int dim;
     struct kp_cell *cells;          /* owned */
     int ncells, words;
@@ -78,6 +91,58 @@ struct kp_plan_rule {
     int nformulas;
 };
 
+/* A *space* is a field whose values are followed as entities: lead, deal, client. A *tracker* is one thing that is
+ * asked of an entity's history, and an *outlet* one kind of sample that comes out of it: for a pair of `from` and `to` the
+ * time between them, and whether it was within 30 days. KPIs that ask the same share tracker and outlet. */
+enum kp_track { KP_TRACK_PAIR, KP_TRACK_REPEAT, KP_TRACK_ONCE, KP_TRACK_OPEN, KP_TRACK_FUNNEL };
+enum kp_outlet_part { KP_PART_MATCH, KP_PART_ELAPSED, KP_PART_COHORT, KP_PART_OPEN, KP_PART_ENTERED, KP_PART_CONVERTED,
+                      KP_PART_STAY, KP_PART_STANDS, KP_PART_SKIPPED };
+
+struct kp_plan_outlet {
+    int tracker;
+    enum kp_outlet_part part;
+    int value;                      /* of the space; -1: none */
+    int step;                       /* of a funnel */
+    int64_t within_ms;              /* COHORT */
+    uint32_t dims;                  /* bit d: somebody wants it in dimension d */
+    uint64_t rule_levels, kpis;     /* as in a program */
+    struct kp_section *sections;    /* owned */
+    struct kp_op *ops;              /* owned */
+    int nsections, nops;
+};
+
+/* Which tests of the configuration a tracker makes of an event, and the bits of an occurrence that keep their outcome. */
+struct kp_plan_tracker {
+    enum kp_track kind;
+    int space, index;               /* its place among the space's */
+    int base;                       /* filter that must hold for all but `reversed`; -1: none */
+    int filters[3];                 /* PAIR: from, to. REPEAT, ONCE: base alone. OPEN: opened, closed. -1: none */
+    int reversed;                   /* filter of `reversed_by`; -1: none */
+    bool once;
+    int shift;                      /* of its lowest bit */
+    uint64_t bits;                  /* all of its bits */
+    uint64_t nth;                   /* REPEAT */
+    int64_t within_ms;              /* REPEAT; 0: for ever */
+    const struct kp_funnel_cfg *funnel;     /* borrowed; FUNNEL */
+    int *stages;                    /* owned; FUNNEL: filters of its stages, then of what it is lost in */
+    int nstages, nlost;
+    int timer;                      /* among the space's; -1: nothing of it ripens with time */
+    int *outlets;                   /* owned */
+    int noutlets;
+};
+
+enum { KP_SPACES_MAX = 8, KP_SPACE_TRACKERS_MAX = 32, KP_SPACE_VALUES_MAX = 8 };
+struct kp_plan_space {
+    int slot;
+    int *trackers;                  /* owned */
+    int ntrackers;
+    int values[KP_SPACE_VALUES_MAX];    /* of the plan; what an occurrence keeps of the event */
+    int nvalues;
+    int dims[KP_DIMS_MAX];          /* whose nodes it keeps; the roster's first */
+    int ndims;
+    int nbits, ntimers;
+};
+
 struct kp_plan {
     const struct kp_config *config; /* borrowed; outlives the plan */
     struct kp_zone *zone;           /* owned */
@@ -94,6 +159,14 @@ struct kp_plan {
     int nfamilies;
     struct kp_plan_kpi *kpis;       /* owned; as configured */
     int nkpis;
+    struct kp_plan_space *spaces;   /* owned */
+    int nspaces;
+    struct kp_plan_tracker *trackers;   /* owned */
+    int ntrackers;
+    struct kp_plan_outlet *outlets; /* owned */
+    int noutlets;
+    struct kp_where *wheres;        /* owned; of the stages of funnels */
+    int nwheres;
     int *formula_order;             /* owned; formula KPIs, operands before those that use them */
     int nformulas;
     struct kp_plan_pair *pairs;     /* owned */
@@ -107,6 +180,12 @@ struct kp_plan {
 /* Compile. NULL with KP_EINVAL (what the loader lets through but no engine can do), KP_ELIMIT or KP_ENOMEM. */
 struct kp_plan *kp_plan_new(const struct kp_config *config, struct kp_err *err) KP_CHECK;
 void kp_plan_destroy(struct kp_plan **plan);
+
+/* The outlet that a cell or KPI is fed by; -1: it is fed by events that match its filter. */
+static inline int kp_plan_outlet_of(int filter)
+{
+    return filter < 0 ? -2 - filter : -1;
+}
 
 /* Bring the bounds of all families to t. */
 void kp_plan_at(struct kp_plan *plan, int64_t t);

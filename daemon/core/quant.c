@@ -18,18 +18,18 @@ enum { SPARSE_MAX = 96 };
 
 struct pair {
     int32_t bin;
-    uint32_t count;
+    int32_t count;
 };
 
-/* Sparse: `n` pairs of `room`, rising by bin. Dense: `room` counts from bin `base` on. */
+/* Counts may be below 0: see kp_quant_sub. Sparse: `n` pairs of `room`, rising by bin, none of count 0. Dense: `room` counts from bin `base` on. */
 struct kp_quant {
-    uint64_t count;
+    int64_t count;
     int32_t base;
     uint16_t n, room;       /* room 0 does not occur; dense: room is of counts */
     bool dense;
     union {
         struct pair pairs[1];
-        uint64_t counts[1];
+        int64_t counts[1];
     };
 };
 
@@ -118,27 +118,30 @@ void kp_quant_free(struct kp_quant **q, struct kp_slab *slab)
     *q = NULL;
 }
 
-uint64_t kp_quant_count(const struct kp_quant *q)
+int64_t kp_quant_count(const struct kp_quant *q)
 {
     return q ? q->count : 0;
 }
 
-/* First and last bin in use; q holds some. */
-static void range(const struct kp_quant *q, int32_t *first, int32_t *last)
+/* First and last bin in use; false: none is. */
+static bool range(const struct kp_quant *q, int32_t *first, int32_t *last)
 {
     int lo = 0, hi = q->room - 1;
 
     if (!q->dense) {
+        if (q->n == 0)
+            return false;
         *first = q->pairs[0].bin;
         *last = q->pairs[q->n - 1].bin;
-        return;
+        return true;
     }
-    while (q->counts[lo] == 0)
+    while (lo <= hi && q->counts[lo] == 0)
         lo++;
-    while (q->counts[hi] == 0)
+    while (hi > lo && q->counts[hi] == 0)
         hi--;
     *first = q->base + lo;
     *last = q->base + hi;
+    return lo <= hi;
 }
 
 /* A dense one that holds what q holds and has room for a range of bins, with some to spare on both sides. */
@@ -147,7 +150,10 @@ static struct kp_quant *make_dense(struct kp_slab *slab, const struct kp_quant *
     int32_t low, high, spare;
     struct kp_quant *d;
 
-    range(q, &low, &high);
+    if (!range(q, &low, &high)) {
+        low = first;
+        high = last;
+    }
     if (first < low)
         low = first;
     if (last > high)
@@ -203,7 +209,7 @@ static int lower_bound(const struct kp_quant *q, int32_t bin)
     return lo;
 }
 
-static enum kp_code add_dense(struct kp_quant **q, struct kp_slab *slab, int32_t bin, uint64_t count)
+static enum kp_code add_dense(struct kp_quant **q, struct kp_slab *slab, int32_t bin, int64_t count)
 {
     if (bin < (*q)->base || bin >= (*q)->base + (*q)->room) {
         enum kp_code code = replace(q, slab, make_dense(slab, *q, bin, bin));
@@ -216,9 +222,39 @@ static enum kp_code add_dense(struct kp_quant **q, struct kp_slab *slab, int32_t
     return KP_OK;
 }
 
-static enum kp_code add_counts(struct kp_quant **q, struct kp_slab *slab, int32_t bin, uint64_t count)
+/* Does a pair hold this count? */
+static bool fits(int64_t count)
+{
+    return count >= INT32_MIN && count <= INT32_MAX;
+}
+
+/* The pair at `at` gets another count, and goes when that is 0. */
+static void set_pair(struct kp_quant *q, int at, int64_t count)
+{
+    q->pairs[at].count = (int32_t)count;
+    if (count)
+        return;
+    q->n--;
+    memmove(q->pairs + at, q->pairs + at + 1, (size_t)(q->n - at) * sizeof *q->pairs);
+}
+
+static enum kp_code insert_pair(struct kp_quant **q, struct kp_slab *slab, int at, int32_t bin, int64_t count)
+{
+    enum kp_code code = (*q)->n == (*q)->room ? grow_sparse(q, slab) : KP_OK;
+
+    if (code)
+        return code;
+    memmove((*q)->pairs + at + 1, (*q)->pairs + at, (size_t)((*q)->n - at) * sizeof *(*q)->pairs);
+    (*q)->pairs[at] = (struct pair){bin, (int32_t)count};
+    (*q)->n++;
+    return KP_OK;
+}
+
+static enum kp_code add_counts(struct kp_quant **q, struct kp_slab *slab, int32_t bin, int64_t count)
 {
     enum kp_code code = KP_OK;
+    int64_t sum = count;
+    bool have;
     int at;
 
     if (!*q)
@@ -228,31 +264,30 @@ static enum kp_code add_counts(struct kp_quant **q, struct kp_slab *slab, int32_
     if ((*q)->dense)
         return add_dense(q, slab, bin, count);
     at = lower_bound(*q, bin);
-    if (at < (*q)->n && (*q)->pairs[at].bin == bin && (*q)->pairs[at].count + count <= UINT32_MAX) {
-        (*q)->pairs[at].count += (uint32_t)count;
-        (*q)->count += count;
-        return KP_OK;
-    }
-    if ((*q)->n && ((*q)->n >= SPARSE_MAX || count > UINT32_MAX || (at < (*q)->n && (*q)->pairs[at].bin == bin))) {
+    have = at < (*q)->n && (*q)->pairs[at].bin == bin;
+    if (have)
+        sum += (*q)->pairs[at].count;
+    if (!fits(sum) || (!have && (*q)->n >= SPARSE_MAX)) {
         code = replace(q, slab, make_dense(slab, *q, bin, bin));
         return code ? code : add_dense(q, slab, bin, count);
     }
-    if (count > UINT32_MAX) {       /* the first and only bin: half as a seed, so that there is a range */
-        code = add_counts(q, slab, bin, UINT32_MAX);
-        return code ? code : add_counts(q, slab, bin, count - UINT32_MAX);
-    }
-    if ((*q)->n == (*q)->room && (code = grow_sparse(q, slab)) != KP_OK)
-        return code;
-    memmove((*q)->pairs + at + 1, (*q)->pairs + at, (size_t)((*q)->n - at) * sizeof *(*q)->pairs);
-    (*q)->pairs[at] = (struct pair){bin, (uint32_t)count};
-    (*q)->n++;
-    (*q)->count += count;
-    return KP_OK;
+    if (have)
+        set_pair(*q, at, sum);
+    else if (sum)
+        code = insert_pair(q, slab, at, bin, sum);
+    if (!code)
+        (*q)->count += count;
+    return code;
 }
 
 enum kp_code kp_quant_add(struct kp_quant **q, struct kp_slab *slab, int32_t bin)
 {
     return add_counts(q, slab, bin, 1);
+}
+
+enum kp_code kp_quant_sub(struct kp_quant **q, struct kp_slab *slab, int32_t bin)
+{
+    return add_counts(q, slab, bin, -1);
 }
 
 enum kp_code kp_quant_merge(struct kp_quant **into, struct kp_slab *slab, const struct kp_quant *from)
@@ -281,7 +316,7 @@ static uint64_t rank_of(double p, uint64_t n)
 
 double kp_quant_value(const struct kp_quant *q, double p)
 {
-    uint64_t rank = rank_of(p, q->count), seen = 0;
+    int64_t rank = (int64_t)rank_of(p, (uint64_t)q->count), seen = 0;
     int32_t bin = 0;
 
     for (int i = 0; seen < rank && i < (q->dense ? q->room : q->n); i++) {

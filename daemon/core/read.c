@@ -39,14 +39,14 @@ static const void *pointer(uint64_t word)
     return (const void *)(uintptr_t)word;
 }
 
-static double mean(kp_i128 sum, uint64_t n)
+static double mean(kp_i128 sum, int64_t n)
 {
     return (double)((long double)sum / KP_MICRO / (long double)n);
 }
 
 static struct kp_number lower(const struct kp_plan_kpi *kpi, const uint64_t *w)
 {
-    struct kp_number out = {.n = w[kpi->count], .has = true};
+    struct kp_number out = {.n = (int64_t)w[kpi->count], .has = true};
 
     switch (kpi->cfg->agg) {
     case KP_AGG_COUNT:
@@ -75,7 +75,7 @@ static struct kp_number lower(const struct kp_plan_kpi *kpi, const uint64_t *w)
         out.value = kp_micro_to_double((int64_t)w[kpi->max]);
         break;
     case KP_AGG_STDDEV:
-        out.value = kp_square_stddev(w + kpi->square, kp_cell_sum(w + kpi->sum), out.n);
+        out.value = kp_square_stddev(w + kpi->square, kp_cell_sum(w + kpi->sum), (uint64_t)out.n);
         break;
     case KP_AGG_LAST:
         out.value = kp_micro_to_double((int64_t)w[kpi->last + 2]);

@@ -19,6 +19,19 @@ void kp_square_add(uint64_t sum[3], int64_t micro)
     sum[2] += add_word(&sum[1], (uint64_t)(square >> 64), add_word(&sum[0], (uint64_t)square, 0));
 }
 
+void kp_square_sub(uint64_t sum[3], int64_t micro)
+{
+    uint64_t square[3] = {0}, borrow = 0;
+
+    kp_square_add(square, micro);
+    for (int k = 0; k < 3; k++) {
+        kp_u128 difference = (kp_u128)sum[k] - square[k] - borrow;
+
+        sum[k] = (uint64_t)difference;
+        borrow = (uint64_t)(difference >> 64) & 1;
+    }
+}
+
 void kp_square_merge(uint64_t into[3], const uint64_t from[3])
 {
     uint64_t carry = add_word(&into[0], from[0], 0);
@@ -48,6 +61,8 @@ double kp_square_stddev(const uint64_t squares[3], kp_i128 sum, uint64_t n)
     uint64_t borrow = 0;
     long double variance = 0;
 
+    if (squares[2] >> 63)
+        return 0;       /* more was taken back than is there: no spread can be told */
     for (int k = 0; k < 3; k++)
         add_product(total, k, squares[k], n);
     add_product(square, 0, lo, lo);
@@ -60,6 +75,8 @@ double kp_square_stddev(const uint64_t squares[3], kp_i128 sum, uint64_t n)
         total[k] = (uint64_t)difference;
         borrow = (uint64_t)(difference >> 64) & 1;
     }
+    if (borrow)
+        return 0;
     for (int k = 3; k >= 0; k--)
         variance = variance * 18446744073709551616.0L + (long double)total[k];
     return (double)(sqrtl(variance) / (long double)n / KP_MICRO);

@@ -272,6 +272,18 @@ size_t kp_store_group_key(const struct kp_plan_dim *dim, const struct kp_event *
 
 /* ---- What there is to show ---- */
 
+/* Of what is so now: is there anything? */
+static bool is_blank(const struct kp_rows *rows, uint32_t handle)
+{
+    const struct kp_plan_family *fam = rows->family;
+    const uint64_t *words = kp_rows_at(rows, handle)->words;
+
+    for (int c = 0; c < fam->ncells; c++)
+        if (fam->cells[c].kind == KP_CELL_COUNT && words[fam->cells[c].word] != 0)
+            return false;
+    return true;
+}
+
 int64_t kp_store_expires(const struct kp_store *store, uint32_t node)
 {
     const struct kp_node_hot *hot = kp_store_node(store, node);
@@ -284,8 +296,10 @@ int64_t kp_store_expires(const struct kp_store *store, uint32_t node)
         const struct kp_rows *rows = &store->rows[dim->first_family + i];
         int64_t dies;
 
-        if (!hot->lists[i].head)
+        if (!hot->lists[i].head || (rows->family->grid.gauge && is_blank(rows, hot->lists[i].head)))
             continue;
+        if (rows->family->grid.gauge)
+            return INT64_MAX;
         dies = kp_family_dies(&rows->family->grid, kp_rows_at(rows, hot->lists[i].head)->start);
         if (dies > last)
             last = dies;
@@ -303,7 +317,10 @@ bool kp_store_visible(const struct kp_store *store, uint32_t node)
     for (int i = 0; i < dim->nfamilies; i++) {
         const struct kp_rows *rows = &store->rows[dim->first_family + i];
 
-        if (hot->lists[i].head && kp_rows_at(rows, hot->lists[i].head)->start >= rows->family->grid.keep_from)
+        if (!hot->lists[i].head)
+            continue;
+        if (rows->family->grid.gauge ? !is_blank(rows, hot->lists[i].head)
+                                     : kp_rows_at(rows, hot->lists[i].head)->start >= rows->family->grid.keep_from)
             return true;
     }
     return false;

@@ -4,7 +4,7 @@
  * used again after the node is gone; `gen` tells the lives apart. Members of the roster stand in it from the
  * start and always; others come with their first event and go when no window can reach their last one.
  *
- * Cost: a node is 24 bytes and 8 a family, rounded up to 64, and 72 bytes beside with its key's bytes. */
+ * Cost: a node is 32 bytes and 8 a family, rounded up to 64, and 72 bytes beside with its key's bytes. */
 #ifndef KPID_CORE_STORE_H
 #define KPID_CORE_STORE_H
 
@@ -12,7 +12,6 @@
 
 #include "kpid/tab.h"
 
-#define KP_NO_NODE UINT32_MAX
 enum { KP_COMPANY = 0, KP_DEPTH_MAX = KP_LEVELS_MAX + 1 };
 
 enum {
@@ -29,6 +28,8 @@ struct kp_node_hot {
     uint32_t rules;         /* handle of its block of rule states; 0: none */
     uint16_t gen;
     uint8_t level, flags;
+    uint32_t held;          /* occurrences of entities that it is credited with: it stays as long as there are any */
+    uint32_t reserved;
     struct kp_list lists[]; /* of the families of its dimension */
 };
 

@@ -121,7 +121,10 @@ struct kp_engine_stats {
     uint32_t keys;                      /* now */
     size_t rows;                        /* panes held, now */
     size_t dedup_ids;                   /* now */
-    size_t bytes_store, bytes_dedup, bytes_alerts, bytes_recent;
+    uint32_t entities;                  /* now */
+    uint64_t entities_evicted;          /* forgotten at limits.entities */
+    uint64_t occurrences_forgotten;     /* the oldest events of entities with very many */
+    size_t bytes_store, bytes_dedup, bytes_alerts, bytes_recent, bytes_entities;
 };
 void kp_engine_stats(const struct kp_engine *engine, struct kp_engine_stats *stats);
 size_t kp_engine_kpis(const struct kp_engine *engine);

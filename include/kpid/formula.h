@@ -15,7 +15,7 @@ struct kp_formula;
 
 struct kp_number {          /* a number or nil, and how many samples stand behind it */
     double value;
-    uint64_t n;
+    int64_t n;          /* below 0 where more was taken back than counted: see `once` */
     bool has;
 };
 

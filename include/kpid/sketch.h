@@ -18,9 +18,11 @@ int32_t kp_quant_bin(int64_t micro);
 
 /* Add a sample. *q may be NULL (empty) and is replaced when it grows. KP_ENOMEM: *q is as it was. */
 enum kp_code kp_quant_add(struct kp_quant **q, struct kp_slab *slab, int32_t bin) KP_CHECK;
+/* Take a sample back: also one that is not there, whose bin then stands below 0 until it comes. */
+enum kp_code kp_quant_sub(struct kp_quant **q, struct kp_slab *slab, int32_t bin) KP_CHECK;
 enum kp_code kp_quant_merge(struct kp_quant **into, struct kp_slab *slab, const struct kp_quant *from) KP_CHECK;
 void kp_quant_free(struct kp_quant **q, struct kp_slab *slab);
-uint64_t kp_quant_count(const struct kp_quant *q);
+int64_t kp_quant_count(const struct kp_quant *q);
 /* The nearest-rank quantile (rank = ceil(p * n), at least 1), p in [0, 1], within 1 % of the exact one. n must be > 0. */
 double kp_quant_value(const struct kp_quant *q, double p);
 
@@ -39,6 +41,7 @@ double kp_distinct_count(const struct kp_distinct *d);
 
 /* ---- Exact sum of squares: 192 bits, three words, little end first ---- */
 void kp_square_add(uint64_t sum[3], int64_t micro);
+void kp_square_sub(uint64_t sum[3], int64_t micro);
 void kp_square_merge(uint64_t into[3], const uint64_t from[3]);
 /* Population standard deviation, in the value's unit, of n > 0 values with this sum and sum of squares. */
 double kp_square_stddev(const uint64_t squares[3], kp_i128 sum, uint64_t n);

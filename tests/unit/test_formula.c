@@ -82,7 +82,7 @@ static void samples_are_those_of_the_denominator_or_the_sum(void **state)
 {
     static const struct {
         const char *text;
-        uint64_t n;
+        int64_t n;
     } cases[] = {
         {"a", 10}, {"a + b", 30}, {"a + a", 10}, {"a / b", 20}, {"a / (a + b)", 30}, {"a / (b + b)", 20},
         {"-a / b", 20},
@@ -96,7 +96,7 @@ static void samples_are_those_of_the_denominator_or_the_sum(void **state)
         struct kp_number out = value_of(cases[i].text, operands);
 
         if (out.n != cases[i].n)
-            fail_msg("%s: %llu", cases[i].text, (unsigned long long)out.n);
+            fail_msg("%s: %lld", cases[i].text, (long long)out.n);
     }
 }
 

@@ -1,0 +1,485 @@
+#include "entity.h"
+
+#include "heap.h"
+#include "pages.h"
+
+#include "kpid/event.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLOSED, OPEN, LISTS, SPACE_ENTITIES = 2000, TAIL_MAX = KP_SPACE_VALUES_MAX + (KP_DIMS_MAX + 1) / 2 };
+#define NONE UINT32_MAX
+
+struct entity {
+    uint64_t hi;            /* its fingerprint, for the index */
+    uint32_t lo;
+    uint32_t prev, next;    /* of its list; free ones are linked by next */
+    uint32_t open;          /* bit i: tracker i of its space has something to come */
+    uint16_t n, room;       /* occurrences */
+    uint8_t space, list;
+    char *history;          /* in the slab */
+};
+
+struct kp_entities {
+    struct kp_store *store;         /* borrowed */
+    const struct kp_plan *plan;     /* borrowed */
+    struct kp_entity_sink sink;
+    struct kp_tab *index;           /* owned, like all that follows */
+    struct kp_slab *slab;
+    struct kp_heap timers;          /* thing: entity * ntimers + timer */
+    struct entity **chunks;
+    uint32_t nchunks, made, free, count, limit;
+    uint32_t first[LISTS], last[LISTS];     /* longest without an event first */
+    uint32_t ntimers;
+    unsigned shift;
+    struct kp_traces before, after;
+    uint64_t evicted, forgotten;
+    size_t occurrences;
+    int64_t ripe_ms;                /* what was due by then has happened */
+    int64_t blank[sizeof(struct kp_occurrence) / sizeof(int64_t) + TAIL_MAX];    /* an occurrence to be told */
+};
+
+struct kp_entities *kp_entities_new(struct kp_store *store, uint32_t limit, const struct kp_entity_sink *sink,
+                                    struct kp_err *err)
+{
+    struct kp_entities *e = calloc(1, sizeof *e);
+
+    if (!e) {
+        kp_fail(err, KP_ENOMEM, "entities: out of memory");
+        return NULL;
+    }
+    e->store = store;
+    e->plan = store->plan;
+    e->sink = *sink;
+    e->limit = limit;
+    e->free = NONE;
+    e->ripe_ms = INT64_MIN;
+    for (int i = 0; i < LISTS; i++)
+        e->first[i] = e->last[i] = NONE;
+    for (int i = 0; i < e->plan->nspaces; i++)
+        if ((uint32_t)e->plan->spaces[i].ntimers > e->ntimers)
+            e->ntimers = (uint32_t)e->plan->spaces[i].ntimers;
+    while (((size_t)2 << e->shift) * sizeof(struct entity) <= KP_PAGES_CHUNK)
+        e->shift++;
+    e->index = kp_tab_new(err);
+    e->slab = kp_slab_new(err);
+    if (!e->index || !e->slab)
+        kp_entities_destroy(&e);
+    return e;
+}
+
+void kp_entities_destroy(struct kp_entities **entities)
+{
+    struct kp_entities *e = *entities;
+
+    if (!e)
+        return;
+    for (uint32_t i = 0; i < e->nchunks; i++)
+        free(e->chunks[i]);
+    free(e->chunks);
+    kp_heap_release(&e->timers);
+    kp_traces_release(&e->before);
+    kp_traces_release(&e->after);
+    kp_tab_destroy(&e->index);
+    kp_slab_destroy(&e->slab);
+    free(e);
+    *entities = NULL;
+}
+
+static struct entity *at(const struct kp_entities *e, uint32_t i)
+{
+    return &e->chunks[i >> e->shift][i & ((1u << e->shift) - 1)];
+}
+
+/* ---- Finding ---- */
+
+struct kp_print kp_entity_print(const struct kp_entities *entities, int space, const struct kp_value *value)
+{
+    uint64_t seed = entities->store->seed;
+    uint32_t at_space = (uint32_t)(SPACE_ENTITIES + space);
+    int64_t whole = value->i;
+
+    if (value->kind == KP_STR)
+        return kp_print_of(seed, at_space, value->s, value->len);
+    if (value->kind == KP_REAL && value->f >= -9e18 && value->f <= 9e18 && value->f == floor(value->f))
+        whole = (int64_t)value->f;      /* 5.0 and 5 are one value */
+    else if (value->kind == KP_REAL)
+        memcpy(&whole, &value->f, sizeof whole);
+    else if (value->kind == KP_BOOL)
+        whole = value->b;
+    return kp_print_of2(seed, at_space, value->kind == KP_BOOL ? "b" : "n", 1, &whole, sizeof whole);
+}
+
+const void *kp_entity_line(const struct kp_entities *entities, struct kp_print print)
+{
+    return kp_tab_line(entities->index, print);
+}
+
+static uint32_t find(const struct kp_entities *e, struct kp_print print)
+{
+    const uint32_t *i = kp_tab_find(e->index, print);
+
+    return i ? *i : NONE;
+}
+
+const void *kp_entity_head(const struct kp_entities *entities, struct kp_print print)
+{
+    uint32_t i = find(entities, print);
+
+    return i == NONE ? NULL : at(entities, i);
+}
+
+const void *kp_entity_history(const struct kp_entities *entities, struct kp_print print)
+{
+    uint32_t i = find(entities, print);
+
+    return i == NONE ? NULL : at(entities, i)->history;
+}
+
+/* ---- Lists: who was longest without an event ---- */
+
+static void unlink_entity(struct kp_entities *e, uint32_t i)
+{
+    struct entity *ent = at(e, i);
+
+    *(ent->prev == NONE ? &e->first[ent->list] : &at(e, ent->prev)->next) = ent->next;
+    *(ent->next == NONE ? &e->last[ent->list] : &at(e, ent->next)->prev) = ent->prev;
+}
+
+static void link_last(struct kp_entities *e, uint32_t i, uint8_t list)
+{
+    struct entity *ent = at(e, i);
+
+    ent->list = list;
+    ent->prev = e->last[list];
+    ent->next = NONE;
+    *(ent->prev == NONE ? &e->first[list] : &at(e, ent->prev)->next) = i;
+    e->last[list] = i;
+}
+
+static void moved(struct kp_entities *e, uint32_t i)
+{
+    uint8_t list = at(e, i)->open ? OPEN : CLOSED;
+
+    if (e->last[list] == i)
+        return;
+    unlink_entity(e, i);
+    link_last(e, i, list);
+}
+
+/* ---- Histories ---- */
+
+static struct kp_history history_of(const struct kp_entities *e, const struct entity *ent)
+{
+    const struct kp_plan_space *space = &e->plan->spaces[ent->space];
+
+    return (struct kp_history){space, ent->history, ent->n, kp_occurrence_size(space)};
+}
+
+/* Its nodes are held as long as it is kept. */
+static void hold(struct kp_entities *e, const struct kp_plan_space *space, struct kp_occurrence *o, uint32_t by)
+{
+    const uint32_t *nodes = kp_occurrence_nodes(space, o);
+
+    for (int d = 0; d < space->ndims; d++)
+        if (nodes[d] != KP_NO_NODE)
+            kp_store_node(e->store, nodes[d])->held += by;
+}
+
+static void drop(struct kp_entities *e, struct entity *ent, uint32_t i)
+{
+    struct kp_history h = history_of(e, ent);
+
+    hold(e, h.space, kp_history_at(&h, i), UINT32_MAX);     /* -1 */
+    memmove(h.at + i * h.stride, h.at + (i + 1) * h.stride, (ent->n - i - 1) * h.stride);
+    ent->n--;
+    e->occurrences--;
+}
+
+static bool make_room(struct kp_entities *e, struct entity *ent, size_t stride)
+{
+    size_t room = kp_slab_class((ent->n + 1u) * stride) / stride;
+    char *grown;
+
+    if (ent->n < ent->room)
+        return true;
+    if (room > KP_HISTORY_MAX)
+        room = KP_HISTORY_MAX;
+    grown = kp_slab_alloc(e->slab, room * stride);
+    if (!grown)
+        return false;
+    if (ent->n)
+        memcpy(grown, ent->history, ent->n * stride);
+    kp_slab_free(e->slab, ent->history, ent->room * stride);
+    ent->history = grown;
+    ent->room = (uint16_t)room;
+    return true;
+}
+
+static void insert(struct kp_entities *e, struct entity *ent, struct kp_occurrence *o)
+{
+    struct kp_history h = history_of(e, ent);
+    uint32_t i = ent->n;
+
+    while (i && kp_occurrence_cmp(kp_history_at(&h, i - 1), o, h.stride) > 0)
+        i--;
+    memmove(h.at + (i + 1) * h.stride, h.at + i * h.stride, (ent->n - i) * h.stride);
+    memcpy(h.at + i * h.stride, o, h.stride);
+    ent->n++;
+    e->occurrences++;
+    hold(e, h.space, o, 1);
+}
+
+/* ---- What has changed ---- */
+
+static bool same(const struct kp_trace *a, const struct kp_trace *b)
+{
+    return a->outlet == b->outlet && a->dim == b->dim && a->back == b->back && a->node == b->node && a->time == b->time &&
+           a->value == b->value;
+}
+
+/* Tell the sink what is in one list and not in the other. Most of both is the same, at the same place. */
+static void tell_changes(struct kp_entities *e)
+{
+    struct kp_trace *old = e->before.list, *new = e->after.list;
+    size_t nold = e->before.n, nnew = e->after.n;
+
+    for (; nold && nnew && same(old, new); old++, new++, nold--, nnew--)
+        ;
+    while (nold && nnew && same(&old[nold - 1], &new[nnew - 1])) {
+        nold--;
+        nnew--;
+    }
+    for (size_t i = 0; i < nold; i++) {
+        size_t k = 0;
+
+        while (k < nnew && !same(&old[i], &new[k]))
+            k++;
+        if (k < nnew)
+            new[k] = new[--nnew];
+        else
+            e->sink.change(e->sink.ctx, &old[i], false);
+    }
+    for (size_t k = 0; k < nnew; k++)
+        e->sink.change(e->sink.ctx, &new[k], true);
+}
+
+static void set_timer(struct kp_entities *e, uint32_t i, const struct kp_plan_tracker *tracker, int64_t due)
+{
+    if (tracker->timer >= 0)
+        kp_heap_set(&e->timers, i * e->ntimers + (uint32_t)tracker->timer, due);
+}
+
+static void note_state(struct entity *ent, const struct kp_plan_tracker *tracker, const struct kp_track_state *state)
+{
+    uint32_t bit = UINT32_C(1) << tracker->index;
+
+    ent->open = state->open ? ent->open | bit : ent->open & ~bit;
+}
+
+/* ---- Coming and going ---- */
+
+static bool add_chunk(struct kp_entities *e)
+{
+    struct entity **grown = realloc(e->chunks, ((size_t)e->nchunks + 1) * sizeof(*grown));
+
+    if (!grown)
+        return false;
+    e->chunks = grown;
+    if (e->ntimers && !kp_heap_reserve(&e->timers, ((e->nchunks + 1) << e->shift) * e->ntimers))
+        return false;
+    grown[e->nchunks] = kp_pages_chunk();
+    if (!grown[e->nchunks])
+        return false;
+    e->nchunks++;
+    return true;
+}
+
+/* What it was open with ends; the rest of what it has added stays. */
+static void evict(struct kp_entities *e, uint32_t i)
+{
+    struct entity *ent = at(e, i);
+    struct kp_history h = history_of(e, ent);
+
+    e->before.n = e->after.n = 0;
+    for (int t = 0; t < h.space->ntrackers; t++) {
+        const struct kp_plan_tracker *tracker = &e->plan->trackers[h.space->trackers[t]];
+        struct kp_track_state state;
+
+        set_timer(e, i, tracker, INT64_MAX);
+        if (tracker->kind == KP_TRACK_OPEN || tracker->kind == KP_TRACK_FUNNEL)
+            kp_track(e->plan, tracker, &h, e->ripe_ms, INT64_MIN, &e->before, NULL, &state);
+    }
+    for (size_t k = 0; k < e->before.n; k++) {
+        enum kp_outlet_part part = e->plan->outlets[e->before.list[k].outlet].part;
+
+        if (part == KP_PART_OPEN || part == KP_PART_STANDS)
+            e->sink.change(e->sink.ctx, &e->before.list[k], false);
+    }
+    while (ent->n)
+        drop(e, ent, ent->n - 1u);
+    kp_slab_free(e->slab, ent->history, ent->room * h.stride);
+    kp_tab_remove(e->index, (struct kp_print){ent->hi, ent->lo});
+    unlink_entity(e, i);
+    memset(ent, 0, sizeof *ent);
+    ent->next = e->free;
+    e->free = i;
+    e->count--;
+}
+
+static uint32_t make(struct kp_entities *e, int space, struct kp_print print)
+{
+    uint32_t i;
+    struct entity *ent;
+
+    if (e->count >= e->limit) {
+        e->evicted++;
+        evict(e, e->first[CLOSED] != NONE ? e->first[CLOSED] : e->first[OPEN]);
+    }
+    i = e->free;
+    if (i == NONE && e->made == e->nchunks << e->shift && !add_chunk(e))
+        return NONE;
+    if (i == NONE)
+        i = e->made;
+    if (kp_tab_insert(e->index, print, i))
+        return NONE;
+    if (i == e->made)
+        e->made++;
+    else
+        e->free = at(e, i)->next;
+    ent = at(e, i);
+    *ent = (struct entity){.hi = print.hi, .lo = print.lo, .space = (uint8_t)space};
+    link_last(e, i, CLOSED);
+    e->count++;
+    return i;
+}
+
+/* ---- Telling ---- */
+
+struct kp_occurrence *kp_entities_blank(struct kp_entities *entities, int space)
+{
+    const struct kp_plan_space *s = &entities->plan->spaces[space];
+    struct kp_occurrence *o = (void *)entities->blank;
+
+    memset(entities->blank, 0, sizeof entities->blank);
+    for (int i = 0; i < s->nvalues; i++)
+        o->tail[i] = KP_NO_VALUE;
+    for (int d = 0; d < s->ndims; d++)
+        kp_occurrence_nodes(s, o)[d] = KP_NO_NODE;
+    return o;
+}
+
+/* Bits that no longer matter go, and occurrences without any. */
+static void prune(struct kp_entities *e, struct entity *ent, uint64_t touched, const uint64_t *keep)
+{
+    struct kp_history h = history_of(e, ent);
+
+    for (uint32_t i = h.n; i-- > 0;) {
+        struct kp_occurrence *o = kp_history_at(&h, i);
+
+        o->bits &= ~touched | keep[i];
+        if (!o->bits)
+            drop(e, ent, i);
+    }
+}
+
+bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, int64_t horizon)
+{
+    const struct kp_plan_space *s = &e->plan->spaces[space];
+    struct kp_occurrence *o = (void *)e->blank;
+    uint64_t keep[KP_HISTORY_MAX], touched = 0;
+    uint32_t i = find(e, print);
+    struct kp_track_state state;
+    struct kp_history h;
+    struct entity *ent;
+
+    if (i == NONE)
+        i = make(e, space, print);
+    if (i == NONE)
+        return false;
+    ent = at(e, i);
+    if (ent->n == KP_HISTORY_MAX) {
+        e->forgotten++;
+        drop(e, ent, 0);
+    }
+    if (!make_room(e, ent, kp_occurrence_size(s)))
+        return false;
+    e->before.n = e->after.n = 0;
+    h = history_of(e, ent);
+    for (int t = 0; t < s->ntrackers && h.n; t++) {
+        const struct kp_plan_tracker *tracker = &e->plan->trackers[s->trackers[t]];
+
+        if (o->bits & tracker->bits)
+            kp_track(e->plan, tracker, &h, e->ripe_ms, horizon, &e->before, NULL, &state);
+    }
+    insert(e, ent, o);
+    h = history_of(e, ent);
+    memset(keep, 0, h.n * sizeof *keep);
+    for (int t = 0; t < s->ntrackers; t++) {
+        const struct kp_plan_tracker *tracker = &e->plan->trackers[s->trackers[t]];
+
+        if (!(o->bits & tracker->bits))
+            continue;
+        kp_track(e->plan, tracker, &h, e->ripe_ms, horizon, &e->after, keep, &state);
+        note_state(ent, tracker, &state);
+        set_timer(e, i, tracker, state.due);
+        touched |= tracker->bits;
+    }
+    tell_changes(e);
+    prune(e, ent, touched, keep);
+    moved(e, i);
+    return !e->before.short_of_memory && !e->after.short_of_memory;
+}
+
+/* ---- Time ---- */
+
+int64_t kp_entities_due(const struct kp_entities *entities)
+{
+    return kp_heap_due(&entities->timers);
+}
+
+static void ripen_first(struct kp_entities *e, int64_t horizon)
+{
+    int64_t due = kp_heap_due(&e->timers);
+    uint32_t thing = kp_heap_pop(&e->timers), i = thing / e->ntimers;
+    struct entity *ent = at(e, i);
+    struct kp_history h = history_of(e, ent);
+
+    e->before.n = e->after.n = 0;
+    for (int t = 0; t < h.space->ntrackers; t++) {
+        const struct kp_plan_tracker *tracker = &e->plan->trackers[h.space->trackers[t]];
+        struct kp_track_state state;
+
+        if (tracker->timer < 0 || (uint32_t)tracker->timer != thing % e->ntimers)
+            continue;
+        kp_track(e->plan, tracker, &h, due - 1, horizon, &e->before, NULL, &state);
+        kp_track(e->plan, tracker, &h, due, horizon, &e->after, NULL, &state);
+        set_timer(e, i, tracker, state.due);
+    }
+    tell_changes(e);
+}
+
+bool kp_entities_ripen(struct kp_entities *e, int64_t t, int64_t horizon, size_t most)
+{
+    for (; kp_heap_due(&e->timers) <= t && most; most--)
+        ripen_first(e, horizon);
+    if (kp_heap_due(&e->timers) <= t) {
+        e->ripe_ms = kp_heap_due(&e->timers) - 1;
+        return true;
+    }
+    if (t > e->ripe_ms)
+        e->ripe_ms = t;
+    return false;
+}
+
+void kp_entities_stats(const struct kp_entities *e, struct kp_entities_stats *stats)
+{
+    stats->count = e->count;
+    stats->evicted = e->evicted;
+    stats->forgotten = e->forgotten;
+    stats->occurrences = e->occurrences;
+    stats->bytes = kp_tab_bytes(e->index) + kp_slab_bytes(e->slab) + (size_t)e->nchunks * KP_PAGES_CHUNK +
+                   (size_t)e->timers.room * sizeof(struct kp_timer) + (size_t)e->timers.things * sizeof(uint32_t);
+}

@@ -1,0 +1,53 @@
+/* The memory of entities: for each lead, deal, client ... what is kept of its events, in bounded room.
+ *
+ * An entity is one value of a space's field. It is found by fingerprint, one look for each event and field however many KPIs
+ * follow it. Its history holds only what can still matter (see kp_track); at most KP_HISTORY_MAX occurrences.
+ *
+ * Cost: 40 bytes an entity, some 27 in the index, 4 a timer that its space has, and 32 to 64 an occurrence. At the limit the
+ * entity goes that was longest without an event among those with nothing left to come (a deal that is closed, a lead
+ * that has converted), else among the others; what it has added to panes stays, what it was open with ends. */
+#ifndef KPID_CORE_ENTITY_H
+#define KPID_CORE_ENTITY_H
+
+#include "store.h"
+#include "track.h"
+
+struct kp_entities;
+
+/* A change of the numbers: add this sample, or take it back. Called from within kp_entities_tell and kp_entities_ripen. */
+struct kp_entity_sink {
+    void (*change)(void *ctx, const struct kp_trace *trace, bool add);
+    void *ctx;
+};
+
+struct kp_entities *kp_entities_new(struct kp_store *store, uint32_t limit, const struct kp_entity_sink *sink,
+                                    struct kp_err *err) KP_CHECK;
+void kp_entities_destroy(struct kp_entities **entities);
+
+/* Fingerprint of an entity. */
+struct kp_print kp_entity_print(const struct kp_entities *entities, int space, const struct kp_value *value);
+/* For __builtin_prefetch: what a find reads first; the entity found; its history. */
+const void *kp_entity_line(const struct kp_entities *entities, struct kp_print print);
+const void *kp_entity_head(const struct kp_entities *entities, struct kp_print print);
+const void *kp_entity_history(const struct kp_entities *entities, struct kp_print print);
+
+/* Room for the next occurrence of a space, to be filled in and told: cleared, its values KP_NO_VALUE, its nodes
+ * KP_NO_NODE. Good until the next call of anything. */
+struct kp_occurrence *kp_entities_blank(struct kp_entities *entities, int space);
+/* Tell the blank to the entity. horizon: as for kp_track. False: memory is out, and something was lost. */
+bool kp_entities_tell(struct kp_entities *entities, int space, struct kp_print print, int64_t horizon);
+
+/* When time alone changes something; INT64_MAX: never. */
+int64_t kp_entities_due(const struct kp_entities *entities);
+/* Let happen what is due by t, in order, at most `most` of it. True: there is more. */
+bool kp_entities_ripen(struct kp_entities *entities, int64_t t, int64_t horizon, size_t most);
+
+struct kp_entities_stats {
+    uint32_t count;
+    uint64_t evicted;           /* entities forgotten for want of room */
+    uint64_t forgotten;         /* occurrences, of entities with too many */
+    size_t bytes, occurrences;
+};
+void kp_entities_stats(const struct kp_entities *entities, struct kp_entities_stats *stats);
+
+#endif

@@ -1,0 +1,24 @@
+/* What the parts of the plan's compiler share. Internal to it. */
+#ifndef KPID_CORE_PLAN_BUILD_H
+#define KPID_CORE_PLAN_BUILD_H
+
+#include "plan.h"
+
+/* Room for one more element, cleared, behind `count` others. NULL: out of memory. */
+void *kp_plan_grow(void *array, int count, size_t size);
+bool kp_plan_push(int **list, int *count, int value);
+enum kp_code kp_plan_no_memory(struct kp_err *err);
+
+/* The value that an `of` names, made if it is new; -1 with a reason. */
+int kp_plan_value(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const char *field, bool numeric, struct kp_err *err);
+
+/* ---- plan_track.c ---- */
+/* Is the KPI fed by what happened to an entity? */
+bool kp_plan_is_tracked(const struct kp_kpi_cfg *cfg);
+/* Give a KPI whose dimension is known its space, tracker and outlet. */
+enum kp_code kp_plan_track(struct kp_plan *plan, int k, struct kp_err *err) KP_CHECK;
+/* Once the cells have their places and the rules are known: the ops of all outlets. */
+enum kp_code kp_plan_outlets(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+void kp_plan_release_tracks(struct kp_plan *plan);
+
+#endif

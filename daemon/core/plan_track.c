@@ -1,0 +1,389 @@
+/* The part of the plan that follows entities: from `elapsed`, `repeat`, `open`, `cohort`, `once` and funnels to spaces,
+ * trackers and outlets. */
+#include "plan_build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { STAGE_BITS = 6, BITS_MAX = 64 };
+
+static const struct kp_where no_where;      /* holds for every event */
+
+bool kp_plan_is_tracked(const struct kp_kpi_cfg *cfg)
+{
+    return cfg->of_more.kind != KP_OF_EVENT || cfg->once.per;
+}
+
+/* ---- Spaces ---- */
+
+static enum kp_code too_many(const struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const char *what, struct kp_err *err)
+{
+    (void)plan;
+    return kp_fail(err, KP_ELIMIT, "kpis.%s: too many %s", cfg->name, what);
+}
+
+static int space_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const char *field, struct kp_err *err)
+{
+    int slot = kp_schema_add(plan->schema, field, false);
+    struct kp_plan_space *space;
+
+    if (slot < 0) {
+        too_many(plan, cfg, "field names", err);
+        return -1;
+    }
+    for (int i = 0; i < plan->nspaces; i++)
+        if (plan->spaces[i].slot == slot)
+            return i;
+    if (plan->nspaces == KP_SPACES_MAX) {
+        too_many(plan, cfg, "fields whose values are followed", err);
+        return -1;
+    }
+    space = kp_plan_grow(&plan->spaces, plan->nspaces, sizeof *space);
+    if (!space) {
+        kp_plan_no_memory(err);
+        return -1;
+    }
+    space->slot = slot;
+    space->ndims = 1;   /* the roster */
+    return plan->nspaces++;
+}
+
+/* The place of a value among those that the space's occurrences keep. */
+static int kept_value(struct kp_plan *plan, int s, const struct kp_kpi_cfg *cfg, const char *field, struct kp_err *err)
+{
+    struct kp_plan_space *space = &plan->spaces[s];
+    int value = kp_plan_value(plan, cfg, field, true, err);
+
+    if (value < 0)
+        return -1;
+    for (int i = 0; i < space->nvalues; i++)
+        if (space->values[i] == value)
+            return i;
+    if (space->nvalues == KP_SPACE_VALUES_MAX) {
+        too_many(plan, cfg, "fields kept of one entity", err);
+        return -1;
+    }
+    space->values[space->nvalues] = value;
+    return space->nvalues++;
+}
+
+static void keep_dim(struct kp_plan_space *space, int dim)
+{
+    for (int i = 0; i < space->ndims; i++)
+        if (space->dims[i] == dim)
+            return;
+    space->dims[space->ndims++] = dim;
+}
+
+/* ---- Trackers ---- */
+
+static bool same_tracker(const struct kp_plan_tracker *a, const struct kp_plan_tracker *b)
+{
+    return a->kind == b->kind && a->space == b->space && a->base == b->base && a->reversed == b->reversed &&
+           a->once == b->once && a->filters[0] == b->filters[0] && a->filters[1] == b->filters[1] && a->nth == b->nth &&
+           a->within_ms == b->within_ms && a->funnel == b->funnel;
+}
+
+/* A filter for `field: name`, which is not written as such in the configuration. */
+static int stage_filter(struct kp_plan *plan, const char *field, char *name)
+{
+    struct kp_where *where = &plan->wheres[plan->nwheres];
+    struct kp_all *all = calloc(1, sizeof *all);
+    struct kp_pred *pred = calloc(1, sizeof *pred);
+    struct kp_value *arg = calloc(1, sizeof *arg);
+
+    if (!all || !pred || !arg) {
+        free(all);
+        free(pred);
+        free(arg);
+        return -1;
+    }
+    *arg = (struct kp_value){.kind = KP_STR, .len = (uint32_t)strlen(name), .s = name};
+    pred->field = (char *)(uintptr_t)field;     /* borrowed, like the name: see kp_plan_release_tracks */
+    pred->cmp = KP_CMP_EQ;
+    pred->args = arg;
+    pred->nargs = 1;
+    all->preds = pred;
+    all->count = 1;
+    where->any = all;
+    where->count = 1;
+    plan->nwheres++;
+    return kp_filters_add(plan->filters, plan->schema, where);
+}
+
+static bool add_stages(struct kp_plan *plan, struct kp_plan_tracker *tracker, const struct kp_funnel_cfg *funnel)
+{
+    size_t n = funnel->nstages + funnel->nlost;
+    /* Filters borrow what they are made from, so the array must have its final size before the first. */
+    if (!plan->wheres) {
+        size_t all = 0;
+
+        for (size_t i = 0; i < plan->config->nfunnels; i++)
+            all += plan->config->funnels[i].nstages + plan->config->funnels[i].nlost;
+        plan->wheres = calloc(all + 1, sizeof *plan->wheres);
+    }
+    tracker->stages = calloc(n + 1, sizeof *tracker->stages);
+    if (!plan->wheres || !tracker->stages)
+        return false;
+    tracker->nstages = (int)funnel->nstages;
+    tracker->nlost = (int)funnel->nlost;
+    for (size_t i = 0; i < n; i++) {
+        char *name = i < funnel->nstages ? funnel->stages[i] : funnel->lost[i - funnel->nstages];
+
+        tracker->stages[i] = stage_filter(plan, funnel->field, name);
+        if (tracker->stages[i] < 0)
+            return false;
+    }
+    return true;
+}
+
+static int bits_of(const struct kp_plan_tracker *tracker)
+{
+    static const int bits[] = {[KP_TRACK_PAIR] = 2, [KP_TRACK_REPEAT] = 1, [KP_TRACK_ONCE] = 1, [KP_TRACK_OPEN] = 3,
+                               [KP_TRACK_FUNNEL] = STAGE_BITS};
+
+    return bits[tracker->kind] + tracker->once;
+}
+
+/* The tracker, shared with every KPI that asks the same. -1 with a reason. */
+static int add_tracker(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const struct kp_plan_tracker *want,
+                       struct kp_err *err)
+{
+    struct kp_plan_space *space = &plan->spaces[want->space];
+    struct kp_plan_tracker *tracker;
+    int bits = bits_of(want);
+
+    for (int i = 0; i < plan->ntrackers; i++)
+        if (same_tracker(&plan->trackers[i], want))
+            return i;
+    if (space->nbits + bits > BITS_MAX || space->ntrackers == KP_SPACE_TRACKERS_MAX) {
+        too_many(plan, cfg, "conditions on one entity", err);
+        return -1;
+    }
+    tracker = kp_plan_grow(&plan->trackers, plan->ntrackers, sizeof *tracker);
+    if (!tracker || !kp_plan_push(&space->trackers, &space->ntrackers, plan->ntrackers)) {
+        kp_plan_no_memory(err);
+        return -1;
+    }
+    plan->ntrackers++;
+    *tracker = *want;
+    tracker->index = space->ntrackers - 1;
+    tracker->shift = space->nbits;
+    tracker->bits = (bits == BITS_MAX ? UINT64_MAX : (UINT64_C(1) << bits) - 1) << space->nbits;
+    tracker->timer = -1;
+    space->nbits += bits;
+    if (want->funnel && !add_stages(plan, tracker, want->funnel)) {
+        kp_fail(err, KP_ELIMIT, "funnels.%s: too many fields tested, or out of memory", want->funnel->name);
+        return -1;
+    }
+    return plan->ntrackers - 1;
+}
+
+/* -1 when there is nothing to test: it holds for every event. -2 with a reason. */
+static int filter_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const struct kp_where *where, struct kp_err *err)
+{
+    int f = kp_filters_add(plan->filters, plan->schema, where ? where : &no_where);
+
+    if (f >= 0)
+        return f;
+    too_many(plan, cfg, "fields tested, in all", err);
+    return -2;
+}
+
+static enum kp_track kind_of(const struct kp_kpi_cfg *cfg)
+{
+    switch (cfg->of_more.kind) {
+    case KP_OF_ELAPSED:
+    case KP_OF_COHORT:
+        return KP_TRACK_PAIR;
+    case KP_OF_REPEAT:
+        return KP_TRACK_REPEAT;
+    case KP_OF_OPEN:
+        return KP_TRACK_OPEN;
+    case KP_OF_FUNNEL:
+        return KP_TRACK_FUNNEL;
+    case KP_OF_EVENT:
+        break;
+    }
+    return KP_TRACK_ONCE;
+}
+
+static int tracker_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, int space, struct kp_err *err)
+{
+    const struct kp_of_cfg *of = &cfg->of_more;
+    struct kp_plan_tracker want = {.kind = kind_of(cfg), .space = space, .filters = {-1, -1, -1}, .reversed = -1,
+                                   .once = cfg->once.per != NULL};
+    const struct kp_where *base = &cfg->where;
+    bool ok = true;
+
+    if (want.kind == KP_TRACK_FUNNEL) {
+        want.funnel = &plan->config->funnels[of->funnel];
+        base = &want.funnel->where;
+    }
+    ok = (want.base = filter_of(plan, cfg, base, err)) >= 0;
+    if (ok && want.kind == KP_TRACK_PAIR)
+        ok = (want.filters[0] = filter_of(plan, cfg, &of->from, err)) >= 0 &&
+             (want.filters[1] = filter_of(plan, cfg, &of->to, err)) >= 0;
+    if (ok && want.kind == KP_TRACK_OPEN)
+        ok = (want.filters[0] = filter_of(plan, cfg, &of->opened, err)) >= 0 &&
+             (want.filters[1] = filter_of(plan, cfg, &of->closed, err)) >= 0;
+    if (want.kind == KP_TRACK_REPEAT) {
+        want.nth = of->nth;
+        want.within_ms = of->within_ms;
+    }
+    if (ok && cfg->once.reversible)
+        ok = (want.reversed = filter_of(plan, cfg, &cfg->once.reversed_by, err)) >= 0;
+    return ok ? add_tracker(plan, cfg, &want, err) : -1;
+}
+
+/* ---- Outlets ---- */
+
+static enum kp_outlet_part part_of(const struct kp_of_cfg *of)
+{
+    static const enum kp_outlet_part funnel[] = {
+        [KP_FUNNEL_ENTERED] = KP_PART_ENTERED, [KP_FUNNEL_CONVERTED] = KP_PART_CONVERTED,
+        [KP_FUNNEL_MEDIAN_TIME] = KP_PART_STAY, [KP_FUNNEL_OPEN] = KP_PART_STANDS, [KP_FUNNEL_SKIPPED] = KP_PART_SKIPPED};
+
+    switch (of->kind) {
+    case KP_OF_ELAPSED:
+        return KP_PART_ELAPSED;
+    case KP_OF_COHORT:
+        return KP_PART_COHORT;
+    case KP_OF_OPEN:
+        return KP_PART_OPEN;
+    case KP_OF_FUNNEL:
+        return funnel[of->part];
+    case KP_OF_REPEAT:
+    case KP_OF_EVENT:
+        break;
+    }
+    return KP_PART_MATCH;
+}
+
+static int add_outlet(struct kp_plan *plan, const struct kp_plan_outlet *want)
+{
+    struct kp_plan_outlet *outlet;
+    struct kp_plan_tracker *tracker = &plan->trackers[want->tracker];
+
+    for (int i = 0; i < plan->noutlets; i++) {
+        outlet = &plan->outlets[i];
+        if (outlet->tracker == want->tracker && outlet->part == want->part && outlet->value == want->value &&
+            outlet->step == want->step && outlet->within_ms == want->within_ms)
+            return i;
+    }
+    outlet = kp_plan_grow(&plan->outlets, plan->noutlets, sizeof *outlet);
+    if (!outlet || !kp_plan_push(&tracker->outlets, &tracker->noutlets, plan->noutlets))
+        return -1;
+    *outlet = *want;
+    if (want->part == KP_PART_COHORT && tracker->timer < 0)
+        tracker->timer = plan->spaces[tracker->space].ntimers++;
+    return plan->noutlets++;
+}
+
+enum kp_code kp_plan_track(struct kp_plan *plan, int k, struct kp_err *err)
+{
+    struct kp_plan_kpi *kpi = &plan->kpis[k];
+    const struct kp_kpi_cfg *cfg = kpi->cfg;
+    const struct kp_of_cfg *of = &cfg->of_more;
+    const char *field = of->kind == KP_OF_OPEN ? of->field : of->kind == KP_OF_EVENT ? cfg->of : NULL;
+    struct kp_plan_outlet want = {.part = part_of(of), .value = -1, .step = (int)of->step};
+    int space = space_of(plan, cfg, of->kind == KP_OF_EVENT ? cfg->once.per : of->per, err), o;
+
+    if (space < 0)
+        return KP_ELIMIT;
+    if (field && (want.value = kept_value(plan, space, cfg, field, err)) < 0)
+        return KP_ELIMIT;
+    want.tracker = tracker_of(plan, cfg, space, err);
+    if (want.tracker < 0)
+        return KP_ELIMIT;
+    if (of->kind == KP_OF_COHORT)
+        want.within_ms = of->within_ms;
+    o = add_outlet(plan, &want);
+    if (o < 0)
+        return kp_plan_no_memory(err);
+    keep_dim(&plan->spaces[space], kpi->dim);
+    plan->outlets[o].dims |= 1u << kpi->dim;
+    kpi->filter = -2 - o;
+    return KP_OK;
+}
+
+/* ---- What the outlets add to ---- */
+
+static enum kp_code fill_outlet(struct kp_plan *plan, int o, struct kp_err *err)
+{
+    struct kp_plan_outlet *outlet = &plan->outlets[o];
+
+    for (int f = 0; f < plan->nfamilies; f++) {
+        const struct kp_plan_family *fam = &plan->families[f];
+        struct kp_section section = {.dim = (uint16_t)fam->dim, .family = (uint16_t)f, .first = (uint32_t)outlet->nops};
+
+        for (int c = 0; c < fam->ncells; c++) {
+            struct kp_op *op;
+
+            if (kp_plan_outlet_of(fam->cells[c].filter) != o)
+                continue;
+            op = kp_plan_grow(&outlet->ops, outlet->nops, sizeof *op);
+            if (!op)
+                return kp_plan_no_memory(err);
+            outlet->nops++;
+            op->kind = fam->cells[c].kind;
+            op->word = fam->cells[c].word;
+            op->value = fam->cells[c].kind == KP_CELL_COUNT ? -1 : 0;
+        }
+        section.count = (uint32_t)outlet->nops - section.first;
+        if (section.count) {
+            struct kp_section *at = kp_plan_grow(&outlet->sections, outlet->nsections, sizeof *at);
+
+            if (!at)
+                return kp_plan_no_memory(err);
+            outlet->nsections++;
+            *at = section;
+        }
+    }
+    return KP_OK;
+}
+
+enum kp_code kp_plan_outlets(struct kp_plan *plan, struct kp_err *err)
+{
+    enum kp_code code = KP_OK;
+
+    for (int o = 0; o < plan->noutlets && !code; o++)
+        code = fill_outlet(plan, o, err);
+    for (int k = 0; k < plan->nkpis; k++) {
+        const struct kp_plan_kpi *kpi = &plan->kpis[k];
+        int o = kpi->formula ? -1 : kp_plan_outlet_of(kpi->filter);
+
+        if (o < 0)
+            continue;
+        for (int i = 0; i < plan->nkpis; i++)
+            if (kpi->feeds[i])
+                plan->outlets[o].kpis |= UINT64_C(1) << (i & 63);
+        for (int r = 0; r < plan->nrules; r++)
+            if (kpi->feeds[plan->rules[r].kpi])
+                plan->outlets[o].rule_levels |= UINT64_C(1) << plan->rules[r].level;
+    }
+    return code;
+}
+
+void kp_plan_release_tracks(struct kp_plan *plan)
+{
+    for (int i = 0; i < plan->nspaces; i++)
+        free(plan->spaces[i].trackers);
+    for (int i = 0; i < plan->ntrackers; i++) {
+        free(plan->trackers[i].stages);
+        free(plan->trackers[i].outlets);
+    }
+    for (int i = 0; i < plan->noutlets; i++) {
+        free(plan->outlets[i].sections);
+        free(plan->outlets[i].ops);
+    }
+    for (int i = 0; i < plan->nwheres; i++) {
+        free(plan->wheres[i].any->preds->args);
+        free(plan->wheres[i].any->preds);
+        free(plan->wheres[i].any);
+    }
+    free(plan->spaces);
+    free(plan->trackers);
+    free(plan->outlets);
+    free(plan->wheres);
+}

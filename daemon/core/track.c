@@ -1,0 +1,526 @@
+#include "track.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NONE = -1 };
+
+struct task {           /* what the parts of one kp_track share */
+    const struct kp_plan *plan;
+    const struct kp_plan_tracker *tracker;
+    const struct kp_history *history;
+    int64_t now, horizon;
+    struct kp_traces *traces;
+    uint64_t *keep;
+    struct kp_track_state *state;
+};
+
+void kp_occurrence_id(struct kp_occurrence *o, const char *id, uint32_t len)
+{
+    for (uint32_t i = 0; i < sizeof o->id && i < len; i++)
+        o->id[i / 8] |= (uint64_t)(unsigned char)id[i] << (56 - 8 * (i % 8));
+}
+
+int kp_occurrence_cmp(const struct kp_occurrence *a, const struct kp_occurrence *b, size_t size)
+{
+    if (a->time != b->time)
+        return a->time < b->time ? -1 : 1;
+    for (int i = 0; i < 2; i++)
+        if (a->id[i] != b->id[i])
+            return a->id[i] < b->id[i] ? -1 : 1;
+    return memcmp(&a->bits, &b->bits, size - offsetof(struct kp_occurrence, bits));
+}
+
+void kp_traces_release(struct kp_traces *traces)
+{
+    free(traces->list);
+    memset(traces, 0, sizeof *traces);
+}
+
+/* ---- Tests ---- */
+
+static uint64_t stage_bits(const struct kp_plan *plan, const struct kp_plan_tracker *tracker, const struct kp_event *ev)
+{
+    for (int i = 0; i < tracker->nstages + tracker->nlost; i++)
+        if (kp_filters_match(plan->filters, tracker->stages[i], ev))
+            return (uint64_t)i + 1;
+    return 0;
+}
+
+static uint64_t tracker_bits(const struct kp_plan *plan, const struct kp_plan_tracker *tracker, const struct kp_event *ev)
+{
+    bool base = kp_filters_match(plan->filters, tracker->base, ev);
+    uint64_t bits = 0;
+
+    if (tracker->once && tracker->reversed >= 0 && kp_filters_match(plan->filters, tracker->reversed, ev))
+        bits |= 1;
+    if (!base)
+        return bits << tracker->shift;
+    switch (tracker->kind) {
+    case KP_TRACK_PAIR:
+    case KP_TRACK_OPEN:
+        for (int i = 0; i < 2; i++)
+            if (kp_filters_match(plan->filters, tracker->filters[i], ev))
+                bits |= UINT64_C(1) << (i + tracker->once);
+        if (tracker->kind == KP_TRACK_OPEN)
+            bits |= 4;      /* looked at at all */
+        break;
+    case KP_TRACK_REPEAT:
+    case KP_TRACK_ONCE:
+        bits |= UINT64_C(1) << tracker->once;
+        break;
+    case KP_TRACK_FUNNEL:
+        bits |= stage_bits(plan, tracker, ev);
+        break;
+    }
+    return bits << tracker->shift;
+}
+
+uint64_t kp_track_bits(const struct kp_plan *plan, const struct kp_plan_space *space, const struct kp_event *ev)
+{
+    uint64_t bits = 0;
+
+    for (int i = 0; i < space->ntrackers; i++)
+        bits |= tracker_bits(plan, &plan->trackers[space->trackers[i]], ev);
+    return bits;
+}
+
+/* ---- Small steps ---- */
+
+/* Has occurrence i the bit that stands at this place among the tracker's? */
+static bool has(const struct task *task, uint32_t i, int bit)
+{
+    return kp_history_at(task->history, i)->bits >> (task->tracker->shift + bit) & 1;
+}
+
+static void keep(const struct task *task, uint32_t i, int bit)
+{
+    if (task->keep)
+        task->keep[i] |= UINT64_C(1) << (task->tracker->shift + bit);
+}
+
+static void keep_all(const struct task *task, uint32_t i)
+{
+    if (task->keep)
+        task->keep[i] |= task->tracker->bits;
+}
+
+static int64_t time_of(const struct task *task, uint32_t i)
+{
+    return kp_history_at(task->history, i)->time;
+}
+
+static uint32_t node_of(const struct task *task, uint32_t i, int dim)
+{
+    const struct kp_plan_space *space = task->history->space;
+    const uint32_t *nodes = kp_occurrence_nodes(space, kp_history_at(task->history, i));
+
+    for (int d = 0; d < space->ndims; d++)
+        if (space->dims[d] == dim)
+            return nodes[d];
+    return KP_NO_NODE;
+}
+
+static void put(struct kp_traces *traces, struct kp_trace trace)
+{
+    if (traces->n == traces->room) {
+        size_t room = traces->room ? traces->room * 2 : 64;
+        struct kp_trace *grown = realloc(traces->list, room * sizeof *grown);
+
+        if (!grown) {
+            traces->short_of_memory = true;
+            return;
+        }
+        traces->list = grown;
+        traces->room = room;
+    }
+    traces->list[traces->n++] = trace;
+}
+
+/* A sample of an outlet in each of its dimensions, credited to occurrence `who`. */
+static void sample(const struct task *task, int o, uint32_t who, int64_t time, int64_t value, bool back)
+{
+    const struct kp_plan_outlet *outlet = &task->plan->outlets[o];
+
+    for (int d = 0; d < task->plan->ndims; d++) {
+        uint32_t node = outlet->dims >> d & 1 ? node_of(task, who, d) : KP_NO_NODE;
+
+        if (node != KP_NO_NODE)
+            put(task->traces, (struct kp_trace){(uint16_t)o, (uint8_t)d, back, node, time, value});
+    }
+}
+
+/* ---- once: each entity counts once until it is taken back ---- */
+
+/* A sample that a tracker would make if there were no `once`. */
+struct match {
+    uint32_t who;       /* credited to it, and placed at it */
+    int64_t value;
+};
+
+/* In the order of the history: the first match counts, a reversal takes it back, and so on. The matches rise by `who`;
+ * where one occurrence both reverses and matches, it reverses first. */
+static void settle(const struct task *task, int o, const struct match *matches, size_t n)
+{
+    const struct match *counted = NULL;
+    size_t m = 0;
+
+    if (!task->tracker->once) {
+        for (; m < n; m++)
+            sample(task, o, matches[m].who, time_of(task, matches[m].who), matches[m].value, false);
+        return;
+    }
+    for (uint32_t i = 0; i < task->history->n; i++) {
+        if (counted && has(task, i, 0)) {
+            sample(task, o, counted->who, time_of(task, i), counted->value, true);
+            counted = NULL;
+        }
+        for (; m < n && matches[m].who == i; m++) {
+            if (counted)
+                continue;
+            counted = &matches[m];
+            sample(task, o, i, time_of(task, i), counted->value, false);
+        }
+    }
+}
+
+/* ---- Pairs ---- */
+
+static int64_t seconds(int64_t ms)
+{
+    return ms * (KP_MICRO / 1000);
+}
+
+static void keep_pair(const struct task *task, int from, int to)
+{
+    int bit = task->tracker->once;
+
+    for (uint32_t i = 0; i < task->history->n; i++) {
+        if (task->tracker->once) {      /* what was taken back may count again: nothing is superseded */
+            keep_all(task, i);
+            continue;
+        }
+        if ((int)i == from)
+            keep(task, i, bit);
+        /* A `to` before the `from` waits for an earlier one; a later one than the earliest is of no more use. */
+        if ((int)i == to || ((from == NONE || time_of(task, i) < time_of(task, (uint32_t)from)) &&
+                             time_of(task, i) >= task->horizon))
+            keep(task, i, bit + 1);
+    }
+}
+
+static void pair_outlet(const struct task *task, int o, int from, int to)
+{
+    const struct kp_plan_outlet *outlet = &task->plan->outlets[o];
+    int64_t begun, ripe;
+
+    if (from == NONE)
+        return;
+    begun = time_of(task, (uint32_t)from);
+    if (outlet->part == KP_PART_ELAPSED) {
+        if (to != NONE)
+            settle(task, o, &(struct match){(uint32_t)to, seconds(time_of(task, (uint32_t)to) - begun)}, 1);
+        return;
+    }
+    ripe = begun > INT64_MAX - outlet->within_ms ? INT64_MAX : begun + outlet->within_ms;
+    if (to != NONE && time_of(task, (uint32_t)to) <= ripe) {
+        settle(task, o, &(struct match){(uint32_t)from, KP_MICRO}, 1);
+    } else if (task->now >= ripe) {
+        settle(task, o, &(struct match){(uint32_t)from, 0}, 1);
+    } else if (ripe < task->state->due) {
+        task->state->due = ripe;
+    }
+}
+
+static void track_pair(const struct task *task)
+{
+    int bit = task->tracker->once, from = NONE, to = NONE;
+    uint32_t n = task->history->n;
+
+    for (uint32_t i = 0; i < n && from == NONE; i++)
+        if (has(task, i, bit))
+            from = (int)i;
+    for (uint32_t i = 0; i < n && from != NONE && to == NONE; i++)
+        if (has(task, i, bit + 1) && time_of(task, i) >= time_of(task, (uint32_t)from))
+            to = (int)i;
+    task->state->open = from != NONE && to == NONE;
+    for (int i = 0; i < task->tracker->noutlets; i++)
+        pair_outlet(task, task->tracker->outlets[i], from, to);
+    if (task->keep)
+        keep_pair(task, from, to);
+}
+
+/* ---- Repetitions ---- */
+
+static void track_repeat(const struct task *task)
+{
+    const struct kp_plan_tracker *tracker = task->tracker;
+    struct match matches[KP_HISTORY_MAX];
+    int bit = tracker->once;
+    uint32_t first = 0;
+    uint64_t rank = 0;
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < task->history->n; i++) {
+        if (bit && has(task, i, 0))
+            keep(task, i, 0);
+        if (!has(task, i, bit))
+            continue;
+        rank++;
+        for (; tracker->within_ms && first < i && time_of(task, first) <= time_of(task, i) - tracker->within_ms; first++)
+            rank -= has(task, first, bit);
+        if (rank >= tracker->nth)
+            matches[n++] = (struct match){i, 0};
+        /* Without `within` only the first few decide what the others are. */
+        if (tracker->once || (tracker->within_ms ? time_of(task, i) + tracker->within_ms > task->horizon
+                                                 : rank < tracker->nth))
+            keep(task, i, bit);
+    }
+    for (int i = 0; i < tracker->noutlets; i++)
+        settle(task, tracker->outlets[i], matches, n);
+}
+
+/* ---- once, of a field or of nothing ---- */
+
+/* Its match, with a value if the outlet takes one. */
+static bool is_match(const struct task *task, const struct kp_plan_outlet *outlet, uint32_t i, int64_t *value)
+{
+    *value = outlet->value < 0 ? 0 : kp_history_at(task->history, i)->tail[outlet->value];
+    return has(task, i, 1) && *value != KP_NO_VALUE;
+}
+
+/* What lies before the horizon is settled: of it only the match that still counts can matter. */
+static void keep_once(const struct task *task, const struct kp_plan_outlet *outlet)
+{
+    int counted = NONE;
+    uint32_t i = 0;
+    int64_t value;
+
+    for (; i < task->history->n && time_of(task, i) < task->horizon; i++) {
+        if (has(task, i, 0))
+            counted = NONE;
+        if (counted == NONE && is_match(task, outlet, i, &value))
+            counted = (int)i;
+    }
+    if (counted != NONE)
+        keep(task, (uint32_t)counted, 1);
+    for (; i < task->history->n; i++)
+        keep_all(task, i);
+}
+
+static void track_once(const struct task *task)
+{
+    const struct kp_plan_tracker *tracker = task->tracker;
+
+    for (int k = 0; k < tracker->noutlets; k++) {
+        const struct kp_plan_outlet *outlet = &task->plan->outlets[tracker->outlets[k]];
+        struct match matches[KP_HISTORY_MAX];
+        size_t n = 0;
+        int64_t value;
+
+        for (uint32_t i = 0; i < task->history->n; i++)
+            if (is_match(task, outlet, i, &value))
+                matches[n++] = (struct match){i, value};
+        settle(task, tracker->outlets[k], matches, n);
+    }
+    if (!task->keep)
+        return;
+    /* Outlets of different fields skip different matches, so only one alone may forget what it has settled. */
+    for (uint32_t i = 0; i < task->history->n && tracker->noutlets > 1; i++)
+        keep_all(task, i);
+    if (tracker->noutlets == 1)
+        keep_once(task, &task->plan->outlets[tracker->outlets[0]]);
+}
+
+/* ---- What is open now ---- */
+
+enum { OPENED, CLOSED, LOOKED_AT };
+
+static int latest_node(const struct task *task, int dim)
+{
+    for (uint32_t i = task->history->n; i-- > 0;) {
+        uint32_t node = has(task, i, LOOKED_AT) ? node_of(task, i, dim) : KP_NO_NODE;
+
+        if (node != KP_NO_NODE && (dim != 0 || node != 0))      /* node 0 is the company: it named nobody */
+            return (int)i;
+    }
+    return NONE;
+}
+
+static int latest_value(const struct task *task, int value)
+{
+    for (uint32_t i = task->history->n; i-- > 0;)
+        if (has(task, i, LOOKED_AT) && kp_history_at(task->history, i)->tail[value] != KP_NO_VALUE)
+            return (int)i;
+    return NONE;
+}
+
+static int latest_turn(const struct task *task)
+{
+    for (uint32_t i = task->history->n; i-- > 0;)
+        if (has(task, i, OPENED) || has(task, i, CLOSED))
+            return (int)i;
+    return NONE;
+}
+
+static void keep_latest(const struct task *task, int i, int bit)
+{
+    if (i == NONE)
+        return;
+    keep(task, (uint32_t)i, bit);
+    keep(task, (uint32_t)i, LOOKED_AT);
+}
+
+static void open_outlet(const struct task *task, int o)
+{
+    const struct kp_plan_outlet *outlet = &task->plan->outlets[o];
+    int valued = outlet->value < 0 ? NONE : latest_value(task, outlet->value);
+
+    if (!task->state->open || (outlet->value >= 0 && valued == NONE))
+        return;
+    for (int d = 0; d < task->plan->ndims; d++) {
+        int who = outlet->dims >> d & 1 ? latest_node(task, d) : NONE;
+        uint32_t node = who != NONE ? node_of(task, (uint32_t)who, d) : d == 0 ? 0 : KP_NO_NODE;
+
+        if ((outlet->dims >> d & 1) && node != KP_NO_NODE)
+            put(task->traces, (struct kp_trace){(uint16_t)o, (uint8_t)d, false, node, 0,
+                                                valued == NONE ? 0
+                                                               : kp_history_at(task->history, (uint32_t)valued)->tail[outlet->value]});
+    }
+}
+
+static void track_open(const struct task *task)
+{
+    const struct kp_plan_space *space = task->history->space;
+    int turn = latest_turn(task);
+
+    task->state->open = turn != NONE && !has(task, (uint32_t)turn, CLOSED);
+    for (int i = 0; i < task->tracker->noutlets; i++)
+        open_outlet(task, task->tracker->outlets[i]);
+    if (!task->keep)
+        return;
+    if (turn != NONE)
+        keep_latest(task, turn, has(task, (uint32_t)turn, CLOSED) ? CLOSED : OPENED);
+    for (int d = 0; d < space->ndims; d++)
+        keep_latest(task, latest_node(task, space->dims[d]), LOOKED_AT);
+    for (int v = 0; v < space->nvalues; v++)
+        keep_latest(task, latest_value(task, v), LOOKED_AT);
+}
+
+/* ---- Funnels ---- */
+
+struct walk {
+    int first[KP_STAGES_MAX];       /* the occurrence that reached a stage first; NONE */
+    int later[KP_STAGES_MAX];       /* ... that first reached any stage behind it */
+    int leave[KP_STAGES_MAX];       /* ... that first left it after it was first reached */
+};
+
+/* 0: none; 1..nstages a stage; above: lost. */
+static int stage_at(const struct task *task, uint32_t i)
+{
+    return (int)((kp_history_at(task->history, i)->bits & task->tracker->bits) >> task->tracker->shift);
+}
+
+static void walk_funnel(const struct task *task, struct walk *walk)
+{
+    int nstages = task->tracker->nstages;
+
+    for (int s = 0; s < nstages; s++)
+        walk->first[s] = walk->later[s] = walk->leave[s] = NONE;
+    for (uint32_t i = 0; i < task->history->n; i++) {
+        int stage = stage_at(task, i);
+
+        for (int s = 0; s < nstages && stage; s++)
+            if (walk->first[s] != NONE && walk->leave[s] == NONE && stage != s + 1)
+                walk->leave[s] = (int)i;
+        if (!stage || stage > nstages || walk->first[stage - 1] != NONE)
+            continue;
+        walk->first[stage - 1] = (int)i;
+        for (int s = 0; s < stage - 1; s++)
+            if (walk->later[s] == NONE)
+                walk->later[s] = (int)i;
+    }
+}
+
+static void funnel_outlet(const struct task *task, int o, const struct walk *walk, int stands)
+{
+    const struct kp_plan_outlet *outlet = &task->plan->outlets[o];
+    int s = outlet->step, first = walk->first[s], later = walk->later[s], leave = walk->leave[s];
+
+    switch (outlet->part) {
+    case KP_PART_ENTERED:
+        if (first != NONE)
+            sample(task, o, (uint32_t)first, time_of(task, (uint32_t)first), 0, false);
+        break;
+    case KP_PART_CONVERTED:
+        if (first != NONE)
+            sample(task, o, (uint32_t)first, time_of(task, (uint32_t)first), later != NONE ? KP_MICRO : 0, false);
+        break;
+    case KP_PART_STAY:
+        if (leave != NONE)
+            sample(task, o, (uint32_t)leave, time_of(task, (uint32_t)leave),
+                   seconds(time_of(task, (uint32_t)leave) - time_of(task, (uint32_t)first)), false);
+        break;
+    case KP_PART_SKIPPED:
+        if (later != NONE && (first == NONE || first > later))
+            sample(task, o, (uint32_t)later, time_of(task, (uint32_t)later), 0, false);
+        break;
+    case KP_PART_STANDS:
+        if (stands != NONE && stage_at(task, (uint32_t)stands) == s + 1 && s + 1 < task->tracker->nstages)
+            sample(task, o, (uint32_t)stands, 0, 0, false);
+        break;
+    case KP_PART_MATCH:
+    case KP_PART_ELAPSED:
+    case KP_PART_COHORT:
+    case KP_PART_OPEN:
+        break;
+    }
+}
+
+static void track_funnel(const struct task *task)
+{
+    struct walk walk;
+    int stands = NONE, stage;
+
+    walk_funnel(task, &walk);
+    for (uint32_t i = 0; i < task->history->n; i++)
+        if (stage_at(task, i))
+            stands = (int)i;
+    stage = stands == NONE ? 0 : stage_at(task, (uint32_t)stands);
+    task->state->open = stage && stage < task->tracker->nstages;
+    for (int i = 0; i < task->tracker->noutlets; i++)
+        funnel_outlet(task, task->tracker->outlets[i], &walk, stands);
+    for (uint32_t i = 0; task->keep && i < task->history->n; i++) {
+        bool wanted = (int)i == stands || time_of(task, i) >= task->horizon;
+
+        for (int s = 0; s < task->tracker->nstages; s++)
+            wanted |= (int)i == walk.first[s] || (int)i == walk.leave[s];
+        if (wanted)
+            keep_all(task, i);
+    }
+}
+
+void kp_track(const struct kp_plan *plan, const struct kp_plan_tracker *tracker, const struct kp_history *history,
+              int64_t now, int64_t horizon, struct kp_traces *traces, uint64_t *keep, struct kp_track_state *state)
+{
+    const struct task task = {plan, tracker, history, now, horizon, traces, keep, state};
+
+    *state = (struct kp_track_state){.due = INT64_MAX};
+    switch (tracker->kind) {
+    case KP_TRACK_PAIR:
+        track_pair(&task);
+        break;
+    case KP_TRACK_REPEAT:
+        track_repeat(&task);
+        break;
+    case KP_TRACK_ONCE:
+        track_once(&task);
+        break;
+    case KP_TRACK_OPEN:
+        track_open(&task);
+        break;
+    case KP_TRACK_FUNNEL:
+        track_funnel(&task);
+        break;
+    }
+}
