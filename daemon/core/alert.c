@@ -1,7 +1,5 @@
 #include "alert.h"
 
-#include "target.h"
-
 #include "kpid/message.h"
 
 #include <math.h>
@@ -24,9 +22,11 @@ struct state {              /* of one rule for one key */
 };
 
 struct kp_alerts {
-    struct kp_store *store;         /* borrowed, like the next four */
+    struct kp_store *store;         /* borrowed, like the next six */
+    struct kp_targets *targets;
     struct kp_reader *reader;
     struct kp_recent *recent;
+    const struct kp_feeds *feeds;
     struct kp_engine *engine;
     struct kp_alert_sink sink;
     struct state **chunks;          /* owned */
@@ -53,7 +53,8 @@ static const struct kp_plan *plan_of(const struct kp_alerts *alerts)
     return alerts->store->plan;
 }
 
-struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_reader *reader, struct kp_recent *recent,
+struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, struct kp_reader *reader,
+                                struct kp_recent *recent, const struct kp_feeds *feeds,
                                 struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err)
 {
     struct kp_alerts *alerts = calloc(1, sizeof *alerts);
@@ -63,8 +64,10 @@ struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_reader *reader
         return NULL;
     }
     alerts->store = store;
+    alerts->targets = targets;
     alerts->reader = reader;
     alerts->recent = recent;
+    alerts->feeds = feeds;
     alerts->engine = engine;
     if (sink)
         alerts->sink = *sink;
@@ -286,20 +289,21 @@ static void render(struct kp_alerts *alerts, struct kp_alert *a)
     const struct kp_alert_cfg *cfg = a->rule;
     const struct kp_kpi_cfg *kpi = plan->kpis[kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi))].cfg;
     bool by_target = cfg->compare == KP_CMP_TARGET;
-    char value[64], target[64], percent[64], ratio[64], threshold[64], n[24], path[512];
+    char value[64], target[64], expected[64], percent[64], ratio[64], threshold[64], n[24], path[512];
     const char *texts[KP_PLACEHOLDERS] = {
         [KP_PH_NAME] = kp_store_name(alerts->store, a->node),
         [KP_PH_KEY] = kp_store_cold(alerts->store, a->node)->key,
         [KP_PH_LEVEL] = cfg->level, [KP_PH_PATH] = path, [KP_PH_KPI] = cfg->kpi,
         [KP_PH_TITLE] = kpi->title ? kpi->title : kpi->name, [KP_PH_UNIT] = kpi->unit ? kpi->unit : "",
         [KP_PH_WINDOW] = cfg->window.text, [KP_PH_VALUE] = value, [KP_PH_TARGET] = target,
-        [KP_PH_EXPECTED] = target, [KP_PH_PERCENT] = percent, [KP_PH_RATIO] = ratio, [KP_PH_THRESHOLD] = threshold,
+        [KP_PH_EXPECTED] = expected, [KP_PH_PERCENT] = percent, [KP_PH_RATIO] = ratio, [KP_PH_THRESHOLD] = threshold,
         [KP_PH_N] = n, [KP_PH_SEVERITY] = a->severity == KP_SEVERITY_CRITICAL ? "critical" : "warning",
         [KP_PH_RULE] = cfg->name,
     };
 
     kp_number_text(a->value.value, a->value.has, kpi->unit, value, sizeof value);
     kp_number_text(a->target, !isnan(a->target), kpi->unit, target, sizeof target);
+    kp_number_text(a->expected, !isnan(a->expected), kpi->unit, expected, sizeof expected);
     kp_number_text(a->ratio, !isnan(a->ratio), "%", percent, sizeof percent);
     kp_number_text(a->ratio, !isnan(a->ratio), NULL, ratio, sizeof ratio);
     kp_number_text(a->threshold, true, by_target ? "%" : kpi->unit, threshold, sizeof threshold);
@@ -325,14 +329,20 @@ static void fill(struct kp_alerts *alerts, const struct state *st, struct kp_num
     a->severity = st->severity;
     a->quiet = st->state == KP_ALERT_PENDING;
     a->value = number;
-    a->target = kp_target_of(alerts->store, st->node, rule->target);
+    a->target = kp_target_of(alerts->targets, st->node, rule->target);
+    a->expected = kp_target_expected(alerts->targets, st->node, rule->target);
     a->ratio = number.has && a->target > 0 ? number.value / a->target : (double)NAN;
     a->threshold = st->severity == KP_SEVERITY_CRITICAL ? cfg->critical.at : cfg->warning.at;
     a->since_ms = st->since_ms;
     a->time_ms = t;
-    if (alerts->recent)
-        a->nevents = kp_recent_find(alerts->recent, alerts->store, st->node, UINT64_C(1) << (rule->kpi & 63),
-                                    a->events, KP_ALERT_EVENTS);
+    if (alerts->recent) {
+        struct kp_recent_event events[KP_ALERT_EVENTS];
+
+        a->nevents = kp_recent_find(alerts->recent, alerts->store, alerts->feeds, st->node, rule->kpi, events,
+                                    KP_ALERT_EVENTS);
+        for (size_t i = 0; i < a->nevents; i++)
+            a->events[i] = events[i].id;
+    }
     render(alerts, a);
 }
 
@@ -474,7 +484,7 @@ static void look_firing(struct kp_alerts *alerts, struct state *st, enum kp_seve
 }
 
 /* Bounds of the running period of a calendar rule; false for rolling windows. */
-static bool period_of(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, int64_t *from, int64_t *to)
+static bool period_of(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, int clock, int64_t *from, int64_t *to)
 {
     const struct kp_plan *plan = plan_of(alerts);
     const struct kp_window *window = &rule->cfg->window;
@@ -483,7 +493,7 @@ static bool period_of(const struct kp_alerts *alerts, const struct kp_plan_rule 
 
     if (window->kind != KP_WIN_CALENDAR || rule->nparts == 0)
         return false;
-    grid = &plan->families[rule->parts[0].family].grid;
+    grid = &plan->families[rule->parts[0].family].grids[clock];
     w = rule->parts[0].window;
     *from = grid->from[w];
     *to = kp_family_leaves(grid, w, *from);
@@ -525,9 +535,9 @@ static void look(struct kp_alerts *alerts, uint32_t i, int64_t t)
     alerts->evaluations++;
     if (visible) {
         number = kp_read_rule(alerts->reader, rule, st->node, t, &wake);
-        x = number_against(rule, number, kp_target_of(alerts->store, st->node, rule->target));
+        x = number_against(rule, number, kp_target_of(alerts->targets, st->node, rule->target));
     }
-    if (period_of(alerts, rule, &from, &to)) {
+    if (period_of(alerts, rule, kp_store_node(alerts->store, st->node)->clock, &from, &to)) {
         sooner(&wake, to, t);
         if (st->state != KP_ALERT_INACTIVE && st->period_ms != from)
             resolve(alerts, st, number, t, "period_ended");
@@ -567,6 +577,7 @@ void kp_alerts_run_before(struct kp_alerts *alerts, int64_t t)
         if (due >= t || due == INT64_MIN)
             return;
         kp_plan_at(alerts->store->plan, due);
+        kp_targets_at(alerts->targets, due);
         look(alerts, kp_heap_pop(&alerts->heap), due);
     }
 }

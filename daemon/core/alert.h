@@ -10,6 +10,7 @@
 
 #include "heap.h"
 #include "read.h"
+#include "target.h"
 #include "recent.h"
 
 #include "kpid/engine.h"
@@ -17,7 +18,8 @@
 struct kp_alerts;
 
 /* All borrowed. engine is what the sink is told. */
-struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_reader *reader, struct kp_recent *recent,
+struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, struct kp_reader *reader,
+                                struct kp_recent *recent, const struct kp_feeds *feeds,
                                 struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err) KP_CHECK;
 void kp_alerts_destroy(struct kp_alerts **alerts);
 

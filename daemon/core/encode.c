@@ -44,7 +44,7 @@ static void put_cell(struct kp_out *out, const struct kp_cell_view *cell)
     bool has_target = !isnan(cell->target);
 
     kp_out_text(out, cell->window->text);
-    kp_out_map(out, 2u + has_target + (cell->status != KP_STATUS_NONE));
+    kp_out_map(out, 2u + 3u * has_target + 2u * (cell->rank > 0) + (cell->of > 1) + (cell->status != KP_STATUS_NONE));
     kp_out_text(out, "value");
     kp_out_real(out, cell->number.has ? cell->number.value : (double)NAN);
     kp_out_text(out, "n");
@@ -52,6 +52,20 @@ static void put_cell(struct kp_out *out, const struct kp_cell_view *cell)
     if (has_target) {
         kp_out_text(out, "target");
         kp_out_real(out, cell->target);
+        kp_out_text(out, "expected");
+        kp_out_real(out, cell->expected);
+        kp_out_text(out, "attainment");
+        kp_out_real(out, cell->number.has && cell->target > 0 ? cell->number.value / cell->target : (double)NAN);
+    }
+    if (cell->rank > 0) {
+        kp_out_text(out, "rank");
+        kp_out_uint(out, cell->rank);
+        kp_out_text(out, "of");
+        kp_out_uint(out, cell->of);
+    }
+    if (cell->of > 1) {
+        kp_out_text(out, "percentile");     /* of the others, how many are not better */
+        kp_out_real(out, 100.0 * (cell->of - cell->rank) / (cell->of - 1));
     }
     if (cell->status != KP_STATUS_NONE) {
         kp_out_text(out, "status");
@@ -142,7 +156,7 @@ static void put_what(struct kp_out *out, const struct kp_alert *alert)
     kp_out_text(out, "target");
     kp_out_real(out, alert->target);
     kp_out_text(out, "expected");
-    kp_out_nil(out);
+    kp_out_real(out, alert->expected);
     kp_out_text(out, "ratio");
     kp_out_real(out, alert->ratio);
     kp_out_text(out, "threshold");

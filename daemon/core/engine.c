@@ -3,6 +3,7 @@
 #include "alert.h"
 #include "entity.h"
 #include "match.h"
+#include "rank.h"
 #include "target.h"
 
 #include "kpid/dedup.h"
@@ -29,15 +30,18 @@ struct kp_engine {
     struct kp_plan *plan;               /* owned, like all that follows */
     struct kp_store store;
     struct kp_reader reader;
+    struct kp_ranks *ranks;
+    struct kp_targets *targets;
     struct kp_match *match;
     struct kp_dedup *dedup;
-    struct kp_recent *recent;           /* NULL: no rules, so nobody asks */
+    struct kp_recent *recent;
     struct kp_alerts *alerts;
     struct kp_entities *entities;       /* NULL: no KPI follows any */
     struct kp_cell_view *views;         /* by pair */
     uint64_t *missing, *out_of_range;   /* by KPI */
     uint64_t by_reason[KP_REASONS];
     uint64_t late, memory_out;
+    uint64_t version;                   /* rises when a number may have changed */
     int64_t now_ms;                     /* INT64_MIN: none yet */
     int64_t keep_from;                  /* as of now_ms */
     struct kp_source {                  /* the one of the event before: its hash is seldom another's */
@@ -62,15 +66,19 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
     if (!engine->plan)
         return KP_EINVAL;
     code = kp_store_init(&engine->store, engine->plan, seed, err);
-    code = code ? code : kp_targets_resolve(engine->plan, &engine->store, err);
     code = code ? code : kp_reader_init(&engine->reader, &engine->store, err);
     if (code)
         return code;
+    engine->targets = kp_targets_new(engine->plan, &engine->store, err);
+    if (!engine->targets)
+        return KP_ENOMEM;
+    engine->ranks = kp_ranks_new(&engine->reader, err);
+    if (!engine->ranks)
+        return KP_ENOMEM;
     engine->match = kp_match_new(engine->plan, err);
     engine->dedup = kp_dedup_new(config->dedup_window_ms, config->limits.dedup, err);
-    if (config->nalerts)
-        engine->recent = kp_recent_new(config->limits.recent, err);
-    if (!engine->match || !engine->dedup || (config->nalerts && !engine->recent))
+    engine->recent = kp_recent_new(config->limits.recent, err);
+    if (!engine->match || !engine->dedup || !engine->recent)
         return KP_ENOMEM;
     if (engine->plan->nspaces) {
         const struct kp_entity_sink changes = {change, engine};
@@ -79,7 +87,8 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
         if (!engine->entities)
             return KP_ENOMEM;
     }
-    engine->alerts = kp_alerts_new(&engine->store, &engine->reader, engine->recent, engine, sink, err);
+    engine->alerts = kp_alerts_new(&engine->store, engine->targets, &engine->reader, engine->recent, kp_match_feeds(engine->match),
+                                   engine, sink, err);
     engine->views = calloc((size_t)engine->plan->npairs + 1, sizeof *engine->views);
     engine->missing = calloc(config->nkpis + 1, sizeof *engine->missing);
     engine->out_of_range = calloc(config->nkpis + 1, sizeof *engine->out_of_range);
@@ -119,6 +128,8 @@ void kp_engine_destroy(struct kp_engine **engine)
     kp_recent_destroy(&e->recent);
     kp_dedup_destroy(&e->dedup);
     kp_match_destroy(&e->match);
+    kp_targets_destroy(&e->targets);
+    kp_ranks_destroy(&e->ranks);
     kp_reader_release(&e->reader);
     if (e->store.plan)
         kp_store_release(&e->store);
@@ -228,7 +239,7 @@ static void add_section(struct kp_engine *engine, const struct kp_program *progr
 
     for (uint32_t at = node; at != KP_NO_NODE;) {
         struct kp_node_hot *hot = kp_store_node(store, at);
-        struct kp_row *row = kp_list_row(rows, &hot->lists[list], time_ms);
+        struct kp_row *row = kp_list_row(rows, &hot->lists[list], hot->clock, time_ms);
 
         if (!row)
             return;     /* older than this family's panes; another one's may reach so far */
@@ -247,7 +258,7 @@ static void add_outlet(struct kp_engine *engine, const struct kp_plan_outlet *ou
 
     for (uint32_t at = trace->node; at != KP_NO_NODE;) {
         struct kp_node_hot *hot = kp_store_node(store, at);
-        struct kp_row *row = kp_list_row(rows, &hot->lists[list], trace->time);
+        struct kp_row *row = kp_list_row(rows, &hot->lists[list], hot->clock, trace->time);
 
         if (!row)
             return;
@@ -293,6 +304,7 @@ static void change(void *ctx, const struct kp_trace *trace, bool add)
         else
             engine->memory_out++;
     }
+    engine->version++;
     touch(engine, outlet->rule_levels, trace->node);
 }
 
@@ -341,8 +353,7 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
         if (!(program->dims >> d & 1) || nodes[d] == KP_NO_NODE)
             continue;
         touch(engine, program->rule_levels, nodes[d]);
-        if (program->rule_levels && engine->recent)
-            kp_recent_add(engine->recent, &engine->store, nodes[d], id, program->kpis);
+        kp_recent_add(engine->recent, &engine->store, nodes[d], id, time_ms, program->feeds);
     }
     follow(engine, program, ev, nodes, samples, time_ms);
 }
@@ -441,6 +452,7 @@ static void set_now(struct kp_engine *engine, int64_t t)
 {
     engine->now_ms = t;
     kp_plan_at(engine->plan, t);
+    kp_targets_at(engine->targets, t);
     engine->keep_from = kp_plan_keep_from(engine->plan);
 }
 
@@ -515,7 +527,7 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
     if (lane->has_id)
         kp_dedup_add(engine->dedup, lane->id, now_ms);
     if (program->nsections || program->nfollows) {
-        if (program->nsections && at < engine->plan->families[program->sections[0].family].grid.cell_from)
+        if (program->nsections && at < engine->plan->families[program->sections[0].family].grids[0].cell_from)
             engine->late++;
         add(engine, program, ev, nodes, at, lane->has_id ? lane->id.hi : 0);
     }
@@ -680,6 +692,7 @@ void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *eve
     if (!engine->config->event_clock && now_ms > engine->now_ms) {
         set_now(engine, now_ms);
     }
+    engine->version++;
     while (n) {
         size_t part = n < TOGETHER ? n : TOGETHER;
 
@@ -867,6 +880,7 @@ size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_c
     const struct kp_plan *plan = engine->plan;
     struct kp_node_hot *hot = kp_store_node(&engine->store, node);
     int dim = kp_plan_dim_of(plan, hot->level);
+    bool ranked = engine->now_ms != INT64_MIN && kp_ranks_take(engine->ranks, node, engine->now_ms, engine->version);
     size_t n = 0;
 
     if (engine->now_ms != INT64_MIN)
@@ -883,7 +897,16 @@ size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_c
             view->kpi = kpi->cfg;
             view->window = pair->window;
             view->number = engine->reader.numbers[kpi->pairs[i]];
-            view->target = kp_target_of(&engine->store, node, pair->target);
+            view->target = kp_target_of(engine->targets, node, pair->target);
+            view->expected = kp_target_expected(engine->targets, node, pair->target);
+            view->rank = view->of = 0;
+            if (ranked) {
+                struct kp_rank rank = kp_ranks_of(engine->ranks, hot->level, kpi->pairs[i], view->number.value,
+                                                  view->number.has, kpi->cfg->better);
+
+                view->rank = rank.rank;
+                view->of = rank.of;
+            }
             view->status = status_of(engine, kpi->pairs[i], hot->level, view->number, view->target);
             n++;
         }
@@ -930,7 +953,7 @@ void kp_engine_stats(const struct kp_engine *engine, struct kp_engine_stats *sta
     stats->bytes_store = kp_store_bytes(&engine->store);
     stats->bytes_dedup = kp_dedup_bytes(engine->dedup);
     stats->bytes_alerts = alerts.bytes;
-    stats->bytes_recent = engine->recent ? kp_recent_bytes(engine->recent) : 0;
+    stats->bytes_recent = kp_recent_bytes(engine->recent);
 }
 
 size_t kp_engine_kpis(const struct kp_engine *engine)

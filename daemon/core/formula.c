@@ -114,15 +114,16 @@ static void note_operand(struct kp_formula *f, int operand)
     f->operands[f->noperands++] = operand;
 }
 
-/* A name may hold dots: "sales_process.rapport.entered". */
+/* A name may hold dots, "sales_process.rapport.entered", and behind the first one hyphens, since a stage's name may. */
 static bool name(struct parser *p)
 {
     const char *start = p->at;
+    bool dotted = false;
     size_t len;
     int operand;
 
-    while (is_name(*p->at) || (*p->at == '.' && is_name(p->at[1])))
-        p->at++;
+    for (; is_name(*p->at) || ((*p->at == '.' || (dotted && *p->at == '-')) && is_name(p->at[1])); p->at++)
+        dotted |= *p->at == '.';
     len = (size_t)(p->at - start);
     if (len == 3 && memcmp(start, "min", 3) == 0)
         return function(p, OP_MIN);

@@ -15,6 +15,7 @@ struct entry {
 
 struct kp_match {
     const struct kp_plan *plan; /* borrowed */
+    struct kp_feeds feeds;      /* owned */
     size_t width;               /* bytes of a signature that count */
     struct entry *entries;      /* owned; 1 << BITS */
     size_t count;
@@ -27,7 +28,7 @@ struct kp_match *kp_match_new(const struct kp_plan *plan, struct kp_err *err)
 
     if (match)
         match->entries = calloc((size_t)1 << BITS, sizeof *match->entries);
-    if (!match || !match->entries) {
+    if (!match || !match->entries || kp_feeds_init(&match->feeds, plan->nkpis, err)) {
         kp_fail(err, KP_ENOMEM, "match: out of memory");
         kp_match_destroy(&match);
         return NULL;
@@ -59,6 +60,7 @@ void kp_match_destroy(struct kp_match **match)
     if ((*match)->entries)
         clear(*match);
     free((*match)->entries);
+    kp_feeds_release(&(*match)->feeds);
     free(*match);
     *match = NULL;
 }
@@ -152,12 +154,6 @@ static void add_follows(const struct kp_plan *plan, struct kp_program *program, 
             follow->values[i] = (uint16_t)value_in(program, space->values[i]);
         for (int i = 0; i < space->ndims; i++)
             program->dims |= 1u << space->dims[i];
-        for (int o = 0; o < plan->noutlets; o++) {
-            const struct kp_plan_tracker *tracker = &plan->trackers[plan->outlets[o].tracker];
-
-            if (tracker->space == s && (follow->bits & tracker->bits))
-                program->kpis |= plan->outlets[o].kpis;
-        }
         program->nfollows++;
     }
 }
@@ -173,41 +169,71 @@ static void add_once_want(const struct kp_plan *plan, struct kp_program *program
             (uint16_t)value_in(program, plan->spaces[tracker->space].values[outlet->value]), (uint16_t)k};
 }
 
-static struct kp_program *compile(const struct kp_plan *plan, const struct kp_event *ev)
+/* Does a KPI take something of the event: directly, or because one of its entities hears of it? */
+static bool takes(const struct kp_plan *plan, const struct kp_program *program, int k, const bool *held)
 {
+    const struct kp_plan_kpi *kpi = &plan->kpis[k];
+    int o = kpi->formula ? -1 : kp_plan_outlet_of(kpi->filter);
+
+    if (kpi->formula)
+        return false;
+    if (o < 0)
+        return held[kpi->filter];
+    for (uint32_t i = 0; i < program->nfollows; i++) {
+        const struct kp_plan_tracker *tracker = &plan->trackers[plan->outlets[o].tracker];
+
+        if (program->follows[i].space == tracker->space && (program->follows[i].bits & tracker->bits))
+            return true;
+    }
+    return false;
+}
+
+static void add_kpi(const struct kp_plan *plan, struct kp_program *program, int k, const struct kp_event *ev, uint64_t *fed)
+{
+    const struct kp_plan_kpi *kpi = &plan->kpis[k];
+
+    if (kpi->filter < 0)
+        add_once_want(plan, program, k, ev);
+    else if (kpi->value >= 0)
+        program->wants[program->nwants++] = (struct kp_want){(uint16_t)value_in(program, kpi->value), (uint16_t)k};
+    for (int o = 0; o < plan->nkpis; o++)
+        if (kpi->feeds[o])
+            fed[o / 64] |= UINT64_C(1) << (o % 64);
+    for (int r = 0; r < plan->nrules && kpi->filter >= 0; r++)
+        if (kpi->feeds[plan->rules[r].kpi])
+            program->rule_levels |= UINT64_C(1) << plan->rules[r].level;
+}
+
+static struct kp_program *compile(struct kp_match *match, const struct kp_event *ev)
+{
+    const struct kp_plan *plan = match->plan;
     struct kp_program *program = room(plan);
     int nfilters = kp_filters_count(plan->filters);
     bool *held = calloc((size_t)nfilters + 1, sizeof *held);
+    uint64_t *fed = calloc((size_t)match->feeds.nwords, sizeof *fed);
 
-    if (!program || !held)
-        goto fail;
+    if (!program || !held || !fed) {
+        free(program);
+        program = NULL;
+        goto end;
+    }
     for (int i = 0; i < nfilters; i++)
         held[i] = kp_filters_match(plan->filters, i, ev);
     add_sections(plan, program, held);
     add_follows(plan, program, ev);
-    for (int k = 0; k < plan->nkpis; k++) {
-        const struct kp_plan_kpi *kpi = &plan->kpis[k];
-
-        if (!kpi->formula && kpi->filter < 0)
-            add_once_want(plan, program, k, ev);
-        if (kpi->formula || kpi->filter < 0 || !held[kpi->filter])
-            continue;
-        if (kpi->value >= 0)
-            program->wants[program->nwants++] =
-                (struct kp_want){(uint16_t)value_in(program, kpi->value), (uint16_t)k};
-        for (int o = 0; o < plan->nkpis; o++)
-            if (kpi->feeds[o])
-                program->kpis |= UINT64_C(1) << (o & 63);
-        for (int r = 0; r < plan->nrules; r++)
-            if (kpi->feeds[plan->rules[r].kpi])
-                program->rule_levels |= UINT64_C(1) << plan->rules[r].level;
-    }
+    for (int k = 0; k < plan->nkpis; k++)
+        if (takes(plan, program, k, held))
+            add_kpi(plan, program, k, ev, fed);
+    program->feeds = kp_feeds_put(&match->feeds, fed);
+end:
     free(held);
+    free(fed);
     return program;
-fail:
-    free(program);
-    free(held);
-    return NULL;
+}
+
+const struct kp_feeds *kp_match_feeds(const struct kp_match *match)
+{
+    return &match->feeds;
 }
 
 const struct kp_program *kp_match_event(struct kp_match *match, const struct kp_event *ev)
@@ -227,7 +253,7 @@ const struct kp_program *kp_match_event(struct kp_match *match, const struct kp_
         clear(match);
         i = (hash ^ (hash >> BITS)) & mask;
     }
-    match->entries[i].program = compile(match->plan, ev);
+    match->entries[i].program = compile(match, ev);
     if (!match->entries[i].program)
         return NULL;
     match->entries[i].hash = hash;

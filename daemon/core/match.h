@@ -6,6 +6,7 @@
 #ifndef KPID_CORE_MATCH_H
 #define KPID_CORE_MATCH_H
 
+#include "feeds.h"
 #include "plan.h"
 
 struct kp_want {                /* a KPI that leaves the event out when this value is not usable */
@@ -22,7 +23,6 @@ struct kp_program {
     uint32_t nsections, nvalues, nwants, dims;  /* dims: bit d: something for dimension d */
     uint32_t nsketches;         /* of dimension 0 */
     uint64_t rule_levels;       /* bit l: some rule of level l reads what this adds to */
-    uint64_t kpis;              /* bit k mod 64: feeds KPI k */
     struct kp_section *sections;
     struct kp_op *ops;
     uint16_t *values;           /* of the plan */
@@ -30,6 +30,7 @@ struct kp_program {
     struct kp_op *sketches;     /* the ops whose word leads to a sketch; value: the family */
     struct kp_follow *follows;
     uint32_t nfollows;
+    uint16_t feeds;             /* the set of KPIs that it feeds: see kp_match_feeds */
     int hashed;                 /* value of the plan that the first DISTINCT of them takes; -1: there is none */
 };
 
@@ -43,6 +44,9 @@ const struct kp_program *kp_match_event(struct kp_match *match, const struct kp_
 
 /* Rises each time that the cache starts anew, and all programs are gone. */
 uint32_t kp_match_round(const struct kp_match *match);
+
+/* The sets of KPIs that programs name; they stay when the cache starts anew. */
+const struct kp_feeds *kp_match_feeds(const struct kp_match *match);
 
 size_t kp_match_count(const struct kp_match *match);
 

@@ -339,7 +339,7 @@ static bool is_gauge(const struct kp_plan_kpi *kpi)
 
 static enum kp_code find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err)
 {
-    struct kp_family own = {.zone = plan->zone, .week_start = plan->config->week_start, .gauge = is_gauge(kpi)};
+    struct kp_family own = {.zone = plan->zones[0], .week_start = plan->config->week_start, .gauge = is_gauge(kpi)};
     struct kp_plan_family *fam;
     int f;
 
@@ -347,7 +347,7 @@ static enum kp_code find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, s
         if (kp_family_add(&own, plan->pairs[kpi->pairs[i]].window) < 0)
             return too_many_windows(kpi, err);
     for (f = 0; f < plan->nfamilies; f++)
-        if (plan->families[f].dim == kpi->dim && kp_family_same_grids(&plan->families[f].grid, &own))
+        if (plan->families[f].dim == kpi->dim && kp_family_same_grids(plan->families[f].grids, &own))
             break;
     if (f == plan->nfamilies) {
         if (f == KP_FAMILIES_MAX)
@@ -357,14 +357,17 @@ static enum kp_code find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, s
             return kp_plan_no_memory(err);
         plan->nfamilies++;
         fam->dim = kpi->dim;
-        fam->grid = own;
+        fam->grids = malloc(sizeof *fam->grids);
+        if (!fam->grids)
+            return kp_plan_no_memory(err);
+        *fam->grids = own;
     }
     fam = &plan->families[f];
     kpi->family = f;
     for (int i = 0; i < kpi->npairs; i++) {
         struct kp_plan_pair *pair = &plan->pairs[kpi->pairs[i]];
 
-        pair->family_window = kp_family_add(&fam->grid, pair->window);
+        pair->family_window = kp_family_add(fam->grids, pair->window);
         if (pair->family_window < 0)
             return too_many_windows(kpi, err);
     }
@@ -593,6 +596,70 @@ static enum kp_code add_rules(struct kp_plan *plan, struct kp_err *err)
     return KP_OK;
 }
 
+/* ---- Clocks ---- */
+
+static bool same_zone(const struct kp_calendar_cfg *a, const struct kp_calendar_cfg *b)
+{
+    return a->zone_len == b->zone_len && memcmp(a->zone_tzif, b->zone_tzif, a->zone_len) == 0;
+}
+
+static enum kp_code add_clocks(struct kp_plan *plan, struct kp_err *err)
+{
+    const struct kp_config *config = plan->config;
+
+    plan->zones = calloc(config->ncalendars + 1, sizeof(*plan->zones));
+    plan->calendar_clocks = calloc(config->ncalendars + 1, sizeof *plan->calendar_clocks);
+    if (!plan->zones || !plan->calendar_clocks)
+        return kp_plan_no_memory(err);
+    plan->zones[plan->nclocks++] = kp_zone_new(config->zone_tzif, config->zone_len, err);
+    for (size_t i = 0; i < config->ncalendars && plan->zones[plan->nclocks - 1]; i++) {
+        const struct kp_calendar_cfg *cfg = &config->calendars[i];
+        bool known = !cfg->zone_tzif;       /* time.zone, which is the first */
+
+        for (size_t k = 0; k < i && !known; k++) {
+            known = config->calendars[k].zone_tzif && same_zone(cfg, &config->calendars[k]);
+            plan->calendar_clocks[i] = known ? plan->calendar_clocks[k] : 0;
+        }
+        if (known)
+            continue;
+        plan->calendar_clocks[i] = plan->nclocks;
+        plan->zones[plan->nclocks++] = kp_zone_new(cfg->zone_tzif, cfg->zone_len, err);
+    }
+    return plan->zones[plan->nclocks - 1] ? KP_OK : KP_EINVAL;
+}
+
+static enum kp_code add_calendars(struct kp_plan *plan, struct kp_err *err)
+{
+    const struct kp_config *config = plan->config;
+
+    plan->calendars = calloc(config->ncalendars + 1, sizeof(*plan->calendars));
+    if (!plan->calendars)
+        return kp_plan_no_memory(err);
+    for (size_t i = 0; i < config->ncalendars; i++) {
+        plan->calendars[i] = kp_calendar_new(&config->calendars[i], plan->zones[plan->calendar_clocks[i]], err);
+        if (!plan->calendars[i])
+            return KP_EINVAL;
+    }
+    return KP_OK;
+}
+
+/* The families are made by the first clock; each other one gets the same windows. */
+static enum kp_code spread_clocks(struct kp_plan *plan, struct kp_err *err)
+{
+    for (int f = 0; f < plan->nfamilies; f++) {
+        struct kp_family *grids = realloc(plan->families[f].grids, (size_t)plan->nclocks * sizeof *grids);
+
+        if (!grids)
+            return kp_plan_no_memory(err);
+        plan->families[f].grids = grids;
+        for (int c = 1; c < plan->nclocks; c++) {
+            grids[c] = grids[0];
+            grids[c].zone = plan->zones[c];
+        }
+    }
+    return KP_OK;
+}
+
 /* ---- The whole ---- */
 
 static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
@@ -600,8 +667,7 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     const struct kp_config *config = plan->config;
     enum kp_code code;
 
-    plan->zone = kp_zone_new(config->zone_tzif, config->zone_len, err);
-    if (!plan->zone)
+    if (add_clocks(plan, err) || add_calendars(plan, err))
         return KP_EINVAL;
     plan->schema = kp_schema_new(err);
     plan->filters = kp_filters_new(err);
@@ -620,6 +686,7 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     code = code ? code : order_formulas(plan, err);
     code = code ? code : add_pairs(plan, err);
     code = code ? code : add_families(plan, err);
+    code = code ? code : spread_clocks(plan, err);
     code = code ? code : add_cells(plan, err);
     code = code ? code : add_rules(plan, err);
     return code ? code : kp_plan_outlets(plan, err);
@@ -684,6 +751,7 @@ void kp_plan_destroy(struct kp_plan **plan)
         free(p->families[f].cells);
         free(p->families[f].blank);
         free(p->families[f].emits);
+        free(p->families[f].grids);
     }
     for (int d = 0; d < p->ndims; d++)
         free(p->dims[d].level);
@@ -691,7 +759,13 @@ void kp_plan_destroy(struct kp_plan **plan)
     free(p->values);
     kp_filters_destroy(&p->filters);
     kp_schema_destroy(&p->schema);
-    kp_zone_destroy(&p->zone);
+    for (size_t i = 0; p->calendars && i < p->config->ncalendars; i++)
+        kp_calendar_destroy(&p->calendars[i]);
+    free(p->calendars);
+    for (int c = 0; c < p->nclocks; c++)
+        kp_zone_destroy(&p->zones[c]);
+    free(p->zones);
+    free(p->calendar_clocks);
     free(p);
     *plan = NULL;
 }
@@ -699,7 +773,8 @@ void kp_plan_destroy(struct kp_plan **plan)
 void kp_plan_at(struct kp_plan *plan, int64_t t)
 {
     for (int f = 0; f < plan->nfamilies; f++)
-        kp_family_at(&plan->families[f].grid, t);
+        for (int c = 0; c < plan->nclocks; c++)
+            kp_family_at(&plan->families[f].grids[c], t);
 }
 
 int64_t kp_plan_keep_from(const struct kp_plan *plan)
@@ -707,7 +782,8 @@ int64_t kp_plan_keep_from(const struct kp_plan *plan)
     int64_t keep = INT64_MAX;
 
     for (int f = 0; f < plan->nfamilies; f++)
-        if (!plan->families[f].grid.gauge && plan->families[f].grid.keep_from < keep)
-            keep = plan->families[f].grid.keep_from;
+        for (int c = 0; c < plan->nclocks && !plan->families[f].grids->gauge; c++)
+            if (plan->families[f].grids[c].keep_from < keep)
+                keep = plan->families[f].grids[c].keep_from;
     return keep == INT64_MAX ? INT64_MIN : keep;
 }

@@ -2,7 +2,8 @@
  *
  * A *dimension* is a way of grouping: 0 is the roster (company, region, ..., rep), each other one a `by`. A *level* is
  * a kind of key: 0 the company, 1..nlevels the roster's, then one for each further dimension. A *pair* is a KPI in
- * one window; readings are arrays indexed by it. Only the bounds within the families change once it is made. */
+ * one window; readings are arrays indexed by it. A *clock* is a zone: each key has one, and its days, weeks and months are
+ * those of that zone. Only the bounds within the families change once it is made. */
 #ifndef KPID_CORE_PLAN_H
 #define KPID_CORE_PLAN_H
 
@@ -10,6 +11,7 @@
 #include "filter.h"
 #include "grid.h"
 
+#include "kpid/calendar.h"
 #include "kpid/config.h"
 #include "kpid/formula.h"
 
@@ -59,7 +61,7 @@ struct kp_section {     /* the ops of one family */
 };
 
 struct kp_plan_family {
-    struct kp_family grid;          /* without any grid: a gauge, one row for what is so now */
+    struct kp_family *grids;        /* owned; by clock: the same windows in each zone */
     int dim;
     struct kp_cell *cells;          /* owned */
     int ncells, words;
@@ -105,7 +107,7 @@ struct kp_plan_outlet {
     int step;                       /* of a funnel */
     int64_t within_ms;              /* COHORT */
     uint32_t dims;                  /* bit d: somebody wants it in dimension d */
-    uint64_t rule_levels, kpis;     /* as in a program */
+    uint64_t rule_levels;           /* as in a program */
     struct kp_section *sections;    /* owned */
     struct kp_op *ops;              /* owned */
     int nsections, nops;
@@ -145,7 +147,10 @@ struct kp_plan_space {
 
 struct kp_plan {
     const struct kp_config *config; /* borrowed; outlives the plan */
-    struct kp_zone *zone;           /* owned */
+    struct kp_zone **zones;         /* owned; by clock: time.zone, then those of calendars that have another */
+    int nclocks;
+    struct kp_calendar **calendars; /* owned; as configured */
+    int *calendar_clocks;           /* owned; by calendar */
     struct kp_schema *schema;       /* owned */
     struct kp_filters *filters;     /* owned */
     int level_slots[KP_LEVELS_MAX]; /* of the roster's levels, outermost first */

@@ -355,9 +355,6 @@ enum kp_code kp_plan_outlets(struct kp_plan *plan, struct kp_err *err)
 
         if (o < 0)
             continue;
-        for (int i = 0; i < plan->nkpis; i++)
-            if (kpi->feeds[i])
-                plan->outlets[o].kpis |= UINT64_C(1) << (i & 63);
         for (int r = 0; r < plan->nrules; r++)
             if (kpi->feeds[plan->rules[r].kpi])
                 plan->outlets[o].rule_levels |= UINT64_C(1) << plan->rules[r].level;

@@ -189,11 +189,10 @@ static void no_later(int64_t *when, int64_t at, int64_t t)
 }
 
 /* All windows that end at t, shortest first. `changes`: when the oldest pane of one leaves it. */
-static void read_open(struct kp_reader *reader, const struct kp_rows *rows, const struct kp_list *list, int64_t t,
-                      int64_t *changes)
+static void read_open(struct kp_reader *reader, const struct kp_rows *rows, const struct kp_list *list,
+                      const struct kp_family *grid, int64_t t, int64_t *changes)
 {
     const struct kp_plan_family *fam = rows->family;
-    const struct kp_family *grid = &fam->grid;
     const struct selection all = {NULL, fam->ncells};
     const struct kp_row *row = newest(rows, list, t), *last = NULL;
 
@@ -214,9 +213,9 @@ static void read_open(struct kp_reader *reader, const struct kp_rows *rows, cons
 
 /* One window by itself; returns the oldest row in it. */
 static const struct kp_row *add_window(struct kp_reader *reader, const struct kp_rows *rows,
-                                       const struct kp_list *list, struct selection sel, int w, int64_t t)
+                                       const struct kp_list *list, const struct kp_family *grid,
+                                       struct selection sel, int w, int64_t t)
 {
-    const struct kp_family *grid = &rows->family->grid;
     const struct kp_row *row = newest(rows, list, t), *last = NULL;
 
     for (; row && row->start >= grid->from[w]; row = row_at(rows, row->next)) {
@@ -228,18 +227,17 @@ static const struct kp_row *add_window(struct kp_reader *reader, const struct kp
     return last;
 }
 
-static void read_closed(struct kp_reader *reader, const struct kp_rows *rows, const struct kp_list *list, int64_t t,
-                        int64_t *changes)
+static void read_closed(struct kp_reader *reader, const struct kp_rows *rows, const struct kp_list *list,
+                        const struct kp_family *grid, int64_t t, int64_t *changes)
 {
     const struct kp_plan_family *fam = rows->family;
-    const struct kp_family *grid = &fam->grid;
     const struct selection all = {NULL, fam->ncells};
 
     for (int i = grid->nopen; i < grid->nwindows; i++) {
         int w = grid->order[i];
 
         start(reader, fam);
-        add_window(reader, rows, list, all, w, t);
+        add_window(reader, rows, list, grid, all, w, t);
         emit(reader, fam, w);
         finish(reader, fam, all);
         if (list->head)
@@ -259,8 +257,8 @@ int64_t kp_read_node(struct kp_reader *reader, uint32_t node, int64_t t)
     for (int i = 0; i < dim->nfamilies; i++) {
         const struct kp_rows *rows = &store->rows[dim->first_family + i];
 
-        read_open(reader, rows, &hot->lists[i], t, &changes);
-        read_closed(reader, rows, &hot->lists[i], t, &changes);
+        read_open(reader, rows, &hot->lists[i], &rows->family->grids[hot->clock], t, &changes);
+        read_closed(reader, rows, &hot->lists[i], &rows->family->grids[hot->clock], t, &changes);
         no_later(&changes, next_begins(rows, &hot->lists[i], t), t);
     }
     for (int i = 0; i < plan->nformulas; i++) {
@@ -285,17 +283,18 @@ struct kp_number kp_read_rule(struct kp_reader *reader, const struct kp_plan_rul
         const struct kp_plan_part *part = &rule->parts[i];
         const struct kp_rows *rows = &store->rows[part->family];
         const struct kp_plan_family *fam = rows->family;
+        const struct kp_family *grid = &fam->grids[hot->clock];
         const struct kp_list *list = &hot->lists[part->family - dim->first_family];
         const struct selection sel = {part->cells, part->ncells};
         const struct kp_row *last;
 
         start(reader, fam);
-        last = add_window(reader, rows, list, sel, part->window, t);
+        last = add_window(reader, rows, list, grid, sel, part->window, t);
         for (int k = 0; k < part->nkpis; k++)
             reader->numbers[part->pairs[k]] = lower(&plan->kpis[part->kpis[k]], reader->acc);
         finish(reader, fam, sel);
         if (last)
-            no_later(changes_at, kp_family_leaves(&fam->grid, part->window, last->start), t);
+            no_later(changes_at, kp_family_leaves(grid, part->window, last->start), t);
         no_later(changes_at, next_begins(rows, list, t), t);
     }
     for (int i = 0; i < rule->nformulas; i++)

@@ -3,61 +3,86 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK = 2048 };       /* how many slots, or links of a chain, a search looks at */
+enum { LOOK = 2048,         /* how many slots, or links of a chain, a search looks at */
+       AHEAD = 8 };
 
+/* One line. The rest of an id that is longer than a slot has room for stands in an array of its own, which is seldom touched. */
 struct slot {
-    uint64_t kpis;
+    int64_t time_ms;
     uint32_t node, before;  /* before: number of the one before it of this node */
-    uint16_t gen;
+    uint16_t gen, feeds;
     uint8_t len;
-    char id[KP_KEY_MAX];
+    char id[43];
 };
 
-/* Events are numbered from 1; number n stands in slot n % count until n + count overwrites it. */
+/* Events are numbered from 1; number n stands in slot n & mask until n + mask + 1 overwrites it. */
 struct kp_recent {
-    uint32_t count;
+    uint32_t mask;
     uint32_t newest;
-    struct slot slots[];
+    struct slot *slots;     /* owned */
+    char (*whole)[KP_KEY_MAX];  /* owned; of ids that are longer than a slot */
 };
 
 struct kp_recent *kp_recent_new(uint32_t count, struct kp_err *err)
 {
-    struct kp_recent *recent = calloc(1, sizeof *recent + (size_t)count * sizeof(struct slot));
+    struct kp_recent *recent = calloc(1, sizeof *recent);
+    uint32_t room = 1;
 
-    if (!recent) {
+    while (room < count && room < UINT32_C(1) << 31)
+        room *= 2;
+    if (recent) {
+        recent->mask = room - 1;
+        recent->slots = aligned_alloc(sizeof(struct slot), room * sizeof(struct slot));
+        recent->whole = calloc(room, sizeof *recent->whole);
+    }
+    if (!recent || !recent->slots || !recent->whole) {
         kp_fail(err, KP_ENOMEM, "recent events: out of memory");
+        kp_recent_destroy(&recent);
         return NULL;
     }
-    recent->count = count;
+    memset(recent->slots, 0, room * sizeof(struct slot));
     return recent;
 }
 
 void kp_recent_destroy(struct kp_recent **recent)
 {
+    if (!*recent)
+        return;
+    free((*recent)->slots);
+    free((*recent)->whole);
     free(*recent);
     *recent = NULL;
 }
 
-void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t node, struct kp_str id, uint64_t kpis)
+void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t node, struct kp_str id, int64_t time_ms,
+                   uint16_t feeds)
 {
     struct kp_node_hot *hot = kp_store_node(store, node);
+    uint32_t i;
     struct slot *slot;
 
-    if (id.len == 0 || id.len > KP_KEY_MAX || recent->count == 0)
+    if (id.len == 0 || id.len > KP_KEY_MAX)
         return;
-    slot = &recent->slots[++recent->newest % recent->count];
-    slot->kpis = kpis;
+    i = ++recent->newest & recent->mask;
+    slot = &recent->slots[i];
+    /* The ring is larger than the caches, but whose turn it is is known. */
+    __builtin_prefetch(&recent->slots[(i + AHEAD) & recent->mask], 1);
+    slot->time_ms = time_ms;
     slot->node = node;
-    slot->gen = hot->gen;
     slot->before = hot->recent;
+    slot->gen = hot->gen;
+    slot->feeds = feeds;
     slot->len = (uint8_t)id.len;
-    memcpy(slot->id, id.s, id.len);
+    if (id.len <= sizeof slot->id)
+        memcpy(slot->id, id.s, id.len);
+    else
+        memcpy(recent->whole[i], id.s, id.len);
     hot->recent = recent->newest;
 }
 
 static bool held(const struct kp_recent *recent, uint32_t number)
 {
-    return number != 0 && recent->newest - number < recent->count;
+    return number != 0 && recent->newest - number <= recent->mask;
 }
 
 static bool is_below(const struct kp_store *store, const struct slot *slot, uint32_t node)
@@ -71,41 +96,48 @@ static bool is_below(const struct kp_store *store, const struct slot *slot, uint
     return at == node;
 }
 
-static size_t find_chain(const struct kp_recent *recent, const struct kp_store *store, uint32_t node, uint64_t kpis,
-                         struct kp_str *ids, size_t most)
+static void tell(const struct kp_recent *recent, const struct slot *slot, struct kp_recent_event *event)
+{
+    const char *id = slot->len <= sizeof slot->id ? slot->id : recent->whole[slot - recent->slots];
+
+    *event = (struct kp_recent_event){{id, slot->len}, slot->time_ms};
+}
+
+static size_t find_chain(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
+                         uint32_t node, int kpi, struct kp_recent_event *events, size_t most)
 {
     uint32_t number = kp_store_node(store, node)->recent;
     size_t n = 0;
 
     for (int i = 0; i < LOOK && n < most && held(recent, number); i++) {
-        const struct slot *slot = &recent->slots[number % recent->count];
+        const struct slot *slot = &recent->slots[number & recent->mask];
 
         if (slot->node != node || slot->before >= number)
             break;
-        if (slot->kpis & kpis)
-            ids[n++] = (struct kp_str){slot->id, slot->len};
+        if (kp_feeds_has(feeds, slot->feeds, kpi))
+            tell(recent, slot, &events[n++]);
         number = slot->before;
     }
     return n;
 }
 
-size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, uint32_t node, uint64_t kpis,
-                      struct kp_str *ids, size_t most)
+size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
+                      uint32_t node, int kpi, struct kp_recent_event *events, size_t most)
 {
     size_t n = 0;
 
     if (kp_store_cold(store, node)->nchildren == 0)
-        return find_chain(recent, store, node, kpis, ids, most);
+        return find_chain(recent, store, feeds, node, kpi, events, most);
     for (uint32_t i = 0; i < LOOK && n < most && held(recent, recent->newest - i); i++) {
-        const struct slot *slot = &recent->slots[(recent->newest - i) % recent->count];
+        const struct slot *slot = &recent->slots[(recent->newest - i) & recent->mask];
 
-        if ((slot->kpis & kpis) && is_below(store, slot, node))
-            ids[n++] = (struct kp_str){slot->id, slot->len};
+        if (kp_feeds_has(feeds, slot->feeds, kpi) && is_below(store, slot, node))
+            tell(recent, slot, &events[n++]);
     }
     return n;
 }
 
 size_t kp_recent_bytes(const struct kp_recent *recent)
 {
-    return sizeof *recent + (size_t)recent->count * sizeof(struct slot);
+    return sizeof *recent + ((size_t)recent->mask + 1) * (sizeof(struct slot) + sizeof *recent->whole);
 }

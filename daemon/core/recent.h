@@ -6,6 +6,7 @@
 #ifndef KPID_CORE_RECENT_H
 #define KPID_CORE_RECENT_H
 
+#include "feeds.h"
 #include "store.h"
 
 #include "kpid/event.h"
@@ -15,13 +16,18 @@ struct kp_recent;
 struct kp_recent *kp_recent_new(uint32_t count, struct kp_err *err) KP_CHECK;
 void kp_recent_destroy(struct kp_recent **recent);
 
-/* Remember an event of a node; kpis: as kp_program.kpis. Does nothing when the id is empty. */
-void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t node, struct kp_str id, uint64_t kpis);
+/* Remember an event of a node; feeds: the set of KPIs that it feeds. Does nothing when the id is empty. */
+void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t node, struct kp_str id, int64_t time_ms,
+                   uint16_t feeds);
 
-/* Up to `most` ids of the newest events that fed any of these KPIs at the node or below it, newest first. They borrow
- * from the ring: good until the next kp_recent_add. Returns how many. */
-size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, uint32_t node, uint64_t kpis,
-                      struct kp_str *ids, size_t most);
+struct kp_recent_event {
+    struct kp_str id;       /* borrows from the ring: good until the next kp_recent_add */
+    int64_t time_ms;
+};
+
+/* Up to `most` of the newest events that fed the KPI at the node or below it, the last to come first. Returns how many. */
+size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
+                      uint32_t node, int kpi, struct kp_recent_event *events, size_t most);
 
 size_t kp_recent_bytes(const struct kp_recent *recent);
 

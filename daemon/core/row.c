@@ -124,9 +124,9 @@ void kp_list_clear(struct kp_rows *rows, struct kp_list *list)
     memset(list, 0, sizeof *list);
 }
 
-void kp_list_compact(struct kp_rows *rows, struct kp_list *list)
+void kp_list_compact(struct kp_rows *rows, struct kp_list *list, int clock)
 {
-    struct kp_family *fam = &rows->family->grid;
+    struct kp_family *fam = &rows->family->grids[clock];
     uint32_t *link = &list->head;
 
     while (*link) {
@@ -163,9 +163,9 @@ static uint32_t *place_of(struct kp_rows *rows, struct kp_list *list, int64_t to
     return link;
 }
 
-struct kp_row *kp_list_row_slow(struct kp_rows *rows, struct kp_list *list, int64_t at_ms)
+struct kp_row *kp_list_row_slow(struct kp_rows *rows, struct kp_list *list, int clock, int64_t at_ms)
 {
-    struct kp_family *fam = &rows->family->grid;
+    struct kp_family *fam = &rows->family->grids[clock];
     int64_t from, to;
     uint32_t *link, handle;
     struct kp_row *row;
@@ -176,7 +176,7 @@ struct kp_row *kp_list_row_slow(struct kp_rows *rows, struct kp_list *list, int6
     if (*link && kp_rows_at(rows, *link)->start >= from)
         return kp_rows_at(rows, *link);
     if (list->count >= (list->compact_at ? list->compact_at : COMPACT_FIRST)) {
-        kp_list_compact(rows, list);
+        kp_list_compact(rows, list, clock);
         link = place_of(rows, list, to);
     }
     handle = list->count < COUNT_MAX ? take(rows, from) : 0;

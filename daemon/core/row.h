@@ -49,12 +49,12 @@ static inline bool kp_rows_reserve(struct kp_rows *rows, uint32_t n)
            kp_rows_reserve_slow(rows, n);
 }
 
-/* The row for an instant, made if it is not there. NULL: no pane of this family reaches so far back (or memory is
+/* The row for an instant, by the clock of the list's key, made if it is not there. NULL: no pane of this family reaches so far back (or memory is
  * out, which kp_rows_reserve rules out). */
-struct kp_row *kp_list_row_slow(struct kp_rows *rows, struct kp_list *list, int64_t at_ms);
-static inline struct kp_row *kp_list_row(struct kp_rows *rows, struct kp_list *list, int64_t at_ms)
+struct kp_row *kp_list_row_slow(struct kp_rows *rows, struct kp_list *list, int clock, int64_t at_ms);
+static inline struct kp_row *kp_list_row(struct kp_rows *rows, struct kp_list *list, int clock, int64_t at_ms)
 {
-    const struct kp_family *fam = &rows->family->grid;
+    const struct kp_family *fam = &rows->family->grids[clock];
 
     if (list->head && at_ms >= fam->cell_from && at_ms < fam->cell_to) {
         struct kp_row *row = kp_rows_at(rows, list->head);
@@ -62,11 +62,11 @@ static inline struct kp_row *kp_list_row(struct kp_rows *rows, struct kp_list *l
         if (row->start == fam->cell_from)
             return row;
     }
-    return kp_list_row_slow(rows, list, at_ms);
+    return kp_list_row_slow(rows, list, clock, at_ms);
 }
 
 /* Add up rows of one cell, give back those that no window reaches. */
-void kp_list_compact(struct kp_rows *rows, struct kp_list *list);
+void kp_list_compact(struct kp_rows *rows, struct kp_list *list, int clock);
 void kp_list_clear(struct kp_rows *rows, struct kp_list *list);
 
 size_t kp_rows_bytes(const struct kp_rows *rows);

@@ -93,7 +93,6 @@ static void give_back(struct kp_store *store, uint32_t node)
     uint16_t gen = (uint16_t)(hot->gen + 1);
 
     kp_slab_free(store->slab, cold->key, (size_t)cold->key_len + 1);
-    kp_slab_free(store->slab, cold->targets, (size_t)store->ntargets * sizeof(double));
     memset(cold, 0, sizeof *cold);
     memset(hot, 0, store->stride);
     hot->gen = gen;
@@ -137,12 +136,29 @@ static uint32_t make(struct kp_store *store, int level, uint32_t parent, struct 
     hot->stale_at = INT64_MAX;
     if (kp_tab_insert(store->index, own_print(store, level, parent, key), node))
         goto fail;
-    if (parent != KP_NO_NODE)
-        kp_store_cold(store, parent)->nchildren++;
+    cold->first_child = cold->next_sibling = KP_NO_NODE;
+    if (parent != KP_NO_NODE) {
+        struct kp_node_cold *above = kp_store_cold(store, parent);
+
+        above->nchildren++;
+        cold->next_sibling = above->first_child;
+        above->first_child = node;
+    }
     return node;
 fail:
     give_back(store, node);
     return KP_NO_NODE;
+}
+
+static void leave_parent(struct kp_store *store, uint32_t node, uint32_t parent)
+{
+    struct kp_node_cold *above = kp_store_cold(store, parent);
+    uint32_t *link = &above->first_child;
+
+    while (*link != node)
+        link = &kp_store_cold(store, *link)->next_sibling;
+    *link = kp_store_cold(store, node)->next_sibling;
+    above->nchildren--;
 }
 
 void kp_store_forget(struct kp_store *store, uint32_t node)
@@ -156,7 +172,7 @@ void kp_store_forget(struct kp_store *store, uint32_t node)
         kp_list_clear(&store->rows[dim->first_family + i], &hot->lists[i]);
     kp_tab_remove(store->index, own_print(store, hot->level, hot->parent, key));
     if (hot->parent != KP_NO_NODE)
-        kp_store_cold(store, hot->parent)->nchildren--;
+        leave_parent(store, node, hot->parent);
     give_back(store, node);
 }
 
@@ -296,11 +312,11 @@ int64_t kp_store_expires(const struct kp_store *store, uint32_t node)
         const struct kp_rows *rows = &store->rows[dim->first_family + i];
         int64_t dies;
 
-        if (!hot->lists[i].head || (rows->family->grid.gauge && is_blank(rows, hot->lists[i].head)))
+        if (!hot->lists[i].head || (rows->family->grids[hot->clock].gauge && is_blank(rows, hot->lists[i].head)))
             continue;
-        if (rows->family->grid.gauge)
+        if (rows->family->grids[hot->clock].gauge)
             return INT64_MAX;
-        dies = kp_family_dies(&rows->family->grid, kp_rows_at(rows, hot->lists[i].head)->start);
+        dies = kp_family_dies(&rows->family->grids[hot->clock], kp_rows_at(rows, hot->lists[i].head)->start);
         if (dies > last)
             last = dies;
     }
@@ -319,8 +335,8 @@ bool kp_store_visible(const struct kp_store *store, uint32_t node)
 
         if (!hot->lists[i].head)
             continue;
-        if (rows->family->grid.gauge ? !is_blank(rows, hot->lists[i].head)
-                                     : kp_rows_at(rows, hot->lists[i].head)->start >= rows->family->grid.keep_from)
+        if (rows->family->grids[hot->clock].gauge ? !is_blank(rows, hot->lists[i].head)
+                                     : kp_rows_at(rows, hot->lists[i].head)->start >= rows->family->grids[hot->clock].keep_from)
             return true;
     }
     return false;
@@ -366,6 +382,29 @@ static bool name_unit(struct kp_store *store, int level, struct kp_str key, uint
     return find(store, print) != KP_NO_NODE || kp_tab_insert(store->index, print, node) == KP_OK;
 }
 
+/* A key's calendar, and with it the clock that its days go by. */
+static void give_calendar(struct kp_store *store, uint32_t node, size_t calendar)
+{
+    struct kp_node_hot *hot = kp_store_node(store, node);
+
+    hot->calendar = (uint16_t)calendar;
+    hot->clock = calendar ? (uint16_t)store->plan->calendar_clocks[calendar - 1] : 0;
+}
+
+/* What is said of teams, regions and the company; of those that the roster has. */
+static void add_units(struct kp_store *store, const struct kp_roster_cfg *roster)
+{
+    for (size_t i = 0; i < roster->nunits; i++) {
+        const struct kp_unit_cfg *unit = &roster->units[i];
+        int level = kp_plan_find_level(store->plan, unit->level, strlen(unit->level));
+        uint32_t node = level == 0 ? KP_COMPANY
+                        : level > 0 ? find(store, level_print(store, level, str_of(unit->key))) : KP_NO_NODE;
+
+        if (node != KP_NO_NODE)
+            give_calendar(store, node, unit->calendar);
+    }
+}
+
 static bool add_member(struct kp_store *store, const struct kp_member *member)
 {
     int nlevels = store->plan->nlevels;
@@ -380,6 +419,7 @@ static bool add_member(struct kp_store *store, const struct kp_member *member)
             return false;
     }
     kp_store_cold(store, node)->member = member;
+    give_calendar(store, node, member->calendar);
     for (size_t i = 0; i < member->naliases; i++) {
         struct kp_print print = level_print(store, nlevels, str_of(member->aliases[i]));
 
@@ -387,6 +427,31 @@ static bool add_member(struct kp_store *store, const struct kp_member *member)
             return false;
     }
     return true;
+}
+
+static int by_place(const void *a, const void *b, void *nlevels)
+{
+    const struct kp_member *const *x = a, *const *y = b;
+
+    for (int l = 0; l < *(int *)nlevels - 1; l++) {
+        int c = strcmp((*x)->place[l] ? (*x)->place[l] : "", (*y)->place[l] ? (*y)->place[l] : "");
+
+        if (c)
+            return c;
+    }
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* Members team by team, else as they stand in the roster: who goes through the nodes in turn meets peers together. */
+static const struct kp_member **in_order(struct kp_plan *plan, const struct kp_roster_cfg *roster)
+{
+    const struct kp_member **order = malloc((roster->nmembers + 1) * sizeof(*order));
+
+    for (size_t i = 0; order && i < roster->nmembers; i++)
+        order[i] = &roster->members[i];
+    if (order)
+        qsort_r(order, roster->nmembers, sizeof(*order), by_place, &plan->nlevels);
+    return order;
 }
 
 static enum kp_code no_memory(struct kp_err *err)
@@ -397,6 +462,8 @@ static enum kp_code no_memory(struct kp_err *err)
 enum kp_code kp_store_init(struct kp_store *store, struct kp_plan *plan, uint64_t seed, struct kp_err *err)
 {
     const struct kp_roster_cfg *roster = &plan->config->roster;
+    const struct kp_member **order;
+    bool added = true;
     int most = 0;
 
     memset(store, 0, sizeof *store);
@@ -423,12 +490,18 @@ enum kp_code kp_store_init(struct kp_store *store, struct kp_plan *plan, uint64_
     if (make(store, 0, KP_NO_NODE, (struct kp_str){"", 0}) != KP_COMPANY)
         return no_memory(err);
     kp_store_node(store, KP_COMPANY)->flags |= KP_NODE_MEMBER;
-    for (size_t i = 0; i < roster->nmembers; i++)
-        if (!add_member(store, &roster->members[i]))
-            return store->live >= store->limit
-                       ? kp_fail(err, KP_ELIMIT, "roster: more keys (members and the levels above) than limits.keys, %u",
-                                 store->limit)
-                       : no_memory(err);
+    order = in_order(store->plan, roster);
+    if (!order)
+        return no_memory(err);
+    for (size_t i = 0; i < roster->nmembers && added; i++)
+        added = add_member(store, order[i]);
+    free(order);
+    if (!added)
+        return store->live >= store->limit
+                   ? kp_fail(err, KP_ELIMIT, "roster: more keys (members and the levels above) than limits.keys, %u",
+                             store->limit)
+                   : no_memory(err);
+    add_units(store, roster);
     return KP_OK;
 }
 

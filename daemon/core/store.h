@@ -29,7 +29,8 @@ struct kp_node_hot {
     uint16_t gen;
     uint8_t level, flags;
     uint32_t held;          /* occurrences of entities that it is credited with: it stays as long as there are any */
-    uint32_t reserved;
+    uint16_t clock;         /* of the plan */
+    uint16_t calendar;      /* of the configuration + 1; 0: it has none, and works always */
     struct kp_list lists[]; /* of the families of its dimension */
 };
 
@@ -38,7 +39,7 @@ struct kp_node_cold {
     uint32_t key_len;
     uint32_t nchildren;
     const struct kp_member *member;     /* borrowed; NULL when not a rep of the roster */
-    double *targets;        /* in the slab, one a target set, NaN for none; NULL: none at all */
+    uint32_t first_child, next_sibling;     /* KP_NO_NODE; of keys of the roster */
 };
 
 struct kp_store {
@@ -56,7 +57,6 @@ struct kp_store {
     uint32_t live;
     uint32_t free;          /* the first free one, linked by `parent` */
     uint32_t limit;
-    int ntargets;           /* target sets */
 };
 
 /* Build it with the roster of the plan's configuration. */

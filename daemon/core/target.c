@@ -1,28 +1,40 @@
 #include "target.h"
 
+#include "kpid/calendar.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct set {
-    int kpi;
+    int kpi, back;
     enum kp_period per;
 };
 
-double kp_target_of(const struct kp_store *store, uint32_t node, int set)
-{
-    const double *targets = kp_store_cold(store, node)->targets;
+struct span {               /* the bounds of a set's period, by a clock */
+    int64_t from, to;
+};
 
-    return set >= 0 && targets ? targets[set] : (double)NAN;
-}
+struct specials {           /* below a unit: members whose working time is their own */
+    uint32_t *nodes;
+    int n;
+};
 
-static int set_of(const struct set *sets, int nsets, int kpi, enum kp_period per)
-{
-    for (int i = 0; i < nsets; i++)
-        if (sets[i].kpi == kpi && sets[i].per == per)
-            return i;
-    return -1;
-}
+struct kp_targets {
+    struct kp_plan *plan;   /* borrowed, like the next */
+    struct kp_store *store;
+    struct set *sets;       /* owned, like all that follows */
+    int nsets, ncalendars;  /* ncalendars: that of always working, which is 0, among them */
+    uint32_t nnodes, nunits;
+    int32_t *given;         /* by node and set: which of the configuration; -1: none */
+    double *total;          /* by node and set */
+    uint32_t *unit;         /* by node: its number + 1; 0: a rep */
+    double *plain;          /* by unit, set and calendar: of members with nothing special */
+    struct specials *specials;      /* by unit */
+    struct span *spans;     /* by clock and set */
+    double *passed;         /* by calendar and set: as of at_ms, NaN: not told yet */
+    int64_t at_ms, until_ms;
+};
 
 /* ---- Does a selector hold? ---- */
 
@@ -57,14 +69,14 @@ static bool selects(const struct kp_store *store, uint32_t node, const struct kp
     return true;
 }
 
-/* The most specific target of a set that is given for the node's own level; NULL: none. */
-static const struct kp_target_cfg *given(const struct kp_store *store, uint32_t node, const struct set *set)
+/* The most specific target of a set that is given for the node's own level; -1: none. */
+static int32_t most_specific(const struct kp_store *store, uint32_t node, const struct set *set)
 {
     const struct kp_plan *plan = store->plan;
     const struct kp_config *config = plan->config;
     const char *level = kp_plan_level_name(plan, kp_store_node(store, node)->level);
     const char *bottom = kp_plan_level_name(plan, plan->nlevels);
-    const struct kp_target_cfg *best = NULL;
+    int32_t best = -1;
 
     for (size_t i = 0; i < config->ntargets; i++) {
         const struct kp_target_cfg *cfg = &config->targets[i];
@@ -72,95 +84,355 @@ static const struct kp_target_cfg *given(const struct kp_store *store, uint32_t 
         if (strcmp(cfg->level ? cfg->level : bottom, level) != 0 || cfg->per != set->per ||
             strcmp(cfg->kpi, config->kpis[set->kpi].name) != 0)
             continue;
-        if (selects(store, node, cfg) && (!best || cfg->nselect >= best->nselect))
-            best = cfg;
+        if (selects(store, node, cfg) && (best < 0 || cfg->nselect >= config->targets[best].nselect))
+            best = (int32_t)i;
     }
     return best;
 }
 
-/* ---- Resolving ---- */
+/* ---- Making ---- */
 
-static double *targets_of(struct kp_store *store, uint32_t node)
+static int set_of(const struct kp_targets *t, int kpi, enum kp_period per, int back)
 {
-    struct kp_node_cold *cold = kp_store_cold(store, node);
-
-    if (cold->targets)
-        return cold->targets;
-    cold->targets = kp_slab_alloc(store->slab, (size_t)store->ntargets * sizeof *cold->targets);
-    for (int i = 0; cold->targets && i < store->ntargets; i++)
-        cold->targets[i] = (double)NAN;
-    return cold->targets;
+    for (int i = 0; i < t->nsets; i++)
+        if (t->sets[i].kpi == kpi && t->sets[i].per == per && t->sets[i].back == back)
+            return i;
+    return -1;
 }
 
-static bool add_up(struct kp_store *store, uint32_t member, int set, double value)
+static bool has_target(const struct kp_config *config, int kpi, enum kp_period per)
 {
-    for (uint32_t at = kp_store_node(store, member)->parent; at != KP_NO_NODE; at = kp_store_node(store, at)->parent) {
-        double *targets = targets_of(store, at);
-
-        if (!targets)
-            return false;
-        targets[set] = isnan(targets[set]) ? value : targets[set] + value;
-    }
-    return true;
+    for (size_t i = 0; i < config->ntargets; i++)
+        if (config->targets[i].per == per && strcmp(config->targets[i].kpi, config->kpis[kpi].name) == 0)
+            return true;
+    return false;
 }
 
-/* Members first, and what they sum up to; then what is given for the levels above takes its place. */
-static bool resolve(struct kp_store *store, const struct set *sets)
+/* One set for each calendar window of a KPI that has targets for its period. */
+static void number_sets(struct kp_targets *t)
 {
-    int bottom = store->plan->nlevels;
+    struct kp_plan *plan = t->plan;
 
-    for (int above = 0; above <= 1; above++) {
-        for (uint32_t node = 0; node < store->made; node++) {
-            const struct kp_node_hot *hot = kp_store_node(store, node);
-            bool is_member = hot->level == bottom;
-
-            if (!(hot->flags & KP_NODE_MEMBER) || is_member == (above == 1))
-                continue;
-            for (int s = 0; s < store->ntargets; s++) {
-                const struct kp_target_cfg *cfg = given(store, node, &sets[s]);
-
-                if (!cfg)
-                    continue;
-                if (!targets_of(store, node) || (is_member && !add_up(store, node, s, cfg->value)))
-                    return false;
-                kp_store_cold(store, node)->targets[s] = cfg->value;
-            }
-        }
-    }
-    return true;
-}
-
-static void tell_plan(struct kp_plan *plan, const struct set *sets, int nsets)
-{
     for (int p = 0; p < plan->npairs; p++) {
         struct kp_plan_pair *pair = &plan->pairs[p];
+        const struct kp_window *window = pair->window;
 
-        if (pair->window->kind == KP_WIN_CALENDAR && plan->kpis[pair->kpi].dim == 0)
-            pair->target = set_of(sets, nsets, pair->kpi, pair->window->period);
+        if (window->kind != KP_WIN_CALENDAR || plan->kpis[pair->kpi].dim != 0 ||
+            !has_target(plan->config, pair->kpi, window->period))
+            continue;
+        pair->target = set_of(t, pair->kpi, window->period, window->back);
+        if (pair->target >= 0)
+            continue;
+        pair->target = t->nsets;
+        t->sets[t->nsets++] = (struct set){pair->kpi, window->back, window->period};
     }
     for (int r = 0; r < plan->nrules; r++)
         plan->rules[r].target = plan->pairs[plan->rules[r].pair].target;
 }
 
-enum kp_code kp_targets_resolve(struct kp_plan *plan, struct kp_store *store, struct kp_err *err)
+static bool make_room(struct kp_targets *t)
 {
-    const struct kp_config *config = plan->config;
-    struct set *sets = calloc(config->ntargets + 1, sizeof *sets);
-    bool ok = sets != NULL;
-    int nsets = 0;
+    size_t cells = (size_t)t->nnodes * (size_t)t->nsets + 1, sets = (size_t)t->nsets + 1;
 
-    for (size_t i = 0; ok && i < config->ntargets; i++) {
-        const struct kp_target_cfg *cfg = &config->targets[i];
-        int kpi = kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi));
+    t->given = malloc(cells * sizeof *t->given);
+    t->total = malloc(cells * sizeof *t->total);
+    t->unit = calloc((size_t)t->nnodes + 1, sizeof *t->unit);
+    t->spans = calloc((size_t)t->plan->nclocks * sets, sizeof *t->spans);
+    t->passed = calloc((size_t)t->ncalendars * sets, sizeof *t->passed);
+    if (!t->given || !t->total || !t->unit || !t->spans || !t->passed)
+        return false;
+    for (uint32_t node = 0; node < t->nnodes; node++)
+        if (kp_store_node(t->store, node)->level < t->plan->nlevels)
+            t->unit[node] = ++t->nunits;
+    t->plain = calloc((size_t)t->nunits * sets * (size_t)t->ncalendars + 1, sizeof *t->plain);
+    t->specials = calloc((size_t)t->nunits + 1, sizeof *t->specials);
+    return t->plain && t->specials;
+}
 
-        if (kpi >= 0 && set_of(sets, nsets, kpi, cfg->per) < 0)
-            sets[nsets++] = (struct set){kpi, cfg->per};
+static bool is_special(const struct kp_member *member)
+{
+    return member && (member->naway || member->start != INT64_MIN || member->end != INT64_MAX);
+}
+
+static bool push(struct specials *list, uint32_t node)
+{
+    if ((list->n & (list->n - 1)) == 0) {
+        uint32_t *grown = realloc(list->nodes, (list->n ? (size_t)list->n * 2 : 1) * sizeof *grown);
+
+        if (!grown)
+            return false;
+        list->nodes = grown;
     }
-    store->ntargets = nsets;
-    if (ok && nsets) {
-        tell_plan(plan, sets, nsets);
-        ok = resolve(store, sets);
+    list->nodes[list->n++] = node;
+    return true;
+}
+
+static bool note_specials(struct kp_targets *t)
+{
+    for (uint32_t node = 0; node < t->nnodes; node++) {
+        if (!is_special(kp_store_cold(t->store, node)->member))
+            continue;
+        for (uint32_t at = kp_store_node(t->store, node)->parent; at != KP_NO_NODE; at = kp_store_node(t->store, at)->parent)
+            if (!push(&t->specials[t->unit[at] - 1], node))
+                return false;
     }
-    free(sets);
-    return ok ? KP_OK : kp_fail(err, KP_ENOMEM, "targets: out of memory");
+    return true;
+}
+
+struct kp_targets *kp_targets_new(struct kp_plan *plan, struct kp_store *store, struct kp_err *err)
+{
+    struct kp_targets *t = calloc(1, sizeof *t);
+
+    if (t) {
+        t->plan = plan;
+        t->store = store;
+        t->nnodes = store->made;
+        t->ncalendars = (int)plan->config->ncalendars + 1;
+        t->at_ms = t->until_ms = INT64_MIN;
+        t->sets = calloc((size_t)plan->npairs + 1, sizeof *t->sets);
+    }
+    if (t && t->sets)
+        number_sets(t);
+    if (!t || !t->sets || (t->nsets && (!make_room(t) || !note_specials(t)))) {
+        kp_fail(err, KP_ENOMEM, "targets: out of memory");
+        kp_targets_destroy(&t);
+        return NULL;
+    }
+    for (uint32_t node = 0; node < t->nnodes; node++)
+        for (int s = 0; s < t->nsets; s++)
+            t->given[(size_t)node * (size_t)t->nsets + (size_t)s] = most_specific(store, node, &t->sets[s]);
+    kp_targets_at(t, 0);    /* until there is a time */
+    return t;
+}
+
+void kp_targets_destroy(struct kp_targets **targets)
+{
+    struct kp_targets *t = *targets;
+
+    if (!t)
+        return;
+    for (uint32_t i = 0; t->specials && i < t->nunits; i++)
+        free(t->specials[i].nodes);
+    free(t->specials);
+    free(t->sets);
+    free(t->given);
+    free(t->total);
+    free(t->unit);
+    free(t->plain);
+    free(t->spans);
+    free(t->passed);
+    free(t);
+    *targets = NULL;
+}
+
+/* ---- What a member is to reach ---- */
+
+static const struct kp_zone *zone_of(const struct kp_targets *t, uint32_t node)
+{
+    return t->plan->zones[kp_store_node(t->store, node)->clock];
+}
+
+static const struct span *span_of(const struct kp_targets *t, uint32_t node, int set)
+{
+    return &t->spans[kp_store_node(t->store, node)->clock * t->nsets + set];
+}
+
+static int month_of(int64_t day)
+{
+    int year, month, mday;
+
+    kp_civil_of_day(day, &year, &month, &mday);
+    return year * 12 + month;
+}
+
+/* The share of a target in the month that the period begins in, or the member if that is later. */
+static double ramp(const struct kp_target_cfg *cfg, const struct kp_member *member, int64_t first_day)
+{
+    int month;
+
+    if (!member || member->start == INT64_MIN)
+        return 1;
+    month = month_of(first_day > member->start ? first_day : member->start) - month_of(member->start);
+    return month < (int)cfg->nramp ? cfg->ramp[month] : 1;
+}
+
+/* NaN: none, now. */
+static double members_own(struct kp_targets *t, uint32_t node, int set)
+{
+    int32_t given = t->given[(size_t)node * (size_t)t->nsets + (size_t)set];
+    const struct kp_member *member = kp_store_cold(t->store, node)->member;
+    const struct kp_target_cfg *cfg = given < 0 ? NULL : &t->plan->config->targets[given];
+    const struct kp_zone *zone = zone_of(t, node);
+    const struct span *span = span_of(t, node, set);
+
+    if (!cfg)
+        return (double)NAN;
+    if (member && ((member->start != INT64_MIN && kp_zone_day_start(zone, member->start) >= span->to) ||
+                   (member->end != INT64_MAX && kp_zone_day_start(zone, member->end + 1) <= span->from)))
+        return (double)NAN;
+    return cfg->value * (cfg->nramp ? ramp(cfg, member, kp_zone_day(zone, span->from)) : 1);
+}
+
+static void add(double *total, double value)
+{
+    *total = isnan(*total) ? value : *total + value;
+}
+
+static void add_member(struct kp_targets *t, uint32_t node, int set)
+{
+    double value = members_own(t, node, set);
+    size_t nsets = (size_t)t->nsets, s = (size_t)set, calendar = kp_store_node(t->store, node)->calendar;
+    bool special = is_special(kp_store_cold(t->store, node)->member);
+
+    t->total[node * nsets + s] = value;
+    if (isnan(value))
+        return;
+    for (uint32_t at = kp_store_node(t->store, node)->parent; at != KP_NO_NODE; at = kp_store_node(t->store, at)->parent) {
+        add(&t->total[at * nsets + s], value);
+        if (!special)
+            t->plain[((t->unit[at] - 1) * nsets + s) * (size_t)t->ncalendars + calendar] += value;
+    }
+}
+
+static void add_up(struct kp_targets *t)
+{
+    size_t nsets = (size_t)t->nsets;
+
+    for (size_t i = 0; i < t->nnodes * nsets; i++)
+        t->total[i] = (double)NAN;
+    memset(t->plain, 0, (size_t)t->nunits * nsets * (size_t)t->ncalendars * sizeof *t->plain);
+    for (uint32_t node = 0; node < t->nnodes; node++)
+        for (int s = 0; s < t->nsets && !t->unit[node]; s++)
+            add_member(t, node, s);
+    for (uint32_t node = 0; node < t->nnodes; node++)
+        for (size_t s = 0; s < nsets && t->unit[node]; s++)
+            if (t->given[node * nsets + s] >= 0)
+                t->total[node * nsets + s] = t->plan->config->targets[t->given[node * nsets + s]].value;
+}
+
+void kp_targets_at(struct kp_targets *t, int64_t at_ms)
+{
+    const struct kp_plan *plan = t->plan;
+
+    if (t->nsets == 0 || at_ms == t->at_ms)
+        return;
+    t->at_ms = at_ms;
+    for (int i = 0; i < t->ncalendars * t->nsets; i++)
+        t->passed[i] = (double)NAN;
+    if (at_ms < t->until_ms)
+        return;
+    t->until_ms = INT64_MAX;
+    for (int c = 0; c < plan->nclocks; c++) {
+        for (int s = 0; s < t->nsets; s++) {
+            const struct set *set = &t->sets[s];
+            int64_t ends = kp_period_start(plan->zones[c], set->per, plan->config->week_start, at_ms, 1);
+
+            t->spans[c * t->nsets + s] = (struct span){
+                kp_period_start(plan->zones[c], set->per, plan->config->week_start, at_ms, -set->back),
+                kp_period_start(plan->zones[c], set->per, plan->config->week_start, at_ms, 1 - set->back)};
+            if (ends < t->until_ms)
+                t->until_ms = ends;
+        }
+    }
+    add_up(t);
+}
+
+double kp_target_of(const struct kp_targets *t, uint32_t node, int set)
+{
+    return set >= 0 && node < t->nnodes ? t->total[(size_t)node * (size_t)t->nsets + (size_t)set] : (double)NAN;
+}
+
+/* ---- What is expected by now ---- */
+
+/* Working time of a calendar (0: always) less a member's absences, between two instants. */
+static int64_t work(const struct kp_targets *t, int calendar, const struct kp_zone *zone, const struct kp_member *member,
+                    int64_t from, int64_t to)
+{
+    int64_t ms;
+
+    if (member && member->start != INT64_MIN && kp_zone_day_start(zone, member->start) > from)
+        from = kp_zone_day_start(zone, member->start);
+    if (member && member->end != INT64_MAX && kp_zone_day_start(zone, member->end + 1) < to)
+        to = kp_zone_day_start(zone, member->end + 1);
+    if (to <= from)
+        return 0;
+    if (calendar)
+        return kp_calendar_work(t->plan->calendars[calendar - 1], member ? member->away : NULL, member ? member->naway : 0,
+                                from, to);
+    ms = to - from;
+    for (size_t i = 0; member && i < member->naway; i++) {
+        int64_t gone = kp_zone_day_start(zone, member->away[i].first), back = kp_zone_day_start(zone, member->away[i].last + 1);
+
+        gone = gone < from ? from : gone;
+        back = back > to ? to : back;
+        ms -= back > gone ? back - gone : 0;
+    }
+    return ms;
+}
+
+/* The share of a set's period that has been worked by now. Without any working time in it: 0, nobody is behind. */
+static double share(const struct kp_targets *t, int clock, const struct kp_member *member, int calendar, int set)
+{
+    const struct kp_zone *zone = t->plan->zones[clock];
+    const struct span *span = &t->spans[clock * t->nsets + set];
+    int64_t now = t->at_ms < span->to ? t->at_ms : span->to;
+    int64_t whole = work(t, calendar, zone, member, span->from, span->to);
+
+    return whole ? (double)work(t, calendar, zone, member, span->from, now) / (double)whole : 0;
+}
+
+/* ... by a calendar alone, on its own clock: the same for all that have it, so it is remembered. */
+static double passed(struct kp_targets *t, int calendar, int set)
+{
+    double *known = &t->passed[calendar * t->nsets + set];
+    int clock = calendar ? t->plan->calendar_clocks[calendar - 1] : 0;
+
+    if (isnan(*known))
+        *known = share(t, clock, NULL, calendar, set);
+    return *known;
+}
+
+static double rep_expected(struct kp_targets *t, uint32_t node, int set)
+{
+    const struct kp_member *member = kp_store_cold(t->store, node)->member;
+    const struct kp_node_hot *hot = kp_store_node(t->store, node);
+
+    return is_special(member) ? share(t, hot->clock, member, hot->calendar, set) : passed(t, hot->calendar, set);
+}
+
+double kp_target_expected(struct kp_targets *t, uint32_t node, int set)
+{
+    double total = kp_target_of(t, node, set), sum = 0;
+    size_t nsets = (size_t)t->nsets;
+    const struct specials *specials;
+
+    if (isnan(total))
+        return total;
+    if (!t->unit[node])
+        return total * rep_expected(t, node, set);
+    if (t->given[node * nsets + (size_t)set] >= 0)
+        return total * passed(t, kp_store_node(t->store, node)->calendar, set);
+    for (int c = 0; c < t->ncalendars; c++) {
+        double plain = t->plain[((t->unit[node] - 1) * nsets + (size_t)set) * (size_t)t->ncalendars + (size_t)c];
+
+        if (plain != 0)
+            sum += plain * passed(t, c, set);
+    }
+    specials = &t->specials[t->unit[node] - 1];
+    for (int i = 0; i < specials->n; i++) {
+        double own = kp_target_of(t, specials->nodes[i], set);
+
+        if (!isnan(own))
+            sum += own * rep_expected(t, specials->nodes[i], set);
+    }
+    return sum;
+}
+
+size_t kp_targets_bytes(const struct kp_targets *t)
+{
+    size_t nsets = (size_t)t->nsets;
+
+    return nsets ? t->nnodes * (nsets * (sizeof *t->given + sizeof *t->total) + sizeof *t->unit) +
+                       t->nunits * (nsets * (size_t)t->ncalendars * sizeof *t->plain + sizeof *t->specials)
+                 : 0;
 }

@@ -1,17 +1,32 @@
-/* Targets: what each key is to reach in a period.
+/* Targets: what each key is to reach in a period, and how much of it by now.
  *
- * A target set is a KPI and a period. A member's target is that of the most specific `for:` that holds for it, the
- * later one in the file where two are as specific; a key above has the sum of its members' unless one is given
- * for its level. Resolved once, when the roster is known. */
+ * A target set is a KPI, a calendar period and how many periods back. A member's target is that of the most specific `for:`
+ * that holds for it, the later one in the file where two are as specific, ramped up in the first months after its `start`;
+ * outside of `start` to `end` it has none. A key above has the sum of its members' unless one is given for its level. What
+ * is expected by t is the target times the share of the period's working time that has passed, each member's by its own
+ * calendar and absences.
+ *
+ * Targets change when a period begins, or a member: kp_targets_at then adds them up anew, one step for each member and set.
+ * Cost: 12 bytes a key of the roster and set, and 8 a unit, set and calendar. */
 #ifndef KPID_CORE_TARGET_H
 #define KPID_CORE_TARGET_H
 
 #include "store.h"
 
-/* Number the sets, tell the plan's pairs and rules theirs, and give every node its targets. */
-enum kp_code kp_targets_resolve(struct kp_plan *plan, struct kp_store *store, struct kp_err *err) KP_CHECK;
+struct kp_targets;
+
+/* For the roster that stands in the store; numbers the sets and tells the plan's pairs and rules theirs. */
+struct kp_targets *kp_targets_new(struct kp_plan *plan, struct kp_store *store, struct kp_err *err) KP_CHECK;
+void kp_targets_destroy(struct kp_targets **targets);
+
+/* Bring them to t. */
+void kp_targets_at(struct kp_targets *targets, int64_t t);
 
 /* A node's target; NaN when there is none (set -1 included). */
-double kp_target_of(const struct kp_store *store, uint32_t node, int set);
+double kp_target_of(const struct kp_targets *targets, uint32_t node, int set);
+/* What of it is expected by the instant of kp_targets_at; NaN where there is no target. */
+double kp_target_expected(struct kp_targets *targets, uint32_t node, int set);
+
+size_t kp_targets_bytes(const struct kp_targets *targets);
 
 #endif

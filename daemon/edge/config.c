@@ -39,7 +39,7 @@ const struct kp_key kp_limits_keys[] = {
     {.name = "keys", .read = kp_read_count32, .at = AT(limits.keys), .min = 1, .max = 100000000},
     {.name = "recent", .read = kp_read_count32, .at = AT(limits.recent), .min = 0, .max = 16777216},
     {.name = "dedup", .read = kp_read_count32, .at = AT(limits.dedup), .min = 1, .max = 1000000000},
-    {.name = "entities", .need = KP_LATER},
+    {.name = "entities", .read = kp_read_count32, .at = AT(limits.entities), .min = 1, .max = 1000000000},
     {.name = NULL},
 };
 
@@ -71,7 +71,7 @@ static KP_READER(read_common_windows)
     config->nwindows = list.count;
 }
 
-/* In the order of reading: levels before members, windows before KPIs. */
+/* In the order of reading: zones before calendars, those and levels before members, windows before KPIs. */
 static const struct kp_key top_keys[] = {
     {.name = "time", .read = read_time},
     {.name = "ingest", .read = kp_read_ingest},
@@ -80,16 +80,16 @@ static const struct kp_key top_keys[] = {
     {.name = "dedup", .read = read_dedup},
     {.name = "limits", .read = read_limits},
     {.name = "insecure", .read = kp_read_bool, .at = AT(insecure)},
+    {.name = "calendars", .read = kp_read_calendars},
     {.name = "roster", .read = kp_read_roster},
     {.name = "windows", .read = read_common_windows},
     {.name = "kpis", .need = KP_REQUIRED, .read = kp_read_kpis},
+    {.name = "funnels", .read = kp_read_funnels},
+    {.name = "currencies", .read = kp_read_currencies},
+    {.name = "sources", .read = kp_read_sources},
     {.name = "targets", .read = kp_read_targets},
     {.name = "alerts", .read = kp_read_alerts},
     {.name = "storage", .need = KP_LATER},
-    {.name = "sources", .need = KP_LATER},
-    {.name = "currencies", .need = KP_LATER},
-    {.name = "calendars", .need = KP_LATER},
-    {.name = "funnels", .need = KP_LATER},
     {.name = "security", .need = KP_LATER},
     {.name = "contests", .need = KP_LATER},
     {.name = NULL},
@@ -107,8 +107,18 @@ const struct kp_key_table *kp_config_tables(size_t *count)
         {"limits", kp_limits_keys},
         {"roster", kp_roster_keys},
         {"roster.members[]", kp_member_keys},
+        {"roster.units.LEVEL.KEY", kp_unit_keys},
+        {"calendars.NAME", kp_calendar_keys},
         {"kpis.NAME", kp_kpi_keys},
         {"kpis.NAME.where.FIELD", kp_operator_keys},
+        {"kpis.NAME.of.elapsed", kp_elapsed_keys},
+        {"kpis.NAME.of.repeat", kp_repeat_keys},
+        {"kpis.NAME.of.open", kp_open_keys},
+        {"kpis.NAME.of.cohort", kp_cohort_keys},
+        {"kpis.NAME.once", kp_once_keys},
+        {"funnels.NAME", kp_funnel_keys},
+        {"currencies", kp_currencies_keys},
+        {"sources.NAME", kp_source_keys},
         {"targets[]", kp_target_keys},
         {"alerts.NAME", kp_alert_keys},
         {"alerts.NAME.warning", kp_bound_keys},
@@ -140,7 +150,7 @@ static bool set_defaults(struct kp_loader *ld, const char *file)
     config->publish_hwm = 10000;
     config->dedup_window_ms = 24 * HOUR;
     config->limits = (struct kp_limits){.message = 1 << 20, .batch = 10000, .fields = 256, .keys = 1000000,
-                                        .recent = 65536, .dedup = 20000000};
+                                        .recent = 65536, .dedup = 20000000, .entities = 5000000};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         char **slot = kp_grow(ld, &config->roster.levels, &config->roster.nlevels, sizeof *config->roster.levels);
 
@@ -197,6 +207,7 @@ static void read_all(struct kp_loader *ld, const struct kp_node *root)
 {
     if (!kp_read_map(ld, root, top_keys, ld->config) || ld->out_of_memory)
         return;
+    kp_add_funnel_kpis(ld);
     share_windows(ld);
     if (!ld->out_of_memory)
         check_all(ld, root);

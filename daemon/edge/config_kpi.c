@@ -59,20 +59,10 @@ static KP_READER(read_aggregate)
 static KP_READER(read_of)
 {
     struct kp_kpi_cfg *kpi = into;
-    static const char *const kinds[] = {"elapsed", "repeat", "open", "cohort"};
 
-    (void)key;
     kpi->of_loc = node->loc;
     if (node->kind == KP_NODE_MAP && node->first) {
-        const struct kp_node *entry = node->first;
-
-        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-            if (strcmp(entry->key, kinds[i]) == 0) {
-                kp_complain_later(ld, entry->key_loc, entry->key);
-                return;
-            }
-        }
-        kp_complain_unknown(ld, entry->key_loc, "key", entry->key, kinds, sizeof kinds / sizeof *kinds);
+        kp_read_of_map(ld, node, into, key);
         return;
     }
     kp_read_text(ld, node, &kpi->of, &(struct kp_key){.max = FIELD_MAX});
@@ -122,7 +112,7 @@ const struct kp_key kp_kpi_keys[] = {
     {.name = "formula", .read = read_formula, .max = FORMULA_MAX},
     {.name = "windows", .read = read_kpi_windows},
     {.name = "by", .read = read_by},
-    {.name = "once", .need = KP_LATER},
+    {.name = "once", .read = kp_read_once},
     {.name = NULL},
 };
 
@@ -130,7 +120,7 @@ const struct kp_key kp_kpi_keys[] = {
 
 static void check_formula_kpi(struct kp_loader *ld, const struct kp_node *node)
 {
-    static const char *const not_with[] = {"aggregate", "of", "where"};
+    static const char *const not_with[] = {"aggregate", "of", "where", "once"};
 
     for (size_t i = 0; i < sizeof not_with / sizeof *not_with; i++) {
         const struct kp_node *entry = kp_node_get(node, not_with[i]);
@@ -184,6 +174,7 @@ static void read_kpi(struct kp_loader *ld, const struct kp_node *node)
         check_formula_kpi(ld, node);
     } else {
         check_aggregate_kpi(ld, node);
+        kp_check_of(ld, node, kpi);
     }
 }
 

@@ -87,6 +87,14 @@ bool kp_number(struct kp_loader *ld, const struct kp_node *node, double *number,
 bool kp_word_of(struct kp_loader *ld, const struct kp_node *node, const struct kp_word *words, int *value);
 bool kp_window_of(struct kp_loader *ld, const struct kp_node *node, struct kp_window *window);
 
+/* The zone that a node names, and the bytes of its file; what stood there is freed. Unchanged (UTC) when there is a fault. */
+struct kp_zone_file {
+    char *name;
+    void *tzif;
+    size_t len;
+};
+void kp_zone_of(struct kp_loader *ld, const struct kp_node *node, struct kp_zone_file *file);
+
 /* ---- readers for tables; each fills what its name says ---- */
 #define KP_READER(name) void name(struct kp_loader *ld, const struct kp_node *node, void *into, const struct kp_key *key)
 KP_READER(kp_read_text);        /* char *, a copy, at most max bytes (0: 1024) */
@@ -111,7 +119,8 @@ bool kp_texts_of(struct kp_loader *ld, const struct kp_node *node, size_t most_b
 /* ---- the parts ---- */
 extern const struct kp_key kp_time_keys[], kp_publish_keys[], kp_control_keys[], kp_dedup_keys[], kp_limits_keys[],
     kp_ingest_keys[], kp_roster_keys[], kp_member_keys[], kp_kpi_keys[], kp_operator_keys[], kp_target_keys[],
-    kp_alert_keys[], kp_bound_keys[];
+    kp_alert_keys[], kp_bound_keys[], kp_elapsed_keys[], kp_repeat_keys[], kp_open_keys[], kp_cohort_keys[], kp_once_keys[],
+    kp_funnel_keys[], kp_currencies_keys[], kp_source_keys[], kp_calendar_keys[], kp_unit_keys[];
 KP_READER(kp_read_ingest);
 KP_READER(kp_read_publish);
 KP_READER(kp_read_control);
@@ -119,8 +128,27 @@ KP_READER(kp_read_zone);
 KP_READER(kp_read_roster);
 KP_READER(kp_read_kpis);
 KP_READER(kp_read_where);       /* struct kp_where */
+KP_READER(kp_read_of_map);
+KP_READER(kp_read_once);
+KP_READER(kp_read_funnels);
+KP_READER(kp_read_calendars);
+KP_READER(kp_read_units);
+/* The calendar of that name: its index + 1; 0 and a fault when there is none. */
+size_t kp_calendar_of(struct kp_loader *ld, const struct kp_node *node);
+/* "2026-08-03", or "2026-08-03..2026-08-14" where `range` allows it. */
+bool kp_days_of(struct kp_loader *ld, const struct kp_node *node, const char *text, size_t len, bool range, struct kp_days *days);
+/* A path of the configuration, relative to it; the caller frees it. NULL: out of memory, or a fault. */
+char *kp_file_of(struct kp_loader *ld, const struct kp_node *node);
+
+KP_READER(kp_read_currencies);
+KP_READER(kp_read_sources);
 KP_READER(kp_read_targets);
 KP_READER(kp_read_alerts);
+
+/* A KPI's `of` and `once` against its aggregate. */
+void kp_check_of(struct kp_loader *ld, const struct kp_node *node, const struct kp_kpi_cfg *kpi);
+/* Append what the funnels make to the KPIs; they share windows afterwards like the others. */
+void kp_add_funnel_kpis(struct kp_loader *ld);
 
 void kp_check_sockets(struct kp_loader *ld, const struct kp_node *root);
 void kp_check_roster(struct kp_loader *ld);

@@ -11,6 +11,7 @@ enum {
     KEY_BYTES_MAX = 128,
     TEXT_BYTES_MAX = 1024,
     ALIASES_MAX = 64,
+    AWAY_MAX = 1000,
     ENTRIES_MAX = 256,
     MEMBERS_MAX = 4000000,
 };
@@ -95,10 +96,10 @@ int kp_find_level(const struct kp_config *config, const char *name)
 const struct kp_key kp_member_keys[] = {
     {.name = "name"},
     {.name = "aliases"},
-    {.name = "start", .need = KP_LATER},
-    {.name = "end", .need = KP_LATER},
-    {.name = "away", .need = KP_LATER},
-    {.name = "calendar", .need = KP_LATER},
+    {.name = "start"},
+    {.name = "end"},
+    {.name = "away"},
+    {.name = "calendar"},
     {.name = NULL},
 };
 
@@ -155,6 +156,71 @@ static const struct kp_key *find_member_key(const char *name)
     return NULL;
 }
 
+/* The first or the last day. */
+static void read_edge(struct kp_loader *ld, const struct kp_node *node, int64_t *day)
+{
+    struct kp_days days;
+
+    if (kp_want(ld, node, KP_NODE_SCALAR) && kp_days_of(ld, node, node->text, strlen(node->text), false, &days))
+        *day = days.first;
+}
+
+static void add_away(struct kp_loader *ld, const struct kp_node *node, const char *text, size_t len, struct kp_member *member)
+{
+    struct kp_days days, *slot;
+
+    if (!kp_days_of(ld, node, text, len, true, &days))
+        return;
+    slot = member->naway < AWAY_MAX ? kp_grow(ld, &member->away, &member->naway, sizeof *member->away) : NULL;
+    if (slot)
+        *slot = days;
+    else if (member->naway == AWAY_MAX)
+        kp_complain(ld, node->loc, "more than %d absences", AWAY_MAX);
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const struct kp_days *x = a, *y = b;
+
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* In order, and what touches made one, so that no day counts twice. */
+static void settle_away(struct kp_member *member)
+{
+    size_t n = 0;
+
+    if (member->naway)
+        qsort(member->away, member->naway, sizeof *member->away, by_first);
+    for (size_t i = 0; i < member->naway; i++) {
+        struct kp_days *last = n ? &member->away[n - 1] : NULL;
+
+        if (!last || member->away[i].first > last->last + 1)
+            member->away[n++] = member->away[i];
+        else if (member->away[i].last > last->last)
+            last->last = member->away[i].last;
+    }
+    member->naway = n;
+}
+
+/* A list; or a text with ranges between blanks or semicolons, which is what a cell of the CSV can hold. */
+static void read_away(struct kp_loader *ld, const struct kp_node *node, struct kp_member *member)
+{
+    static const char between[] = " ;\t";
+
+    if (node->kind == KP_NODE_SCALAR) {
+        for (const char *at = node->text + strspn(node->text, between); *at; at += strspn(at, between)) {
+            add_away(ld, node, at, strcspn(at, between), member);
+            at += strcspn(at, between);
+        }
+    } else if (kp_want(ld, node, KP_NODE_LIST)) {
+        for (const struct kp_node *item = node->first; item; item = item->next)
+            if (kp_want(ld, item, KP_NODE_SCALAR))
+                add_away(ld, item, item->text, strlen(item->text), member);
+    }
+    settle_away(member);
+}
+
 static void read_member_entry(struct kp_loader *ld, const struct kp_node *node, const struct kp_node *entry,
                               struct kp_member *member)
 {
@@ -166,9 +232,12 @@ static void read_member_entry(struct kp_loader *ld, const struct kp_node *node, 
         text = kp_text(ld, entry, KEY_BYTES_MAX);
         if (text)
             member->place[level] = kp_copy(ld, text);
-    } else if (known && known->need == KP_LATER) {
-        if (!is_told(ld, entry->key_loc))
-            kp_complain_later(ld, entry->key_loc, entry->key);
+    } else if (known && strcmp(entry->key, "calendar") == 0) {
+        member->calendar = kp_calendar_of(ld, entry);
+    } else if (known && strcmp(entry->key, "away") == 0) {
+        read_away(ld, entry, member);
+    } else if (known && (strcmp(entry->key, "start") == 0 || strcmp(entry->key, "end") == 0)) {
+        read_edge(ld, entry, entry->key[0] == 's' ? &member->start : &member->end);
     } else if (known && strcmp(entry->key, "aliases") == 0) {
         kp_texts_of(ld, entry, KEY_BYTES_MAX, ALIASES_MAX, &member->aliases, &member->naliases);
     } else if (known || !is_slip(ld, node, entry)) {
@@ -194,6 +263,8 @@ static void read_member(struct kp_loader *ld, const struct kp_node *node)
         return;
     *slot = node;
     member->loc = node->loc;
+    member->start = INT64_MIN;
+    member->end = INT64_MAX;
     member->place = kp_zeros(ld, roster->nlevels, sizeof *member->place);
     for (const struct kp_node *entry = node->first; entry && member->place && !ld->out_of_memory; entry = entry->next) {
         size_t back = kp_path_key(ld, entry->key);
@@ -202,6 +273,8 @@ static void read_member(struct kp_loader *ld, const struct kp_node *node)
             read_member_entry(ld, node, entry, member);
         kp_path_back(ld, back);
     }
+    if (member->start != INT64_MIN && member->end < member->start)
+        kp_complain(ld, node->loc, "\"end\" is before \"start\"");
     if (!kp_node_get(node, "rep"))
         kp_complain(ld, node->loc, "the member has no \"rep\"");
 }
@@ -228,17 +301,6 @@ static KP_READER(read_members)
 
 /* ---- the CSV ---- */
 
-static char *resolve(struct kp_loader *ld, const char *file)
-{
-    bool whole = file[0] == '/';
-    size_t size = strlen(ld->dir) + strlen(file) + 1;
-    char *path = kp_zeros(ld, size, 1);
-
-    if (path)
-        snprintf(path, size, "%s%s", whole ? "" : ld->dir, file);
-    return path;
-}
-
 /* Members of the CSV are told of by its own name and the column alone, so the path begins anew. */
 static void read_rows(struct kp_loader *ld, const char *file, const char *bytes, size_t len)
 {
@@ -258,20 +320,13 @@ static void read_rows(struct kp_loader *ld, const char *file, const char *bytes,
 static KP_READER(read_file)
 {
     struct kp_roster_cfg *roster = &ld->config->roster;
-    const char *file = kp_text(ld, node, 4096);
     struct kp_err err = {0};
     size_t len = 0;
     char *bytes;
 
     (void)into;
     (void)key;
-    if (!file)
-        return;
-    if (!ld->dir) {
-        kp_complain(ld, node->loc, "no file can be read here");
-        return;
-    }
-    roster->file = resolve(ld, file);
+    roster->file = kp_file_of(ld, node);
     if (!roster->file)
         return;
     bytes = kp_read_file(roster->file, KP_TREE_BYTES_MAX, &len, &err);
@@ -287,7 +342,7 @@ const struct kp_key kp_roster_keys[] = {
     {.name = "unknown", .read = kp_read_switch, .at = AT(roster.reject_unknown), .words = unknowns},
     {.name = "file", .read = read_file},
     {.name = "members", .read = read_members},
-    {.name = "units", .need = KP_LATER},
+    {.name = "units", .read = kp_read_units},
     {.name = NULL},
 };
 

@@ -5,7 +5,7 @@
 
 #define AT(field) offsetof(struct kp_target_cfg, field)
 
-enum { SELECT_MAX = 16 };
+enum { SELECT_MAX = 16, RAMP_MAX = 36 };
 
 static const struct kp_word periods[] = {{"day", KP_PER_DAY, false},         {"week", KP_PER_WEEK, false},
                                          {"month", KP_PER_MONTH, false},     {"quarter", KP_PER_QUARTER, false},
@@ -64,13 +64,31 @@ static KP_READER(read_for)
     }
 }
 
+static KP_READER(read_ramp)
+{
+    struct kp_target_cfg *target = into;
+    size_t i = 0;
+
+    (void)key;
+    if (!kp_want_some(ld, node, KP_NODE_LIST, RAMP_MAX))
+        return;
+    for (const struct kp_node *item = node->first; item; item = item->next) {
+        double *share = kp_grow(ld, &target->ramp, &target->nramp, sizeof *target->ramp);
+        size_t back = kp_path_index(ld, i++);
+
+        if (share && kp_number(ld, item, share, NULL) && !(*share >= 0 && *share <= 10))
+            kp_complain(ld, item->loc, "a share of the target lies between 0 %% and 1000 %%");
+        kp_path_back(ld, back);
+    }
+}
+
 const struct kp_key kp_target_keys[] = {
     {.name = "kpi", .need = KP_REQUIRED, .read = read_kpi, .max = 64},
     {.name = "per", .need = KP_REQUIRED, .read = kp_read_word, .at = AT(per), .words = periods},
     {.name = "value", .need = KP_REQUIRED, .read = read_value},
     {.name = "level", .read = read_level, .max = 64},
     {.name = "for", .read = read_for},
-    {.name = "ramp", .need = KP_LATER},
+    {.name = "ramp", .read = read_ramp},
     {.name = NULL},
 };
 
@@ -104,6 +122,8 @@ void kp_check_targets(struct kp_loader *ld)
         int kpi = target->kpi ? kp_find_kpi(config, target->kpi, strlen(target->kpi)) : -1;
 
         kp_path_index(ld, i);
+        if (target->nramp && target->level && strcmp(target->level, config->roster.levels[config->roster.nlevels - 1]) != 0)
+            kp_complain(ld, target->loc, "\"ramp\" is for members, from their `start`, and takes no \"level\"");
         kp_path_key(ld, "kpi");
         if (target->kpi && kpi < 0)
             kp_complain_kpi(ld, target->kpi_loc, target->kpi);

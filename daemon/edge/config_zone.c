@@ -87,9 +87,9 @@ static void complain_zone(struct kp_loader *ld, const struct kp_node *node, cons
         kp_complain(ld, node->loc, "unknown time zone \"%.100s\"; a name like Europe/London is wanted", name);
 }
 
-static void take_zone(struct kp_loader *ld, const struct kp_node *node, const char *name, char *bytes, size_t len)
+static void take_zone(struct kp_loader *ld, const struct kp_node *node, const char *name, char *bytes, size_t len,
+                      struct kp_zone_file *file)
 {
-    struct kp_config *config = ld->config;
     struct kp_err err = {0};
     struct kp_zone *zone = kp_zone_new(bytes, len, &err);
     char *copy = zone ? kp_copy(ld, name) : NULL;
@@ -99,31 +99,41 @@ static void take_zone(struct kp_loader *ld, const struct kp_node *node, const ch
     if (!copy) {
         free(bytes);
     } else {
-        free(config->zone_name);
-        config->zone_name = copy;
-        config->zone_tzif = bytes;
-        config->zone_len = len;
+        free(file->name);
+        free(file->tzif);
+        *file = (struct kp_zone_file){copy, bytes, len};
     }
     kp_zone_destroy(&zone);
 }
 
-KP_READER(kp_read_zone)
+void kp_zone_of(struct kp_loader *ld, const struct kp_node *node, struct kp_zone_file *file)
 {
     const char *name = kp_text(ld, node, 256);
     char path[4096];
     size_t len = 0;
     char *bytes = NULL;
 
-    (void)into;
-    (void)key;
-    if (!name || strcmp(name, "UTC") == 0)      /* the default, which needs no file */
+    if (!name)
         return;
     if (is_safe(name) && (size_t)snprintf(path, sizeof path, "%s/%s", zone_dir(), name) < sizeof path)
         bytes = kp_read_file(path, ZONE_FILE_MAX, &len, NULL);
     if (bytes && len > 4 && memcmp(bytes, "TZif", 4) == 0) {
-        take_zone(ld, node, name, bytes, len);
+        take_zone(ld, node, name, bytes, len, file);
     } else {
         free(bytes);
-        complain_zone(ld, node, name);
+        if (strcmp(name, "UTC") != 0)       /* that one is known without a file */
+            complain_zone(ld, node, name);
     }
+}
+
+KP_READER(kp_read_zone)
+{
+    struct kp_config *config = into;
+    struct kp_zone_file file = {config->zone_name, config->zone_tzif, config->zone_len};
+
+    (void)key;
+    kp_zone_of(ld, node, &file);
+    config->zone_name = file.name;
+    config->zone_tzif = file.tzif;
+    config->zone_len = file.len;
 }

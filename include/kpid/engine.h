@@ -27,7 +27,7 @@ struct kp_alert {
     enum kp_severity severity;
     bool quiet;                 /* belongs on pending/PATH/, not on alert/PATH/ */
     struct kp_number value;
-    double target, ratio;       /* NaN: none. ratio: value by target where there is one */
+    double target, expected, ratio;     /* NaN: none. ratio: value by target where there is one */
     double threshold;           /* of the severity that it has */
     int64_t since_ms, time_ms;
     const char *reason;         /* why it was resolved, when it is not that the number is back; else NULL */
@@ -101,6 +101,8 @@ struct kp_cell_view {           /* one KPI in one window */
     const struct kp_window *window;
     struct kp_number number;
     double target;              /* NaN: none */
+    double expected;            /* of the target, by now; NaN: none */
+    uint32_t rank, of;          /* among its peers, 1 is best; 0: it has none */
     enum kp_status status;      /* by the thresholds of the rules on it; NONE: there is no rule */
 };
 /* Read a node as of the engine's time: cells in the order of the configuration, KPI by KPI. *cells borrows until the

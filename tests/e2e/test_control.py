@@ -43,7 +43,7 @@ class Control(Case):
 
     def test_get_takes_kpis_and_windows(self):
         found = self.d.ask(op="get", keys=["ana"], kpis=["calls"], windows=["day"])["snapshots"]
-        self.assertEqual(found[0]["kpis"], {"calls": {"day": {"value": 1, "n": 1}}})
+        self.assertEqual(found[0]["kpis"], {"calls": {"day": {"value": 1, "n": 1, "rank": 1, "of": 2, "percentile": 100}}})
         self.assertEqual(found[0]["time"], 1000000)
 
     def test_many_gets_at_once_are_all_answered(self):

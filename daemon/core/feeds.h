@@ -1,0 +1,35 @@
+/* Sets of KPIs, each kept once and named by a small number: which KPIs an event feeds, directly or through a formula. There
+ * are as many as there are kinds of events, so they are few. */
+#ifndef KPID_CORE_FEEDS_H
+#define KPID_CORE_FEEDS_H
+
+#include "kpid/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { KP_FEEDS_MAX = 65535 };
+
+struct kp_feeds {
+    uint64_t *words;    /* owned; nwords a set, bit k of it: KPI k */
+    int nwords, n, room;
+};
+
+/* Set 0 is the empty one. */
+enum kp_code kp_feeds_init(struct kp_feeds *feeds, int nkpis, struct kp_err *err) KP_CHECK;
+void kp_feeds_release(struct kp_feeds *feeds);
+
+/* The number of a set of nwords words; 0 when there are too many, or memory is out. */
+uint16_t kp_feeds_put(struct kp_feeds *feeds, const uint64_t *bits);
+
+static inline const uint64_t *kp_feeds_bits(const struct kp_feeds *feeds, uint16_t set)
+{
+    return feeds->words + (size_t)set * (size_t)feeds->nwords;
+}
+static inline bool kp_feeds_has(const struct kp_feeds *feeds, uint16_t set, int kpi)
+{
+    return kp_feeds_bits(feeds, set)[kpi / 64] >> (kpi % 64) & 1;
+}
+
+#endif
