@@ -16,6 +16,20 @@ static bool is_stage(const char *text)
     return true;
 }
 
+static void check_twice(struct kp_loader *ld, const struct kp_node *list)
+{
+    size_t i = 0;
+
+    for (const struct kp_node *item = list->first; item; item = item->next, i++)
+        for (const struct kp_node *before = list->first; before != item; before = before->next)
+            if (item->kind == KP_NODE_SCALAR && before->kind == KP_NODE_SCALAR && strcmp(item->text, before->text) == 0) {
+                size_t back = kp_path_index(ld, i);
+
+                kp_complain(ld, item->loc, "\"%s\" is given twice", item->text);
+                kp_path_back(ld, back);
+            }
+}
+
 static void read_stages(struct kp_loader *ld, const struct kp_node *node, char ***stages, size_t *count)
 {
     size_t i = 0;
@@ -28,6 +42,8 @@ static void read_stages(struct kp_loader *ld, const struct kp_node *node, char *
             kp_complain(ld, item->loc, "a stage's name has neither dots nor control characters, since it names KPIs");
         kp_path_back(ld, back);
     }
+    if (*count)
+        check_twice(ld, node);
 }
 
 static KP_READER(read_stage_list)

@@ -138,10 +138,10 @@ static bool is_slip(struct kp_loader *ld, const struct kp_node *member, const st
         if (!kp_node_get(member, roster->levels[i]))
             kp_nearest_offer(&nearest, roster->levels[i]);
     }
-    if (!kp_node_get(member, "name"))
-        kp_nearest_offer(&nearest, "name");
-    if (!kp_node_get(member, "aliases"))
-        kp_nearest_offer(&nearest, "aliases");
+    for (const struct kp_key *key = kp_member_keys; key->name; key++) {
+        if (!kp_node_get(member, key->name))
+            kp_nearest_offer(&nearest, key->name);
+    }
     if (nearest.best && !is_told(ld, entry->key_loc))
         kp_complain(ld, entry->key_loc, "unknown key \"%.100s\"; did you mean \"%s\"?", entry->key, nearest.best);
     return nearest.best != NULL;
