@@ -40,7 +40,7 @@ static bool is_wanted(const struct kp_wanted *wanted, const struct kp_cell_view 
 
 static void put_cell(struct kp_out *out, const struct kp_cell_view *cell)
 {
-    static const char *const statuses[] = {NULL, "ok", "warning", "critical"};
+    static const char *const statuses[] = {NULL, "ok", "warning", "critical", "no_data"};
     bool has_target = !isnan(cell->target);
 
     kp_out_text(out, cell->window->text);

@@ -1,56 +1,7 @@
-#include "kpid/engine.h"
+#include "engine_inside.h"
 
-#include "alert.h"
-#include "entity.h"
-#include "match.h"
-#include "rank.h"
-#include "target.h"
-
-#include "kpid/dedup.h"
-
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* TOGETHER: events that are looked up at once. More lines than those of 32 events do not fit into a first-level cache. */
-enum { SPACE_IDS = 1000, VALUES_MAX = KP_SLOTS_MAX * 2, LINE = 64, TOGETHER = 32 };
-
-/* What is found out about an event before it is its turn, so that memory can be fetched meanwhile. */
-struct lane {
-    struct kp_print rep, id;
-    const struct kp_program *program;   /* good while the cache is in this round */
-    uint64_t hash;                      /* of the value that program->hashed names */
-    uint32_t node, round;
-    bool has_rep, has_id, has_hash;
-};
-
-struct kp_engine {
-    const struct kp_config *config;     /* borrowed */
-    struct kp_plan *plan;               /* owned, like all that follows */
-    struct kp_store store;
-    struct kp_reader reader;
-    struct kp_ranks *ranks;
-    struct kp_targets *targets;
-    struct kp_match *match;
-    struct kp_dedup *dedup;
-    struct kp_recent *recent;
-    struct kp_alerts *alerts;
-    struct kp_entities *entities;       /* NULL: no KPI follows any */
-    struct kp_cell_view *views;         /* by pair */
-    uint64_t *missing, *out_of_range;   /* by KPI */
-    uint64_t by_reason[KP_REASONS];
-    uint64_t late, memory_out;
-    uint64_t version;                   /* rises when a number may have changed */
-    int64_t now_ms;                     /* INT64_MIN: none yet */
-    int64_t keep_from;                  /* as of now_ms */
-    struct kp_source {                  /* the one of the event before: its hash is seldom another's */
-        uint64_t seed;
-        uint32_t len;
-        char text[KP_KEY_MAX];
-    } source;
-    struct lane lanes[TOGETHER];
-};
 
 static void change(void *ctx, const struct kp_trace *trace, bool add);
 
@@ -65,6 +16,9 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
     engine->plan = kp_plan_new(config, err);
     if (!engine->plan)
         return KP_EINVAL;
+    engine->covered_slot = config->nsources ? kp_schema_add(engine->plan->schema, "covered_until", false) : -1;
+    if (config->nsources && engine->covered_slot < 0)
+        return kp_fail(err, KP_ELIMIT, "sources: over %d field names in all", KP_SLOTS_MAX);
     code = kp_store_init(&engine->store, engine->plan, seed, err);
     code = code ? code : kp_reader_init(&engine->reader, &engine->store, err);
     if (code)
@@ -90,9 +44,8 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
     engine->alerts = kp_alerts_new(&engine->store, engine->targets, &engine->reader, engine->recent, kp_match_feeds(engine->match),
                                    engine, sink, err);
     engine->views = calloc((size_t)engine->plan->npairs + 1, sizeof *engine->views);
-    engine->missing = calloc(config->nkpis + 1, sizeof *engine->missing);
-    engine->out_of_range = calloc(config->nkpis + 1, sizeof *engine->out_of_range);
-    if (!engine->alerts || !engine->views || !engine->missing || !engine->out_of_range)
+    engine->sources = kp_sources_new(config, err);
+    if (!engine->alerts || !engine->views || !engine->sources || kp_sampler_init(&engine->sampler, engine->plan, err))
         return kp_fail(err, KP_ENOMEM, "engine: out of memory");
     for (uint32_t node = 0; node < engine->store.made; node++) {
         kp_store_node(&engine->store, node)->flags |= KP_NODE_CHANGED;
@@ -135,8 +88,8 @@ void kp_engine_destroy(struct kp_engine **engine)
         kp_store_release(&e->store);
     kp_plan_destroy(&e->plan);
     free(e->views);
-    free(e->missing);
-    free(e->out_of_range);
+    kp_sources_destroy(&e->sources);
+    kp_sampler_release(&e->sampler);
     free(e);
     *engine = NULL;
 }
@@ -144,71 +97,6 @@ void kp_engine_destroy(struct kp_engine **engine)
 const struct kp_schema *kp_engine_schema(const struct kp_engine *engine)
 {
     return engine->plan->schema;
-}
-
-/* ---- Samples ---- */
-
-static uint64_t hash_of(const struct kp_value *v)
-{
-    struct kp_value plain = *v;
-
-    if (v->kind == KP_STR)
-        return kp_print_of(0, KP_STR, v->s, v->len).hi;
-    if (v->kind == KP_BOOL)
-        return kp_print_of(0, KP_BOOL, &v->b, sizeof v->b).hi;
-    if (v->kind == KP_REAL && v->f >= -9e18 && v->f <= 9e18 && v->f == floor(v->f)) {
-        plain.kind = KP_INT;        /* 5.0 and 5 are one value */
-        plain.i = (int64_t)v->f;
-    }
-    return kp_print_of(0, plain.kind, &plain.i, sizeof plain.i).hi;
-}
-
-/* False when the value is a number beyond what a KPI takes. */
-static bool sample(const struct kp_plan_value *value, const struct kp_event *ev, struct kp_sample *s)
-{
-    const struct kp_value *v = &ev->v[value->slot];
-
-    s->ok = false;
-    if (!kp_event_has(ev, value->slot) || v->kind == KP_NIL)
-        return true;
-    if (!value->numeric) {
-        s->ok = v->kind != KP_REAL || isfinite(v->f);
-        if (s->ok && value->hashed)
-            s->hash = hash_of(v);
-        return true;
-    }
-    switch (kp_micro_of(v, &s->micro)) {
-    case KP_MICRO_OK:
-        s->ok = true;
-        if (value->binned)
-            s->bin = kp_quant_bin(s->micro);
-        return true;
-    case KP_MICRO_RANGE:
-        return false;
-    case KP_MICRO_MISSING:
-        break;
-    }
-    return true;
-}
-
-static void take_samples(struct kp_engine *engine, const struct kp_program *program, const struct kp_event *ev,
-                         struct kp_sample *samples)
-{
-    uint64_t beyond[VALUES_MAX / 64] = {0};
-
-    for (uint32_t i = 0; i < program->nvalues; i++)
-        if (!sample(&engine->plan->values[program->values[i]], ev, &samples[i]))
-            beyond[i / 64] |= UINT64_C(1) << (i % 64);
-    for (uint32_t i = 0; i < program->nwants; i++) {
-        const struct kp_want *want = &program->wants[i];
-
-        if (samples[want->value].ok)
-            continue;
-        if (beyond[want->value / 64] >> (want->value % 64) & 1)
-            engine->out_of_range[want->kpi]++;
-        else
-            engine->missing[want->kpi]++;
-    }
 }
 
 /* ---- Adding ---- */
@@ -309,12 +197,14 @@ static void change(void *ctx, const struct kp_trace *trace, bool add)
 }
 
 static void follow(struct kp_engine *engine, const struct kp_program *program, const struct kp_event *ev,
-                   const uint32_t nodes[KP_DIMS_MAX], const struct kp_sample *samples, int64_t time_ms)
+                   const struct kp_lane *lane, const uint32_t nodes[KP_DIMS_MAX], const struct kp_sample *samples,
+                   int64_t time_ms)
 {
     for (uint32_t i = 0; i < program->nfollows; i++) {
         const struct kp_follow *f = &program->follows[i];
         const struct kp_plan_space *space = &engine->plan->spaces[f->space];
         struct kp_occurrence *o;
+        struct kp_print print;
 
         if (!kp_event_has(ev, space->slot))
             continue;
@@ -328,19 +218,22 @@ static void follow(struct kp_engine *engine, const struct kp_program *program, c
                 o->tail[v] = samples[f->values[v]].micro;
         for (int d = 0; d < space->ndims; d++)
             kp_occurrence_nodes(space, o)[d] = nodes[space->dims[d]];
-        if (!kp_entities_tell(engine->entities, f->space,
-                              kp_entity_print(engine->entities, f->space, &ev->v[space->slot]), engine->keep_from))
+        print = i < lane->nentities && program == lane->program
+                    ? lane->entities[i]
+                    : kp_entity_print(engine->entities, f->space, &ev->v[space->slot]);
+        if (!kp_entities_tell(engine->entities, f->space, print, engine->keep_from))
             engine->memory_out++;
     }
 }
 
 static void add(struct kp_engine *engine, const struct kp_program *program, const struct kp_event *ev,
-                const uint32_t nodes[KP_DIMS_MAX], int64_t time_ms, uint64_t tie)
+                const struct kp_lane *lane, const uint32_t nodes[KP_DIMS_MAX], int64_t time_ms)
 {
-    struct kp_sample samples[VALUES_MAX];
+    uint64_t tie = lane->has_id ? lane->id.hi : 0;
+    struct kp_sample samples[KP_SAMPLES_MAX];
     struct kp_str id = {"", 0};
 
-    take_samples(engine, program, ev, samples);
+    kp_samples_take(&engine->sampler, program, ev, samples);
     for (uint32_t i = 0; i < program->nsections; i++) {
         const struct kp_section *section = &program->sections[i];
 
@@ -355,7 +248,7 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
         touch(engine, program->rule_levels, nodes[d]);
         kp_recent_add(engine->recent, &engine->store, nodes[d], id, time_ms, program->feeds);
     }
-    follow(engine, program, ev, nodes, samples, time_ms);
+    follow(engine, program, ev, lane, nodes, samples, time_ms);
 }
 
 /* ---- Whose it is ---- */
@@ -399,7 +292,7 @@ static bool settle_in(struct kp_engine *engine, uint32_t node)
 }
 
 static enum kp_reason find_nodes(struct kp_engine *engine, const struct kp_program *program, const struct kp_event *ev,
-                                 const struct lane *lane, uint32_t nodes[KP_DIMS_MAX])
+                                 const struct kp_lane *lane, uint32_t nodes[KP_DIMS_MAX])
 {
     const struct kp_plan *plan = engine->plan;
 
@@ -440,6 +333,42 @@ static bool reserve(struct kp_engine *engine, const struct kp_program *program)
     return true;
 }
 
+/* ---- Who is heard of ---- */
+
+static bool begins(const struct kp_value *text, const char *with, size_t len)
+{
+    return text->len >= len && memcmp(text->s, with, len) == 0;
+}
+
+static bool is_own_type(const struct kp_event *ev)
+{
+    return begins(&ev->v[KP_SLOT_TYPE], "kpid.", 5) && ev->v[KP_SLOT_TYPE].len > 5;
+}
+
+/* Which KPIs have no data is a matter of all keys. */
+static void look_at_sources(struct kp_engine *engine)
+{
+    if (!kp_sources_at(engine->sources, engine->now_ms))
+        return;
+    for (uint32_t node = 0; node < engine->store.made; node++)
+        kp_store_node(&engine->store, node)->flags |= KP_NODE_CHANGED;
+}
+
+/* A source lives: by any event of it, also one that counts nothing. */
+static void hear(struct kp_engine *engine, const struct kp_event *ev, int source, int64_t at, int64_t now_ms)
+{
+    const struct kp_value *covered = &ev->v[engine->covered_slot];
+    int64_t until;
+
+    kp_sources_heard(engine->sources, source, engine->config->event_clock ? at : now_ms);
+    if (ev->v[KP_SLOT_TYPE].len != 14 || !begins(&ev->v[KP_SLOT_TYPE], "kpid.heartbeat", 14) ||
+        !kp_event_has(ev, engine->covered_slot))
+        return;
+    if (covered->kind == KP_STR ? kp_rfc3339_parse(covered->s, covered->len, &until)
+                                : covered->kind == KP_INT && covered->i >= 0 && (until = covered->i, true))
+        kp_sources_covered(engine->sources, source, until < now_ms ? until : now_ms);
+}
+
 /* ---- One event ---- */
 
 static void look_at_all(struct kp_engine *engine)
@@ -454,11 +383,16 @@ static void set_now(struct kp_engine *engine, int64_t t)
     kp_plan_at(engine->plan, t);
     kp_targets_at(engine->targets, t);
     engine->keep_from = kp_plan_keep_from(engine->plan);
+    look_at_sources(engine);
 }
 
-static int64_t entities_due(const struct kp_engine *engine)
+/* When time alone makes a sample, or a source falls silent. */
+static int64_t samples_due(const struct kp_engine *engine)
 {
-    return engine->entities ? kp_entities_due(engine->entities) : INT64_MAX;
+    int64_t entities = engine->entities ? kp_entities_due(engine->entities) : INT64_MAX;
+    int64_t sources = kp_sources_due(engine->sources);
+
+    return entities < sources ? entities : sources;
 }
 
 /* Samples that come of time alone. True: there are more. */
@@ -473,7 +407,7 @@ static void advance(struct kp_engine *engine, int64_t t)
     if (t <= engine->now_ms)
         return;
     while (engine->now_ms != INT64_MIN) {
-        int64_t due = entities_due(engine);
+        int64_t due = samples_due(engine);
 
         look_at_all(engine);
         kp_alerts_run_before(engine->alerts, due < t ? due : t);
@@ -486,15 +420,7 @@ static void advance(struct kp_engine *engine, int64_t t)
     ripen(engine, SIZE_MAX);
 }
 
-static bool is_own_type(const struct kp_event *ev)
-{
-    static const char prefix[] = "kpid.";
-    const struct kp_value *type = &ev->v[KP_SLOT_TYPE];
-
-    return type->len > sizeof prefix - 1 && memcmp(type->s, prefix, sizeof prefix - 1) == 0;
-}
-
-static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev, const struct lane *lane, int64_t now_ms)
+static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev, const struct kp_lane *lane, int64_t now_ms)
 {
     const struct kp_program *program;
     uint32_t nodes[KP_DIMS_MAX];
@@ -509,6 +435,8 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
             return KP_BAD_TIME;     /* no time of its own, and no event has told any */
     }
     at = ev->has_time ? ev->time_ms : now_ms;
+    if (lane->source >= 0)
+        hear(engine, ev, lane->source, at, now_ms);
     if (lane->has_id && kp_dedup_seen(engine->dedup, lane->id, now_ms))
         return KP_DUPLICATE;
     if (!engine->config->event_clock && at > now_ms + engine->config->allowed_future_ms)
@@ -526,164 +454,15 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
         return reason;
     if (lane->has_id)
         kp_dedup_add(engine->dedup, lane->id, now_ms);
+    if (lane->source >= 0)
+        kp_sources_feeds(engine->sources, lane->source, program->feeds,
+                         kp_feeds_bits(kp_match_feeds(engine->match), program->feeds));
     if (program->nsections || program->nfollows) {
         if (program->nsections && at < engine->plan->families[program->sections[0].family].grids[0].cell_from)
             engine->late++;
-        add(engine, program, ev, nodes, at, lane->has_id ? lane->id.hi : 0);
+        add(engine, program, ev, lane, nodes, at);
     }
     return KP_ACCEPTED;
-}
-
-/* ---- Many events: what they will read is fetched while others are looked up ---- */
-
-/* The seed under which a source's ids are hashed. */
-static uint64_t source_seed(struct kp_engine *engine, const struct kp_event *ev)
-{
-    struct kp_source *last = &engine->source;
-    struct kp_str source = {"", 0};
-
-    if (kp_event_has(ev, KP_SLOT_SOURCE))
-        source = text_at(ev, KP_SLOT_SOURCE);
-    if (last->seed && last->len == source.len && memcmp(last->text, source.s, source.len) == 0)
-        return last->seed;
-    last->seed = kp_print_of(engine->store.seed, SPACE_IDS, source.s, source.len).hi | 1;
-    last->len = source.len;
-    memcpy(last->text, source.s, source.len);
-    return last->seed;
-}
-
-static void start_lane(struct kp_engine *engine, const struct kp_event *ev, struct lane *lane)
-{
-    lane->node = KP_NO_NODE;
-    lane->has_rep = kp_event_has(ev, KP_SLOT_REP);
-    lane->has_id = kp_event_has(ev, KP_SLOT_ID);
-    if (lane->has_rep) {
-        lane->rep = kp_store_rep_print(&engine->store, text_at(ev, KP_SLOT_REP));
-        __builtin_prefetch(kp_tab_line(engine->store.index, lane->rep));
-    }
-    if (lane->has_id) {
-        lane->id = kp_print_of(source_seed(engine, ev), SPACE_IDS, ev->v[KP_SLOT_ID].s, ev->v[KP_SLOT_ID].len);
-        __builtin_prefetch(kp_dedup_line(engine->dedup, lane->id), 1);
-        __builtin_prefetch(kp_dedup_head(engine->dedup, lane->id), 1);
-    }
-}
-
-static void find_lane(struct kp_engine *engine, const struct kp_event *ev, struct lane *lane)
-{
-    lane->program = kp_match_event(engine->match, ev);
-    lane->round = kp_match_round(engine->match);
-    lane->has_hash = false;
-    if (lane->program && lane->program->hashed >= 0) {
-        int slot = engine->plan->values[lane->program->hashed].slot;
-
-        lane->has_hash = kp_event_has(ev, slot);
-        if (lane->has_hash)
-            lane->hash = hash_of(&ev->v[slot]);
-    }
-    if (!lane->has_rep)
-        return;
-    lane->node = kp_store_find_rep(&engine->store, lane->rep);
-    if (lane->node != KP_NO_NODE)
-        __builtin_prefetch(kp_store_node(&engine->store, lane->node), 1);
-}
-
-/* The newest row of a node of the roster in a family; NULL: none. */
-static inline const struct kp_row *newest_row(const struct kp_engine *engine, const struct kp_node_hot *hot, int family)
-{
-    uint32_t head = hot->lists[family].head;
-
-    return head ? kp_rows_at(&engine->store.rows[family], head) : NULL;
-}
-
-/* The lines of a node's rows that will be added to. */
-static inline void fetch_rows(const struct kp_engine *engine, const struct kp_program *program,
-                              const struct kp_node_hot *hot)
-{
-    for (uint32_t i = 0; i < program->nsections && program->sections[i].dim == 0; i++) {
-        const struct kp_section *section = &program->sections[i];
-        const struct kp_row *row = newest_row(engine, hot, section->family);
-        uintptr_t last = (uintptr_t)row / LINE;
-
-        if (!row)
-            continue;
-        __builtin_prefetch(row, 1);
-        for (const struct kp_op *op = program->ops + section->first, *end = op + section->count; op < end; op++) {
-            uintptr_t line = (uintptr_t)&row->words[op->word] / LINE;
-
-            if (line != last)
-                __builtin_prefetch((const void *)(line * LINE), 1);
-            last = line;
-        }
-    }
-}
-
-/* The heads of the sketches that a node's rows lead to: each is a miss of its own otherwise. */
-static inline void fetch_sketches(const struct kp_engine *engine, const struct kp_program *program,
-                                  const struct kp_node_hot *hot)
-{
-    for (uint32_t i = 0; i < program->nsketches; i++) {
-        const struct kp_row *row = newest_row(engine, hot, program->sketches[i].value);
-        const char *sketch = row ? (const char *)(uintptr_t)row->words[program->sketches[i].word] : NULL;
-
-        if (!sketch)
-            continue;
-        __builtin_prefetch(sketch, 1);
-        __builtin_prefetch(sketch + LINE, 1);
-    }
-}
-
-/* The lines within the sets of a node that its lane's hash belongs to. */
-static inline void fetch_places(const struct kp_engine *engine, const struct kp_program *program,
-                                const struct kp_node_hot *hot, const struct lane *lane)
-{
-    for (uint32_t i = 0; i < program->nsketches && lane->has_hash; i++) {
-        const struct kp_op *op = &program->sketches[i];
-        const struct kp_row *row = op->kind == KP_CELL_DISTINCT ? newest_row(engine, hot, op->value) : NULL;
-        const struct kp_distinct *set = row ? (const struct kp_distinct *)(uintptr_t)row->words[op->word] : NULL;
-
-        if (set)
-            __builtin_prefetch(kp_distinct_line(set, lane->hash), 1);
-    }
-}
-
-/* What the rep, and the one above it, will need. Each step reads what the one before it has fetched, so it is done for all
- * lanes before the next. Higher levels are few, and busy enough to stay in the cache. */
-static void fetch(struct kp_engine *engine, const struct lane *lanes, size_t n)
-{
-    const struct kp_node_hot *hot[TOGETHER], *above[TOGETHER];
-    const struct lane *known[TOGETHER];
-    uint32_t round = kp_match_round(engine->match);
-    size_t nknown = 0, nsketches = 0;
-
-    for (const struct lane *lane = lanes; lane < lanes + n; lane++) {
-        const struct kp_node_hot *node;
-
-        if (lane->node == KP_NO_NODE || !lane->program || lane->round != round)
-            continue;
-        node = kp_store_node(&engine->store, lane->node);
-        if (node->parent == KP_NO_NODE)
-            continue;
-        known[nknown] = lane;
-        hot[nknown] = node;
-        above[nknown] = kp_store_node(&engine->store, node->parent);
-        fetch_rows(engine, lane->program, node);
-        __builtin_prefetch(above[nknown++], 1);
-    }
-    for (size_t i = 0; i < nknown; i++) {
-        fetch_rows(engine, known[i]->program, above[i]);
-        if (!known[i]->program->nsketches)
-            continue;
-        fetch_sketches(engine, known[i]->program, hot[i]);
-        known[nsketches] = known[i];    /* only those go on */
-        hot[nsketches] = hot[i];
-        above[nsketches++] = above[i];
-    }
-    for (size_t i = 0; i < nsketches; i++) {
-        fetch_sketches(engine, known[i]->program, above[i]);
-        fetch_places(engine, known[i]->program, hot[i], known[i]);
-    }
-    for (size_t i = 0; i < nsketches; i++)
-        fetch_places(engine, known[i]->program, above[i], known[i]);
 }
 
 void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *events, size_t n, int64_t now_ms,
@@ -694,18 +473,15 @@ void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *eve
     }
     engine->version++;
     while (n) {
-        size_t part = n < TOGETHER ? n : TOGETHER;
+        size_t part = n < KP_TOGETHER ? n : KP_TOGETHER;
 
-        for (size_t i = 0; i < part; i++)
-            start_lane(engine, events[i], &engine->lanes[i]);
-        for (size_t i = 0; i < part; i++)
-            find_lane(engine, events[i], &engine->lanes[i]);
-        if (part > 1)
-            fetch(engine, engine->lanes, part);
+        kp_engine_fetch(engine, events, part);
         for (size_t i = 0; i < part; i++) {
             reasons[i] = apply(engine, events[i], &engine->lanes[i], engine->now_ms);
             engine->by_reason[reasons[i]]++;
         }
+        if (kp_sources_stale(engine->sources))
+            look_at_sources(engine);
         events += part;
         reasons += part;
         n -= part;
@@ -731,9 +507,9 @@ bool kp_engine_settle(struct kp_engine *engine, int64_t now_ms, size_t most)
 
 int64_t kp_engine_due(const struct kp_engine *engine)
 {
-    int64_t alerts = kp_alerts_due(engine->alerts), entities = entities_due(engine);
+    int64_t alerts = kp_alerts_due(engine->alerts), samples = samples_due(engine);
 
-    return alerts < entities ? alerts : entities;
+    return alerts < samples ? alerts : samples;
 }
 
 int64_t kp_engine_now(const struct kp_engine *engine)
@@ -741,232 +517,3 @@ int64_t kp_engine_now(const struct kp_engine *engine)
     return engine->now_ms;
 }
 
-/* ---- Keys ---- */
-
-uint32_t kp_engine_nodes(const struct kp_engine *engine)
-{
-    return engine->store.made;
-}
-
-static bool is_live(const struct kp_engine *engine, uint32_t node)
-{
-    return node < engine->store.made && (kp_store_node(&engine->store, node)->flags & KP_NODE_LIVE);
-}
-
-bool kp_engine_visible(const struct kp_engine *engine, uint32_t node)
-{
-    return is_live(engine, node) && kp_store_visible(&engine->store, node);
-}
-
-bool kp_engine_changed(const struct kp_engine *engine, uint32_t node)
-{
-    const struct kp_node_hot *hot;
-
-    if (!is_live(engine, node))
-        return false;
-    hot = kp_store_node(&engine->store, node);
-    return (hot->flags & KP_NODE_CHANGED) || hot->stale_at <= engine->now_ms;
-}
-
-void kp_engine_seen(struct kp_engine *engine, uint32_t node)
-{
-    struct kp_node_hot *hot = kp_store_node(&engine->store, node);
-
-    hot->flags &= (uint8_t)~KP_NODE_CHANGED;
-    if (hot->stale_at <= engine->now_ms)
-        hot->stale_at = INT64_MAX;
-}
-
-bool kp_engine_sweep(struct kp_engine *engine, uint32_t node)
-{
-    if (!is_live(engine, node) || kp_engine_changed(engine, node) || kp_store_visible(&engine->store, node) ||
-        kp_store_cold(&engine->store, node)->nchildren || kp_store_node(&engine->store, node)->held || !kp_alerts_idle(engine->alerts, node))
-        return false;
-    kp_alerts_leave(engine->alerts, node);
-    kp_store_forget(&engine->store, node);
-    return true;
-}
-
-int kp_engine_levels(const struct kp_engine *engine)
-{
-    return engine->plan->nlevel_ids;
-}
-
-const char *kp_engine_level_name(const struct kp_engine *engine, int level)
-{
-    return kp_plan_level_name(engine->plan, level);
-}
-
-int kp_engine_find_level(const struct kp_engine *engine, const char *name, size_t len)
-{
-    return kp_plan_find_level(engine->plan, name, len);
-}
-
-int kp_engine_find_kpi(const struct kp_engine *engine, const char *name, size_t len)
-{
-    return kp_plan_find_kpi(engine->plan, name, len);
-}
-
-void kp_engine_place(const struct kp_engine *engine, uint32_t node, struct kp_place *place)
-{
-    const struct kp_store *store = &engine->store;
-    uint32_t path[KP_DEPTH_MAX];
-    int n = kp_store_path(store, node, path);
-
-    place->level = kp_store_node(store, node)->level;
-    place->key = (struct kp_str){kp_store_cold(store, node)->key, kp_store_cold(store, node)->key_len};
-    place->name = kp_store_name(store, node);
-    place->npath = 0;
-    if (place->level > engine->plan->nlevels) {
-        const char *level = kp_plan_level_name(engine->plan, place->level);
-
-        place->path[place->npath++] = (struct kp_str){level, (uint32_t)strlen(level)};
-    }
-    for (int i = 0; i < n; i++)
-        place->path[place->npath++] =
-            (struct kp_str){kp_store_cold(store, path[i])->key, kp_store_cold(store, path[i])->key_len};
-}
-
-static size_t put_part(struct kp_str part, char *buf, size_t at, size_t size)
-{
-    for (uint32_t i = 0; i < part.len; i++) {
-        unsigned char c = (unsigned char)part.s[i];
-
-        if (at + 4 >= size)
-            break;
-        if (c == '/' || c == '%' || c < 0x20 || c == 0x7F)
-            at += (size_t)snprintf(buf + at, 4, "%%%02X", c);
-        else
-            buf[at++] = (char)c;
-    }
-    if (at + 1 < size)
-        buf[at++] = '/';
-    return at;
-}
-
-size_t kp_engine_topic(const struct kp_engine *engine, const char *kind, uint32_t node, char *buf, size_t size)
-{
-    struct kp_place place;
-    size_t at;
-
-    kp_engine_place(engine, node, &place);
-    at = put_part((struct kp_str){kind, (uint32_t)strlen(kind)}, buf, 0, size);
-    for (size_t i = 0; i < place.npath; i++)
-        at = put_part(place.path[i], buf, at, size);
-    buf[at] = '\0';
-    return at;
-}
-
-/* ---- Numbers ---- */
-
-static enum kp_status status_of(const struct kp_engine *engine, int pair, int level, struct kp_number number,
-                                double target)
-{
-    const struct kp_plan *plan = engine->plan;
-    enum kp_status worst = KP_STATUS_NONE;
-
-    for (int i = 0; i < plan->nlevel_rules[level]; i++) {
-        const struct kp_plan_rule *rule = &plan->rules[plan->level_rules[level][i]];
-        enum kp_status status = rule->pair == pair ? kp_alerts_status(rule, number, target) : KP_STATUS_NONE;
-
-        if (status > worst)
-            worst = status;
-    }
-    return worst;
-}
-
-size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells)
-{
-    const struct kp_plan *plan = engine->plan;
-    struct kp_node_hot *hot = kp_store_node(&engine->store, node);
-    int dim = kp_plan_dim_of(plan, hot->level);
-    bool ranked = engine->now_ms != INT64_MIN && kp_ranks_take(engine->ranks, node, engine->now_ms, engine->version);
-    size_t n = 0;
-
-    if (engine->now_ms != INT64_MIN)
-        hot->stale_at = kp_read_node(&engine->reader, node, engine->now_ms);
-    for (int k = 0; k < plan->nkpis; k++) {
-        const struct kp_plan_kpi *kpi = &plan->kpis[k];
-
-        for (int i = 0; kpi->dim == dim && i < kpi->npairs; i++) {
-            const struct kp_plan_pair *pair = &plan->pairs[kpi->pairs[i]];
-            struct kp_cell_view *view = &engine->views[n];
-
-            if (!pair->shown)
-                continue;
-            view->kpi = kpi->cfg;
-            view->window = pair->window;
-            view->number = engine->reader.numbers[kpi->pairs[i]];
-            view->target = kp_target_of(engine->targets, node, pair->target);
-            view->expected = kp_target_expected(engine->targets, node, pair->target);
-            view->rank = view->of = 0;
-            if (ranked) {
-                struct kp_rank rank = kp_ranks_of(engine->ranks, hot->level, kpi->pairs[i], view->number.value,
-                                                  view->number.has, kpi->cfg->better);
-
-                view->rank = rank.rank;
-                view->of = rank.of;
-            }
-            view->status = status_of(engine, kpi->pairs[i], hot->level, view->number, view->target);
-            n++;
-        }
-    }
-    *cells = engine->views;
-    return n;
-}
-
-void kp_engine_alerts(struct kp_engine *engine, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx)
-{
-    if (engine->now_ms != INT64_MIN)
-        kp_alerts_each(engine->alerts, engine->now_ms, each, ctx);
-}
-
-/* ---- Counts ---- */
-
-void kp_engine_stats(const struct kp_engine *engine, struct kp_engine_stats *stats)
-{
-    struct kp_entities_stats entities;
-    struct kp_alerts_stats alerts;
-
-    memset(stats, 0, sizeof *stats);
-    memcpy(stats->by_reason, engine->by_reason, sizeof stats->by_reason);
-    kp_alerts_stats(engine->alerts, &alerts);
-    stats->late = engine->late;
-    stats->dedup_evicted = kp_dedup_evicted(engine->dedup);
-    stats->memory_out = engine->memory_out;
-    for (int f = 0; f < engine->plan->nfamilies; f++) {
-        stats->rows += kp_rows_used(&engine->store.rows[f]);
-        stats->memory_out += engine->store.rows[f].missed;
-    }
-    stats->evaluations = alerts.evaluations;
-    stats->pending = alerts.pending;
-    stats->firing = alerts.firing;
-    if (engine->entities) {
-        kp_entities_stats(engine->entities, &entities);
-        stats->entities = entities.count;
-        stats->entities_evicted = entities.evicted;
-        stats->occurrences_forgotten = entities.forgotten;
-        stats->bytes_entities = entities.bytes;
-    }
-    stats->keys = engine->store.live;
-    stats->dedup_ids = kp_dedup_count(engine->dedup);
-    stats->bytes_store = kp_store_bytes(&engine->store);
-    stats->bytes_dedup = kp_dedup_bytes(engine->dedup);
-    stats->bytes_alerts = alerts.bytes;
-    stats->bytes_recent = kp_recent_bytes(engine->recent);
-}
-
-size_t kp_engine_kpis(const struct kp_engine *engine)
-{
-    return engine->config->nkpis;
-}
-
-uint64_t kp_engine_missing(const struct kp_engine *engine, size_t kpi)
-{
-    return engine->missing[kpi];
-}
-
-uint64_t kp_engine_out_of_range(const struct kp_engine *engine, size_t kpi)
-{
-    return engine->out_of_range[kpi];
-}

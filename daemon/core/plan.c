@@ -674,6 +674,11 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     plan->kpis = calloc(config->nkpis + 1, sizeof *plan->kpis);
     if (!plan->schema || !plan->filters || !plan->kpis)
         return kp_plan_no_memory(err);
+    if (config->currencies.base) {
+        plan->money = kp_money_new(&config->currencies, plan->schema, err);
+        if (!plan->money)
+            return KP_ELIMIT;
+    }
     plan->ndims = 1;
     code = add_levels(plan, err);
     for (size_t k = 0; k < config->nkpis; k++)
@@ -758,6 +763,7 @@ void kp_plan_destroy(struct kp_plan **plan)
     free(p->families);
     free(p->values);
     kp_filters_destroy(&p->filters);
+    kp_money_destroy(&p->money);
     kp_schema_destroy(&p->schema);
     for (size_t i = 0; p->calendars && i < p->config->ncalendars; i++)
         kp_calendar_destroy(&p->calendars[i]);

@@ -10,6 +10,7 @@
 #include "cell.h"
 #include "filter.h"
 #include "grid.h"
+#include "money.h"
 
 #include "kpid/calendar.h"
 #include "kpid/config.h"
@@ -153,6 +154,7 @@ struct kp_plan {
     int *calendar_clocks;           /* owned; by calendar */
     struct kp_schema *schema;       /* owned */
     struct kp_filters *filters;     /* owned */
+    struct kp_money *money;         /* owned; NULL: amounts are taken as they come */
     int level_slots[KP_LEVELS_MAX]; /* of the roster's levels, outermost first */
     int nlevels;                    /* of the roster */
     int nlevel_ids;

@@ -95,7 +95,7 @@ void kp_engine_place(const struct kp_engine *engine, uint32_t node, struct kp_pl
 size_t kp_engine_topic(const struct kp_engine *engine, const char *kind, uint32_t node, char *buf, size_t size);
 
 /* ---- Numbers ---- */
-enum kp_status { KP_STATUS_NONE, KP_STATUS_OK, KP_STATUS_WARNING, KP_STATUS_CRITICAL };
+enum kp_status { KP_STATUS_NONE, KP_STATUS_OK, KP_STATUS_WARNING, KP_STATUS_CRITICAL, KP_STATUS_NO_DATA };
 struct kp_cell_view {           /* one KPI in one window */
     const struct kp_kpi_cfg *kpi;
     const struct kp_window *window;
@@ -103,7 +103,8 @@ struct kp_cell_view {           /* one KPI in one window */
     double target;              /* NaN: none */
     double expected;            /* of the target, by now; NaN: none */
     uint32_t rank, of;          /* among its peers, 1 is best; 0: it has none */
-    enum kp_status status;      /* by the thresholds of the rules on it; NONE: there is no rule */
+    enum kp_status status;      /* by the thresholds of the rules on it, NONE: there is no rule; NO_DATA: a source that
+                                 * it needs is silent */
 };
 /* Read a node as of the engine's time: cells in the order of the configuration, KPI by KPI. *cells borrows until the
  * next call of anything. Returns how many. */
@@ -117,6 +118,7 @@ struct kp_engine_stats {
     uint64_t by_reason[KP_REASONS];     /* events by what became of them, in kp_engine_apply */
     uint64_t late;                      /* accepted, and older than the newest pane of time */
     uint64_t dedup_evicted;             /* ids forgotten before their time, for want of room */
+    uint64_t currency_unknown;          /* events whose `amount` was left out for its `currency` */
     uint64_t memory_out;                /* parts of samples lost because memory was out */
     uint64_t evaluations;               /* of alerts */
     uint64_t pending, firing;           /* alerts, now */

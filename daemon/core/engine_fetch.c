@@ -1,0 +1,202 @@
+/* Many events at once: what they will read is fetched from memory while others are looked up. */
+#include "engine_inside.h"
+
+#include <string.h>
+
+enum { SPACE_IDS = 1000, LINE = 64 };
+
+static struct kp_str text_at(const struct kp_event *ev, int slot)
+{
+    return kp_event_has(ev, slot) ? (struct kp_str){ev->v[slot].s, ev->v[slot].len} : (struct kp_str){"", 0};
+}
+
+/* Who sent it: the seed under which its ids are hashed, and which of the configured ones it is. */
+static void find_source(struct kp_engine *engine, const struct kp_event *ev)
+{
+    struct kp_str source = text_at(ev, KP_SLOT_SOURCE);
+
+    if (engine->source.seed && engine->source.len == source.len && memcmp(engine->source.text, source.s, source.len) == 0)
+        return;
+    engine->source.seed = kp_print_of(engine->store.seed, SPACE_IDS, source.s, source.len).hi | 1;
+    engine->source.index = kp_sources_find(engine->sources, source);
+    engine->source.len = source.len;
+    memcpy(engine->source.text, source.s, source.len);
+}
+
+static void start_lane(struct kp_engine *engine, const struct kp_event *ev, struct kp_lane *lane)
+{
+    find_source(engine, ev);
+    lane->source = engine->source.index;
+    lane->node = KP_NO_NODE;
+    lane->has_rep = kp_event_has(ev, KP_SLOT_REP);
+    lane->has_id = kp_event_has(ev, KP_SLOT_ID);
+    if (lane->has_rep) {
+        lane->rep = kp_store_rep_print(&engine->store, text_at(ev, KP_SLOT_REP));
+        __builtin_prefetch(kp_tab_line(engine->store.index, lane->rep));
+    }
+    if (lane->has_id) {
+        lane->id = kp_print_of(engine->source.seed, SPACE_IDS, ev->v[KP_SLOT_ID].s, ev->v[KP_SLOT_ID].len);
+        __builtin_prefetch(kp_dedup_line(engine->dedup, lane->id), 1);
+        __builtin_prefetch(kp_dedup_head(engine->dedup, lane->id), 1);
+    }
+}
+
+/* The entities that it is about. */
+static void find_entities(struct kp_engine *engine, const struct kp_event *ev, struct kp_lane *lane)
+{
+    lane->nentities = 0;
+    for (uint32_t i = 0; lane->program && i < lane->program->nfollows && i < KP_LANE_ENTITIES; i++) {
+        int space = lane->program->follows[i].space, slot = engine->plan->spaces[space].slot;
+        struct kp_print *print = &lane->entities[lane->nentities++];
+
+        if (!kp_event_has(ev, slot)) {
+            *print = (struct kp_print){0, 0};
+            continue;
+        }
+        *print = kp_entity_print(engine->entities, space, &ev->v[slot]);
+        __builtin_prefetch(kp_entity_line(engine->entities, *print));
+    }
+}
+
+static void find_lane(struct kp_engine *engine, const struct kp_event *ev, struct kp_lane *lane)
+{
+    lane->program = kp_match_event(engine->match, ev);
+    lane->round = kp_match_round(engine->match);
+    lane->has_hash = false;
+    find_entities(engine, ev, lane);
+    if (lane->program && lane->program->hashed >= 0) {
+        int slot = engine->plan->values[lane->program->hashed].slot;
+
+        lane->has_hash = kp_event_has(ev, slot);
+        if (lane->has_hash)
+            lane->hash = kp_sample_hash(&ev->v[slot]);
+    }
+    if (!lane->has_rep)
+        return;
+    lane->node = kp_store_find_rep(&engine->store, lane->rep);
+    if (lane->node != KP_NO_NODE)
+        __builtin_prefetch(kp_store_node(&engine->store, lane->node), 1);
+}
+
+/* The newest row of a node of the roster in a family; NULL: none. */
+static inline const struct kp_row *newest_row(const struct kp_engine *engine, const struct kp_node_hot *hot, int family)
+{
+    uint32_t head = hot->lists[family].head;
+
+    return head ? kp_rows_at(&engine->store.rows[family], head) : NULL;
+}
+
+/* The lines of a node's rows that will be added to. */
+static inline void fetch_rows(const struct kp_engine *engine, const struct kp_program *program,
+                              const struct kp_node_hot *hot)
+{
+    for (uint32_t i = 0; i < program->nsections && program->sections[i].dim == 0; i++) {
+        const struct kp_section *section = &program->sections[i];
+        const struct kp_row *row = newest_row(engine, hot, section->family);
+        uintptr_t last = (uintptr_t)row / LINE;
+
+        if (!row)
+            continue;
+        __builtin_prefetch(row, 1);
+        for (const struct kp_op *op = program->ops + section->first, *end = op + section->count; op < end; op++) {
+            uintptr_t line = (uintptr_t)&row->words[op->word] / LINE;
+
+            if (line != last)
+                __builtin_prefetch((const void *)(line * LINE), 1);
+            last = line;
+        }
+    }
+}
+
+/* The heads of the sketches that a node's rows lead to: each is a miss of its own otherwise. */
+static inline void fetch_sketches(const struct kp_engine *engine, const struct kp_program *program,
+                                  const struct kp_node_hot *hot)
+{
+    for (uint32_t i = 0; i < program->nsketches; i++) {
+        const struct kp_row *row = newest_row(engine, hot, program->sketches[i].value);
+        const char *sketch = row ? (const char *)(uintptr_t)row->words[program->sketches[i].word] : NULL;
+
+        if (!sketch)
+            continue;
+        __builtin_prefetch(sketch, 1);
+        __builtin_prefetch(sketch + LINE, 1);
+    }
+}
+
+/* The lines within the sets of a node that its lane's hash belongs to. */
+static inline void fetch_places(const struct kp_engine *engine, const struct kp_program *program,
+                                const struct kp_node_hot *hot, const struct kp_lane *lane)
+{
+    for (uint32_t i = 0; i < program->nsketches && lane->has_hash; i++) {
+        const struct kp_op *op = &program->sketches[i];
+        const struct kp_row *row = op->kind == KP_CELL_DISTINCT ? newest_row(engine, hot, op->value) : NULL;
+        const struct kp_distinct *set = row ? (const struct kp_distinct *)(uintptr_t)row->words[op->word] : NULL;
+
+        if (set)
+            __builtin_prefetch(kp_distinct_line(set, lane->hash), 1);
+    }
+}
+
+/* The heads of entities, then their histories; what is not there is made when it is its turn. */
+static void fetch_entities(const struct kp_engine *engine, const struct kp_lane *lanes, size_t n)
+{
+    for (const struct kp_lane *lane = lanes; lane < lanes + n; lane++)
+        for (uint32_t i = 0; i < lane->nentities; i++)
+            __builtin_prefetch(kp_entity_head(engine->entities, lane->entities[i]), 1);
+    for (const struct kp_lane *lane = lanes; lane < lanes + n; lane++)
+        for (uint32_t i = 0; i < lane->nentities; i++)
+            __builtin_prefetch(kp_entity_history(engine->entities, lane->entities[i]), 1);
+}
+
+/* What the rep, and the one above it, will need. Each step reads what the one before it has fetched, so it is done for all
+ * lanes before the next. Higher levels are few, and busy enough to stay in the cache. */
+static void fetch(struct kp_engine *engine, const struct kp_lane *lanes, size_t n)
+{
+    const struct kp_node_hot *hot[KP_TOGETHER], *above[KP_TOGETHER];
+    const struct kp_lane *known[KP_TOGETHER];
+    uint32_t round = kp_match_round(engine->match);
+    size_t nknown = 0, nsketches = 0;
+
+    for (const struct kp_lane *lane = lanes; lane < lanes + n; lane++) {
+        const struct kp_node_hot *node;
+
+        if (lane->node == KP_NO_NODE || !lane->program || lane->round != round)
+            continue;
+        node = kp_store_node(&engine->store, lane->node);
+        if (node->parent == KP_NO_NODE)
+            continue;
+        known[nknown] = lane;
+        hot[nknown] = node;
+        above[nknown] = kp_store_node(&engine->store, node->parent);
+        fetch_rows(engine, lane->program, node);
+        __builtin_prefetch(above[nknown++], 1);
+    }
+    for (size_t i = 0; i < nknown; i++) {
+        fetch_rows(engine, known[i]->program, above[i]);
+        if (!known[i]->program->nsketches)
+            continue;
+        fetch_sketches(engine, known[i]->program, hot[i]);
+        known[nsketches] = known[i];    /* only those go on */
+        hot[nsketches] = hot[i];
+        above[nsketches++] = above[i];
+    }
+    for (size_t i = 0; i < nsketches; i++) {
+        fetch_sketches(engine, known[i]->program, above[i]);
+        fetch_places(engine, known[i]->program, hot[i], known[i]);
+    }
+    for (size_t i = 0; i < nsketches; i++)
+        fetch_places(engine, known[i]->program, above[i], known[i]);
+}
+
+void kp_engine_fetch(struct kp_engine *engine, const struct kp_event *const *events, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        start_lane(engine, events[i], &engine->lanes[i]);
+    for (size_t i = 0; i < n; i++)
+        find_lane(engine, events[i], &engine->lanes[i]);
+    if (n == 1)
+        return;
+    fetch(engine, engine->lanes, n);
+    if (engine->entities)
+        fetch_entities(engine, engine->lanes, n);
+}

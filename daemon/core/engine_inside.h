@@ -1,0 +1,65 @@
+/* What the parts of the engine share. Internal to it: engine.c applies events and time, engine_fetch.c looks ahead,
+ * engine_read.c answers. */
+#ifndef KPID_CORE_ENGINE_INSIDE_H
+#define KPID_CORE_ENGINE_INSIDE_H
+
+#include "kpid/engine.h"
+
+#include "alert.h"
+#include "entity.h"
+#include "match.h"
+#include "rank.h"
+#include "sample.h"
+#include "sources.h"
+#include "target.h"
+
+#include "kpid/dedup.h"
+
+/* Events that are looked up at once. More lines than those of 32 events do not fit into a first-level cache. */
+enum { KP_TOGETHER = 32, KP_LANE_ENTITIES = 3 };
+
+/* What is found out about an event before it is its turn, so that memory can be fetched meanwhile. */
+struct kp_lane {
+    struct kp_print rep, id;
+    struct kp_print entities[KP_LANE_ENTITIES];     /* of the first follows of the program */
+    const struct kp_program *program;   /* good while the cache is in this round */
+    uint64_t hash;                      /* of the value that program->hashed names */
+    uint32_t node, round, nentities;
+    int source;                         /* among those that are configured; -1: none */
+    bool has_rep, has_id, has_hash;
+};
+
+struct kp_engine {
+    const struct kp_config *config;     /* borrowed */
+    struct kp_plan *plan;               /* owned, like all that follows */
+    struct kp_store store;
+    struct kp_reader reader;
+    struct kp_ranks *ranks;
+    struct kp_targets *targets;
+    struct kp_match *match;
+    struct kp_dedup *dedup;
+    struct kp_recent *recent;
+    struct kp_alerts *alerts;
+    struct kp_entities *entities;       /* NULL: no KPI follows any */
+    struct kp_sources *sources;
+    struct kp_sampler sampler;
+    struct kp_cell_view *views;         /* by pair */
+    uint64_t by_reason[KP_REASONS];
+    uint64_t late, memory_out;
+    uint64_t version;                   /* rises when a number may have changed */
+    int64_t now_ms;                     /* INT64_MIN: none yet */
+    int64_t keep_from;                  /* as of now_ms */
+    int covered_slot;                   /* of covered_until; -1: no sources are configured */
+    struct {                            /* of the event before: its hash is seldom another's */
+        uint64_t seed;
+        uint32_t len;
+        int index;                      /* among those that are configured; -1: none */
+        char text[KP_KEY_MAX];
+    } source;
+    struct kp_lane lanes[KP_TOGETHER];
+};
+
+/* Look up what n events will need, at most KP_TOGETHER, into the lanes. */
+void kp_engine_fetch(struct kp_engine *engine, const struct kp_event *const *events, size_t n);
+
+#endif

@@ -1,0 +1,161 @@
+#include "sources.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct source {
+    int64_t heard, covered; /* INT64_MIN: never */
+    uint64_t *fed;          /* owned */
+    uint16_t set;           /* that was told of it last */
+    bool silent, has_set;
+};
+
+struct kp_sources {
+    const struct kp_config *config; /* borrowed */
+    struct source *list;            /* owned, like the next */
+    uint64_t *no_data;
+    size_t n, nwords;
+    int64_t begin;                  /* who was never heard of is silent from here on; INT64_MIN: no time yet */
+    bool stale;                     /* something was told of a silent one */
+};
+
+struct kp_sources *kp_sources_new(const struct kp_config *config, struct kp_err *err)
+{
+    struct kp_sources *s = calloc(1, sizeof *s);
+    bool ok = s != NULL;
+
+    if (ok) {
+        s->config = config;
+        s->n = config->nsources;
+        s->nwords = config->nkpis / 64 + 1;
+        s->begin = INT64_MIN;
+        s->list = calloc(s->n + 1, sizeof *s->list);
+        s->no_data = calloc(s->nwords, sizeof *s->no_data);
+        ok = s->list && s->no_data;
+    }
+    for (size_t i = 0; ok && i < s->n; i++) {
+        s->list[i].heard = s->list[i].covered = INT64_MIN;
+        s->list[i].fed = calloc(s->nwords, sizeof(uint64_t));
+        ok = s->list[i].fed != NULL;
+    }
+    if (ok)
+        return s;
+    kp_fail(err, KP_ENOMEM, "sources: out of memory");
+    kp_sources_destroy(&s);
+    return NULL;
+}
+
+void kp_sources_destroy(struct kp_sources **sources)
+{
+    struct kp_sources *s = *sources;
+
+    if (!s)
+        return;
+    for (size_t i = 0; s->list && i < s->n; i++)
+        free(s->list[i].fed);
+    free(s->list);
+    free(s->no_data);
+    free(s);
+    *sources = NULL;
+}
+
+int kp_sources_find(const struct kp_sources *s, struct kp_str name)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const char *known = s->config->sources[i].name;
+
+        if (strlen(known) == name.len && memcmp(known, name.s, name.len) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+void kp_sources_heard(struct kp_sources *s, int source, int64_t t)
+{
+    struct source *src = &s->list[source];
+
+    if (t > src->heard)
+        src->heard = t;
+    s->stale |= src->silent;
+}
+
+void kp_sources_covered(struct kp_sources *s, int source, int64_t t)
+{
+    struct source *src = &s->list[source];
+
+    if (t > src->covered)
+        src->covered = t;
+    s->stale |= src->silent;
+}
+
+void kp_sources_feeds(struct kp_sources *s, int source, uint16_t set, const uint64_t *bits)
+{
+    struct source *src = &s->list[source];
+
+    if (src->has_set && src->set == set)
+        return;
+    src->has_set = true;
+    src->set = set;
+    for (size_t w = 0; w < s->nwords; w++)
+        src->fed[w] |= bits[w];
+    s->stale |= src->silent;
+}
+
+bool kp_sources_stale(const struct kp_sources *s)
+{
+    return s->stale;
+}
+
+/* The last instant at which it is not silent yet; INT64_MAX: there is no time yet. */
+static int64_t good_until(const struct kp_sources *s, size_t i)
+{
+    const struct source *src = &s->list[i];
+    int64_t from = src->covered != INT64_MIN ? src->covered : src->heard != INT64_MIN ? src->heard : s->begin;
+
+    return from == INT64_MIN ? INT64_MAX : from + s->config->sources[i].heartbeat_ms;
+}
+
+bool kp_sources_at(struct kp_sources *s, int64_t t)
+{
+    bool changed = s->stale;
+
+    if (s->begin == INT64_MIN)
+        s->begin = t;
+    for (size_t i = 0; i < s->n; i++) {
+        bool silent = t > good_until(s, i);
+
+        changed |= silent != s->list[i].silent;
+        s->list[i].silent = silent;
+    }
+    s->stale = false;
+    if (!changed)
+        return false;
+    memset(s->no_data, 0, s->nwords * sizeof *s->no_data);
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t w = 0; s->list[i].silent && w < s->nwords; w++)
+            s->no_data[w] |= s->list[i].fed[w];
+    return true;
+}
+
+int64_t kp_sources_due(const struct kp_sources *s)
+{
+    int64_t due = INT64_MAX;
+
+    for (size_t i = 0; i < s->n; i++) {
+        int64_t until = s->list[i].silent ? INT64_MAX : good_until(s, i);
+
+        if (until < due)
+            due = until + 1;
+    }
+    return due;
+}
+
+bool kp_sources_no_data(const struct kp_sources *s, int kpi)
+{
+    return s->no_data[kpi / 64] >> (kpi % 64) & 1;
+}
+
+void kp_sources_view(const struct kp_sources *s, size_t i, struct kp_source_view *view)
+{
+    *view = (struct kp_source_view){&s->config->sources[i], s->list[i].heard, s->list[i].covered, s->list[i].silent};
+}
