@@ -15,9 +15,9 @@ struct span {               /* the bounds of a set's period, by a clock */
     int64_t from, to;
 };
 
-struct specials {           /* below a unit: members whose working time is their own */
-    uint32_t *nodes;
-    int n;
+struct specials {           /* below a unit, in a set's period: members whose working time is their own */
+    uint32_t *nodes;        /* owned */
+    uint32_t n, room;
 };
 
 struct kp_targets {
@@ -30,7 +30,7 @@ struct kp_targets {
     double *total;          /* by node and set */
     uint32_t *unit;         /* by node: its number + 1; 0: a rep */
     double *plain;          /* by unit, set and calendar: of members with nothing special */
-    struct specials *specials;      /* by unit */
+    struct specials *specials;      /* by unit and set */
     struct span *spans;     /* by clock and set */
     double *passed;         /* by calendar and set: as of at_ms, NaN: not told yet */
     int64_t at_ms, until_ms;
@@ -145,38 +145,8 @@ static bool make_room(struct kp_targets *t)
         if (kp_store_node(t->store, node)->level < t->plan->nlevels)
             t->unit[node] = ++t->nunits;
     t->plain = calloc((size_t)t->nunits * sets * (size_t)t->ncalendars + 1, sizeof *t->plain);
-    t->specials = calloc((size_t)t->nunits + 1, sizeof *t->specials);
+    t->specials = calloc((size_t)t->nunits * sets + 1, sizeof *t->specials);
     return t->plain && t->specials;
-}
-
-static bool is_special(const struct kp_member *member)
-{
-    return member && (member->naway || member->start != INT64_MIN || member->end != INT64_MAX);
-}
-
-static bool push(struct specials *list, uint32_t node)
-{
-    if ((list->n & (list->n - 1)) == 0) {
-        uint32_t *grown = realloc(list->nodes, (list->n ? (size_t)list->n * 2 : 1) * sizeof *grown);
-
-        if (!grown)
-            return false;
-        list->nodes = grown;
-    }
-    list->nodes[list->n++] = node;
-    return true;
-}
-
-static bool note_specials(struct kp_targets *t)
-{
-    for (uint32_t node = 0; node < t->nnodes; node++) {
-        if (!is_special(kp_store_cold(t->store, node)->member))
-            continue;
-        for (uint32_t at = kp_store_node(t->store, node)->parent; at != KP_NO_NODE; at = kp_store_node(t->store, at)->parent)
-            if (!push(&t->specials[t->unit[at] - 1], node))
-                return false;
-    }
-    return true;
 }
 
 struct kp_targets *kp_targets_new(struct kp_plan *plan, struct kp_store *store, struct kp_err *err)
@@ -193,7 +163,7 @@ struct kp_targets *kp_targets_new(struct kp_plan *plan, struct kp_store *store, 
     }
     if (t && t->sets)
         number_sets(t);
-    if (!t || !t->sets || (t->nsets && (!make_room(t) || !note_specials(t)))) {
+    if (!t || !t->sets || (t->nsets && !make_room(t))) {
         kp_fail(err, KP_ENOMEM, "targets: out of memory");
         kp_targets_destroy(&t);
         return NULL;
@@ -211,7 +181,7 @@ void kp_targets_destroy(struct kp_targets **targets)
 
     if (!t)
         return;
-    for (uint32_t i = 0; t->specials && i < t->nunits; i++)
+    for (size_t i = 0; t->specials && i < (size_t)t->nunits * (size_t)t->nsets; i++)
         free(t->specials[i].nodes);
     free(t->specials);
     free(t->sets);
@@ -278,19 +248,56 @@ static void add(double *total, double value)
     *total = isnan(*total) ? value : *total + value;
 }
 
+/* Does the member begin, end or be away within the period, so that the calendar alone does not say what is worked? */
+static bool is_special(const struct kp_targets *t, uint32_t node, int set)
+{
+    const struct kp_member *member = kp_store_cold(t->store, node)->member;
+    const struct span *span = span_of(t, node, set);
+    const struct kp_zone *zone = zone_of(t, node);
+    int64_t first, last;
+
+    if (!member || (!member->naway && member->start == INT64_MIN && member->end == INT64_MAX))
+        return false;
+    first = kp_zone_day(zone, span->from);
+    last = kp_zone_day(zone, span->to - 1);
+    if (member->start > first || member->end < last)
+        return true;
+    for (size_t i = 0; i < member->naway; i++)
+        if (member->away[i].first <= last && member->away[i].last >= first)
+            return true;
+    return false;
+}
+
+static bool push(struct specials *list, uint32_t node)
+{
+    if (list->n == list->room) {
+        uint32_t room = list->room ? list->room * 2 : 4, *grown = realloc(list->nodes, room * sizeof *grown);
+
+        if (!grown)
+            return false;
+        list->nodes = grown;
+        list->room = room;
+    }
+    list->nodes[list->n++] = node;
+    return true;
+}
+
 static void add_member(struct kp_targets *t, uint32_t node, int set)
 {
     double value = members_own(t, node, set);
     size_t nsets = (size_t)t->nsets, s = (size_t)set, calendar = kp_store_node(t->store, node)->calendar;
-    bool special = is_special(kp_store_cold(t->store, node)->member);
+    bool special = !isnan(value) && is_special(t, node, set);
 
     t->total[node * nsets + s] = value;
     if (isnan(value))
         return;
     for (uint32_t at = kp_store_node(t->store, node)->parent; at != KP_NO_NODE; at = kp_store_node(t->store, at)->parent) {
+        size_t cell = (t->unit[at] - 1) * nsets + s;
+
         add(&t->total[at * nsets + s], value);
-        if (!special)
-            t->plain[((t->unit[at] - 1) * nsets + s) * (size_t)t->ncalendars + calendar] += value;
+        /* Without memory for the list, the calendar's hours stand for the member's. */
+        if (!special || !push(&t->specials[cell], node))
+            t->plain[cell * (size_t)t->ncalendars + calendar] += value;
     }
 }
 
@@ -300,6 +307,8 @@ static void add_up(struct kp_targets *t)
 
     for (size_t i = 0; i < t->nnodes * nsets; i++)
         t->total[i] = (double)NAN;
+    for (size_t i = 0; i < t->nunits * nsets; i++)
+        t->specials[i].n = 0;
     memset(t->plain, 0, (size_t)t->nunits * nsets * (size_t)t->ncalendars * sizeof *t->plain);
     for (uint32_t node = 0; node < t->nnodes; node++)
         for (int s = 0; s < t->nsets && !t->unit[node]; s++)
@@ -397,7 +406,7 @@ static double rep_expected(struct kp_targets *t, uint32_t node, int set)
     const struct kp_member *member = kp_store_cold(t->store, node)->member;
     const struct kp_node_hot *hot = kp_store_node(t->store, node);
 
-    return is_special(member) ? share(t, hot->clock, member, hot->calendar, set) : passed(t, hot->calendar, set);
+    return is_special(t, node, set) ? share(t, hot->clock, member, hot->calendar, set) : passed(t, hot->calendar, set);
 }
 
 double kp_target_expected(struct kp_targets *t, uint32_t node, int set)
@@ -418,13 +427,9 @@ double kp_target_expected(struct kp_targets *t, uint32_t node, int set)
         if (plain != 0)
             sum += plain * passed(t, c, set);
     }
-    specials = &t->specials[t->unit[node] - 1];
-    for (int i = 0; i < specials->n; i++) {
-        double own = kp_target_of(t, specials->nodes[i], set);
-
-        if (!isnan(own))
-            sum += own * rep_expected(t, specials->nodes[i], set);
-    }
+    specials = &t->specials[(t->unit[node] - 1) * nsets + (size_t)set];
+    for (uint32_t i = 0; i < specials->n; i++)
+        sum += kp_target_of(t, specials->nodes[i], set) * rep_expected(t, specials->nodes[i], set);
     return sum;
 }
 

@@ -109,13 +109,14 @@ static bool repeat(struct reader *rd, icalcomponent *event, struct icaltimetype 
     return fits;
 }
 
-static bool is_closed(icalcomponent *event)
+/* Calendars of holidays that are handed out mark their days as transparent, so that is looked at for hours alone. */
+static bool is_closed(icalcomponent *event, bool all_day)
 {
     icalproperty *transparent = icalcomponent_get_first_property(event, ICAL_TRANSP_PROPERTY);
     icalproperty_transp how = transparent ? icalproperty_get_transp(transparent) : ICAL_TRANSP_OPAQUE;
 
     return icalcomponent_get_status(event) != ICAL_STATUS_CANCELLED &&
-           how != ICAL_TRANSP_TRANSPARENT && how != ICAL_TRANSP_TRANSPARENTNOCONFLICT;
+           (all_day || (how != ICAL_TRANSP_TRANSPARENT && how != ICAL_TRANSP_TRANSPARENTNOCONFLICT));
 }
 
 static bool read_event(struct reader *rd, icalcomponent *event)
@@ -126,7 +127,7 @@ static bool read_event(struct reader *rd, icalcomponent *event)
     const icaltimezone *zone;
     bool fits = true;
 
-    if (!begin || icaltime_is_null_time(start) || !is_closed(event))
+    if (!begin || icaltime_is_null_time(start) || !is_closed(event, start.is_date))
         return true;
     zone = zone_of(rd, begin, start);
     if (icalcomponent_get_first_property(event, ICAL_RRULE_PROPERTY))

@@ -15,7 +15,8 @@ struct kp_holiday_sink {
 enum { KP_HOLIDAYS_BYTES_MAX = 4 << 20, KP_HOLIDAYS_MAX = 100000, KP_HOLIDAYS_FIRST = 1970, KP_HOLIDAYS_LAST = 2100 };
 
 /* Hand out the events of a file: all-day ones as days, timed ones as stretches; a rule's repetitions from 1970 to 2100.
- * Events that are cancelled or don't block time (TRANSP:TRANSPARENT) are left out. A time without a zone is of `zone`.
+ * Events that are cancelled are left out, and timed ones that block no time (TRANSP:TRANSPARENT). A time without a zone
+ * is of `zone`.
  * KP_EINVAL, KP_ELIMIT with the reason. */
 enum kp_code kp_holidays_read(const char *bytes, size_t len, const struct kp_zone *zone,
                               const struct kp_holiday_sink *sink, struct kp_err *err) KP_CHECK;
