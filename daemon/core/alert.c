@@ -338,8 +338,8 @@ static void fill(struct kp_alerts *alerts, const struct state *st, struct kp_num
     if (alerts->recent) {
         struct kp_recent_event events[KP_ALERT_EVENTS];
 
-        a->nevents = kp_recent_find(alerts->recent, alerts->store, alerts->feeds, st->node, rule->kpi, events,
-                                    KP_ALERT_EVENTS);
+        a->nevents = kp_recent_find(alerts->recent, alerts->store, alerts->feeds, st->node, rule->kpi, INT64_MIN,
+                                    INT64_MAX, events, KP_ALERT_EVENTS);
         for (size_t i = 0; i < a->nevents; i++)
             a->events[i] = events[i].id;
     }

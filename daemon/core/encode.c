@@ -1,5 +1,7 @@
 #include "kpid/encode.h"
 
+#include "describe.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,12 +40,11 @@ static bool is_wanted(const struct kp_wanted *wanted, const struct kp_cell_view 
                        among(wanted->windows, wanted->nwindows, cell->window->text));
 }
 
-static void put_cell(struct kp_out *out, const struct kp_cell_view *cell)
+static void put_numbers(struct kp_out *out, const struct kp_cell_view *cell)
 {
     static const char *const statuses[] = {NULL, "ok", "warning", "critical", "no_data"};
     bool has_target = !isnan(cell->target);
 
-    kp_out_text(out, cell->window->text);
     kp_out_map(out, 2u + 3u * has_target + 2u * (cell->rank > 0) + (cell->of > 1) + (cell->status != KP_STATUS_NONE));
     kp_out_text(out, "value");
     kp_out_real(out, cell->number.has ? cell->number.value : (double)NAN);
@@ -102,8 +103,10 @@ static void put_kpis(struct kp_out *out, const struct kp_cell_view *cells, size_
         kp_out_text(out, cells[i].kpi->name);
         kp_out_map(out, windows);
         for (size_t k = i; k < next; k++)
-            if (is_wanted(wanted, &cells[k]))
-                put_cell(out, &cells[k]);
+            if (is_wanted(wanted, &cells[k])) {
+                kp_out_text(out, cells[k].window->text);
+                put_numbers(out, &cells[k]);
+            }
         kp_out_end(out);
     }
     kp_out_end(out);
@@ -133,6 +136,81 @@ void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t n
     kp_out_int(out, kp_engine_now(engine) < 0 ? 0 : kp_engine_now(engine));
     put_place(out, engine, node);
     put_kpis(out, cells, n, wanted);
+    kp_out_end(out);
+}
+
+/* ---- Where a number comes from ---- */
+
+static void put_instant(struct kp_out *out, const char *key, int64_t ms)
+{
+    kp_out_text(out, key);
+    if (ms < 0 || ms == INT64_MAX)
+        kp_out_nil(out);
+    else
+        kp_out_int(out, ms);
+}
+
+static void put_means(struct kp_out *out, const struct kp_engine *engine, const struct kp_kpi_cfg *kpi)
+{
+    char text[KP_EXPLAIN_TEXT];
+
+    kp_describe_kpi(kp_engine_config(engine), kpi, text, sizeof text);
+    kp_out_text(out, kpi->agg == KP_AGG_FORMULA ? "formula" : "means");
+    kp_out_text(out, text);
+    kp_out_text(out, "unit");
+    kp_out_text(out, kpi->unit);
+}
+
+static void put_part(struct kp_out *out, const struct kp_engine *engine, const struct kp_explain_part *part)
+{
+    kp_out_map(out, 6);
+    kp_out_text(out, "kpi");
+    kp_out_text(out, part->kpi->name);
+    kp_out_text(out, "depth");
+    kp_out_int(out, part->depth);
+    kp_out_text(out, "value");
+    kp_out_real(out, part->number.has ? part->number.value : (double)NAN);
+    kp_out_text(out, "n");
+    kp_out_int(out, part->number.n);
+    put_means(out, engine, part->kpi);
+    kp_out_end(out);
+}
+
+void kp_encode_explanation(struct kp_out *out, struct kp_engine *engine, uint32_t node, const struct kp_explanation *why)
+{
+    const struct kp_kpi_cfg *kpi = why->cell.kpi;
+
+    kp_out_map(out, 15);
+    kp_out_text(out, "kpi");
+    kp_out_text(out, kpi->name);
+    kp_out_text(out, "title");
+    kp_out_text(out, kpi->title ? kpi->title : kpi->name);
+    put_means(out, engine, kpi);
+    put_place(out, engine, node);
+    kp_out_text(out, "window");
+    kp_out_text(out, why->cell.window->text);
+    put_instant(out, "from", why->from_ms);
+    put_instant(out, "to", why->to_ms);
+    kp_out_text(out, "cell");
+    put_numbers(out, &why->cell);
+    kp_out_text(out, "parts");
+    kp_out_array(out, why->nparts);
+    for (size_t i = 0; i < why->nparts; i++)
+        put_part(out, engine, &why->parts[i]);
+    kp_out_end(out);
+    kp_out_text(out, "more_parts");
+    kp_out_bool(out, why->more_parts);
+    kp_out_text(out, "events");
+    kp_out_array(out, why->nevents);
+    for (size_t i = 0; i < why->nevents; i++) {
+        kp_out_map(out, 2);
+        kp_out_text(out, "id");
+        kp_out_str(out, why->events[i].id.s, why->events[i].id.len);
+        kp_out_text(out, "time");
+        kp_out_int(out, why->events[i].time_ms);
+        kp_out_end(out);
+    }
+    kp_out_end(out);
     kp_out_end(out);
 }
 

@@ -94,6 +94,11 @@ void kp_engine_destroy(struct kp_engine **engine)
     *engine = NULL;
 }
 
+const struct kp_config *kp_engine_config(const struct kp_engine *engine)
+{
+    return engine->config;
+}
+
 const struct kp_schema *kp_engine_schema(const struct kp_engine *engine)
 {
     return engine->plan->schema;

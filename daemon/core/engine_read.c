@@ -71,6 +71,13 @@ int kp_engine_find_kpi(const struct kp_engine *engine, const char *name, size_t 
     return kp_plan_find_kpi(engine->plan, name, len);
 }
 
+uint32_t kp_engine_find(const struct kp_engine *engine, int level, struct kp_str key)
+{
+    uint32_t node = kp_store_find(&engine->store, level, key);
+
+    return node != KP_NO_NODE && kp_store_visible(&engine->store, node) ? node : KP_NO_KEY;
+}
+
 void kp_engine_place(const struct kp_engine *engine, uint32_t node, struct kp_place *place)
 {
     const struct kp_store *store = &engine->store;
@@ -139,52 +146,150 @@ static enum kp_status status_of(const struct kp_engine *engine, int pair, int le
     return worst;
 }
 
+/* Read the node, and take its peers for ranks. */
+static bool take_numbers(struct kp_engine *engine, uint32_t node)
+{
+    bool ranked;
+
+    if (engine->now_ms == INT64_MIN)
+        return false;
+    ranked = kp_ranks_take(engine->ranks, node, engine->now_ms, engine->version);
+    kp_store_node(&engine->store, node)->stale_at = kp_read_node(&engine->reader, node, engine->now_ms);
+    return ranked;
+}
+
+static void view(struct kp_engine *engine, uint32_t node, int p, bool ranked, struct kp_cell_view *view)
+{
+    const struct kp_plan_pair *pair = &engine->plan->pairs[p];
+    const struct kp_kpi_cfg *cfg = engine->plan->kpis[pair->kpi].cfg;
+    int level = kp_store_node(&engine->store, node)->level;
+    struct kp_rank rank = {0, 0};
+
+    view->kpi = cfg;
+    view->window = pair->window;
+    view->number = engine->reader.numbers[p];
+    view->target = kp_target_of(engine->targets, node, pair->target);
+    view->expected = kp_target_expected(engine->targets, node, pair->target);
+    if (ranked)
+        rank = kp_ranks_of(engine->ranks, level, p, view->number.value, view->number.has, cfg->better);
+    view->rank = rank.rank;
+    view->of = rank.of;
+    view->status = kp_sources_no_data(engine->sources, pair->kpi) ? KP_STATUS_NO_DATA
+                                                                  : status_of(engine, p, level, view->number, view->target);
+}
+
 size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells)
 {
     const struct kp_plan *plan = engine->plan;
-    struct kp_node_hot *hot = kp_store_node(&engine->store, node);
-    int dim = kp_plan_dim_of(plan, hot->level);
-    bool ranked = engine->now_ms != INT64_MIN && kp_ranks_take(engine->ranks, node, engine->now_ms, engine->version);
+    int dim = kp_plan_dim_of(plan, kp_store_node(&engine->store, node)->level);
+    bool ranked = take_numbers(engine, node);
     size_t n = 0;
 
-    if (engine->now_ms != INT64_MIN)
-        hot->stale_at = kp_read_node(&engine->reader, node, engine->now_ms);
     for (int k = 0; k < plan->nkpis; k++) {
         const struct kp_plan_kpi *kpi = &plan->kpis[k];
 
-        for (int i = 0; kpi->dim == dim && i < kpi->npairs; i++) {
-            const struct kp_plan_pair *pair = &plan->pairs[kpi->pairs[i]];
-            struct kp_cell_view *view = &engine->views[n];
-
-            if (!pair->shown)
-                continue;
-            view->kpi = kpi->cfg;
-            view->window = pair->window;
-            view->number = engine->reader.numbers[kpi->pairs[i]];
-            view->target = kp_target_of(engine->targets, node, pair->target);
-            view->expected = kp_target_expected(engine->targets, node, pair->target);
-            view->rank = view->of = 0;
-            if (ranked) {
-                struct kp_rank rank = kp_ranks_of(engine->ranks, hot->level, kpi->pairs[i], view->number.value,
-                                                  view->number.has, kpi->cfg->better);
-
-                view->rank = rank.rank;
-                view->of = rank.of;
-            }
-            view->status = kp_sources_no_data(engine->sources, k)
-                               ? KP_STATUS_NO_DATA
-                               : status_of(engine, kpi->pairs[i], hot->level, view->number, view->target);
-            n++;
-        }
+        for (int i = 0; kpi->dim == dim && i < kpi->npairs; i++)
+            if (plan->pairs[kpi->pairs[i]].shown)
+                view(engine, node, kpi->pairs[i], ranked, &engine->views[n++]);
     }
     *cells = engine->views;
     return n;
+}
+
+/* ---- Where a number comes from ---- */
+
+static void add_parts(const struct kp_engine *engine, int p, int depth, struct kp_explanation *why)
+{
+    const struct kp_plan_kpi *kpi = &engine->plan->kpis[engine->plan->pairs[p].kpi];
+    const int *operands;
+    size_t n = kpi->formula ? kp_formula_operands(kpi->formula, &operands) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int part = engine->plan->pairs[p].operands[i];
+
+        if (why->nparts == KP_EXPLAIN_PARTS) {
+            why->more_parts = true;
+            return;
+        }
+        why->parts[why->nparts++] = (struct kp_explain_part){engine->plan->kpis[operands[i]].cfg, engine->reader.numbers[part], depth};
+        add_parts(engine, part, depth + 1, why);
+    }
+}
+
+/* The bounds of a pair's window by the node's clock: those of the first operand, where it is a formula. */
+static void find_bounds(const struct kp_engine *engine, int p, int clock, struct kp_explanation *why)
+{
+    const struct kp_plan *plan = engine->plan;
+    const struct kp_plan_kpi *kpi = &plan->kpis[plan->pairs[p].kpi];
+    const struct kp_family *fam;
+    const int *operands;
+
+    if (kpi->formula) {
+        if (kp_formula_operands(kpi->formula, &operands))
+            find_bounds(engine, plan->pairs[p].operands[0], clock, why);
+        return;
+    }
+    fam = &plan->families[kpi->family].grids[clock];
+    if (fam->gauge)
+        return;
+    why->from_ms = fam->from[plan->pairs[p].family_window];
+    why->to_ms = fam->to[plan->pairs[p].family_window];
+}
+
+static enum kp_code find_pair(const struct kp_engine *engine, int kpi, struct kp_str window, int *p, struct kp_err *err)
+{
+    const struct kp_plan_kpi *known = &engine->plan->kpis[kpi];
+
+    for (int i = 0; i < known->npairs; i++) {
+        const char *text = engine->plan->pairs[known->pairs[i]].window->text;
+
+        if (strlen(text) == window.len && memcmp(text, window.s, window.len) == 0) {
+            *p = known->pairs[i];
+            return KP_OK;
+        }
+    }
+    return kp_fail(err, KP_EINVAL, "%s has no window \"%.*s\"", known->cfg->name, (int)(window.len < 40 ? window.len : 40),
+                   window.s);
+}
+
+enum kp_code kp_engine_explain(struct kp_engine *engine, uint32_t node, int kpi, struct kp_str window,
+                               struct kp_explanation *why, struct kp_err *err)
+{
+    const struct kp_plan *plan = engine->plan;
+    const struct kp_node_hot *hot = kp_store_node(&engine->store, node);
+    struct kp_recent_event events[KP_EXPLAIN_EVENTS];
+    bool ranked;
+    int p;
+
+    memset(why, 0, sizeof *why);
+    why->from_ms = INT64_MIN;
+    why->to_ms = INT64_MAX;
+    if (plan->kpis[kpi].dim != kp_plan_dim_of(plan, hot->level))
+        return kp_fail(err, KP_EINVAL, "%s is not a KPI of this level", plan->kpis[kpi].cfg->name);
+    if (find_pair(engine, kpi, window, &p, err))
+        return KP_EINVAL;
+    ranked = take_numbers(engine, node);
+    view(engine, node, p, ranked, &why->cell);
+    add_parts(engine, p, 1, why);
+    if (engine->now_ms == INT64_MIN)
+        return KP_OK;
+    find_bounds(engine, p, hot->clock, why);
+    why->nevents = kp_recent_find(engine->recent, &engine->store, kp_match_feeds(engine->match), node, kpi, why->from_ms,
+                                  why->to_ms, events, KP_EXPLAIN_EVENTS);
+    for (size_t i = 0; i < why->nevents; i++)
+        why->events[i] = (struct kp_explain_event){events[i].id, events[i].time_ms};
+    return KP_OK;
 }
 
 void kp_engine_alerts(struct kp_engine *engine, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx)
 {
     if (engine->now_ms != INT64_MIN)
         kp_alerts_each(engine->alerts, engine->now_ms, each, ctx);
+}
+
+void kp_engine_source(const struct kp_engine *engine, size_t i, struct kp_source_view *view)
+{
+    kp_sources_view(engine->sources, i, view);
 }
 
 /* ---- Counts ---- */

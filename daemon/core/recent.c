@@ -104,7 +104,7 @@ static void tell(const struct kp_recent *recent, const struct slot *slot, struct
 }
 
 static size_t find_chain(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
-                         uint32_t node, int kpi, struct kp_recent_event *events, size_t most)
+                         uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most)
 {
     uint32_t number = kp_store_node(store, node)->recent;
     size_t n = 0;
@@ -114,7 +114,7 @@ static size_t find_chain(const struct kp_recent *recent, const struct kp_store *
 
         if (slot->node != node || slot->before >= number)
             break;
-        if (kp_feeds_has(feeds, slot->feeds, kpi))
+        if (slot->time_ms >= from && slot->time_ms < to && kp_feeds_has(feeds, slot->feeds, kpi))
             tell(recent, slot, &events[n++]);
         number = slot->before;
     }
@@ -122,16 +122,17 @@ static size_t find_chain(const struct kp_recent *recent, const struct kp_store *
 }
 
 size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
-                      uint32_t node, int kpi, struct kp_recent_event *events, size_t most)
+                      uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most)
 {
     size_t n = 0;
 
     if (kp_store_cold(store, node)->nchildren == 0)
-        return find_chain(recent, store, feeds, node, kpi, events, most);
+        return find_chain(recent, store, feeds, node, kpi, from, to, events, most);
     for (uint32_t i = 0; i < LOOK && n < most && held(recent, recent->newest - i); i++) {
         const struct slot *slot = &recent->slots[(recent->newest - i) & recent->mask];
 
-        if (kp_feeds_has(feeds, slot->feeds, kpi) && is_below(store, slot, node))
+        if (slot->time_ms >= from && slot->time_ms < to && kp_feeds_has(feeds, slot->feeds, kpi) &&
+            is_below(store, slot, node))
             tell(recent, slot, &events[n++]);
     }
     return n;

@@ -25,9 +25,10 @@ struct kp_recent_event {
     int64_t time_ms;
 };
 
-/* Up to `most` of the newest events that fed the KPI at the node or below it, the last to come first. Returns how many. */
+/* Up to `most` of the newest events with from <= time < to that fed the KPI at the node or below it, the last to come
+ * first. Looks at a bounded number of them. Returns how many. */
 size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
-                      uint32_t node, int kpi, struct kp_recent_event *events, size_t most);
+                      uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most);
 
 size_t kp_recent_bytes(const struct kp_recent *recent);
 

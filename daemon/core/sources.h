@@ -7,7 +7,7 @@
 #ifndef KPID_CORE_SOURCES_H
 #define KPID_CORE_SOURCES_H
 
-#include "kpid/config.h"
+#include "kpid/engine.h"
 
 struct kp_sources;
 
@@ -32,12 +32,6 @@ int64_t kp_sources_due(const struct kp_sources *sources);
 /* Is a source silent that feeds the KPI? */
 bool kp_sources_no_data(const struct kp_sources *sources, int kpi);
 
-struct kp_source_view {
-    const struct kp_source_cfg *cfg;
-    int64_t heard_ms;       /* INT64_MIN: never */
-    int64_t covered_ms;     /* INT64_MIN: never said */
-    bool silent;
-};
 void kp_sources_view(const struct kp_sources *sources, size_t i, struct kp_source_view *view);
 
 #endif

@@ -207,6 +207,22 @@ uint32_t kp_store_unit(struct kp_store *store, int level, uint32_t parent, struc
     return node != KP_NO_NODE ? node : make(store, level, parent, key);
 }
 
+uint32_t kp_store_find(const struct kp_store *store, int level, struct kp_str key)
+{
+    uint32_t node = level == 0 ? KP_COMPANY : find(store, level_print(store, level, key));
+
+    if (level == 0 && key.len)
+        return KP_NO_NODE;
+    for (uint32_t i = 0; is_unit(store, level) && node == KP_NO_NODE && i < store->made; i++) {
+        const struct kp_node_cold *cold = kp_store_cold(store, i);
+
+        if (kp_store_node(store, i)->level == level && (kp_store_node(store, i)->flags & KP_NODE_LIVE) &&
+            cold->key_len == key.len && memcmp(cold->key, key.s, key.len) == 0)
+            node = i;
+    }
+    return node;
+}
+
 uint32_t kp_store_add_rep(struct kp_store *store, struct kp_str key)
 {
     return kp_store_unit(store, store->plan->nlevels, KP_NO_NODE, key);

@@ -80,6 +80,9 @@ struct kp_print kp_store_rep_print(const struct kp_store *store, struct kp_str k
 
 /* The rep of that key or alias; KP_NO_NODE when it is not known. */
 uint32_t kp_store_find_rep(const struct kp_store *store, struct kp_print print);
+/* The key of any level: a rep also by an alias. Where the same name stands in several places and the roster does not say
+ * which, or knows none, all keys are looked through. KP_NO_NODE: there is none. */
+uint32_t kp_store_find(const struct kp_store *store, int level, struct kp_str key);
 /* Make a rep that the roster does not know, under "unassigned". KP_NO_NODE: the limit is reached, or no memory. */
 uint32_t kp_store_add_rep(struct kp_store *store, struct kp_str key);
 

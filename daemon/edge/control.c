@@ -241,6 +241,10 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
         {"kpid_source_untracked_total", gaps->untracked},
         {"kpid_keys", engine.keys},
         {"kpid_panes", engine.rows},
+        {"kpid_entities", engine.entities},
+        {"kpid_entities_evicted_total", engine.entities_evicted},
+        {"kpid_occurrences_forgotten_total", engine.occurrences_forgotten},
+        {"kpid_currency_unknown_total", engine.currency_unknown},
         {"kpid_memory_out_total", engine.memory_out},
         {"kpid_alerts_pending", engine.pending},
         {"kpid_alerts_firing", engine.firing},
@@ -276,11 +280,40 @@ static void put_memory(struct kp_control *control, struct kp_out *out)
     struct kp_engine_stats stats;
 
     kp_engine_stats(control->world.engine, &stats);
-    kp_out_map(out, 4);
+    kp_out_map(out, 5);
     put_uint(out, "store", stats.bytes_store);
+    put_uint(out, "entities", stats.bytes_entities);
     put_uint(out, "dedup", stats.bytes_dedup);
     put_uint(out, "alerts", stats.bytes_alerts);
     put_uint(out, "recent", stats.bytes_recent);
+    kp_out_end(out);
+}
+
+static void put_instant(struct kp_out *out, const char *key, int64_t ms)
+{
+    kp_out_text(out, key);
+    if (ms == INT64_MIN)
+        kp_out_nil(out);
+    else
+        kp_out_int(out, ms);
+}
+
+static void put_sources(struct kp_control *control, struct kp_out *out)
+{
+    kp_out_array(out, control->world.config->nsources);
+    for (size_t i = 0; i < control->world.config->nsources; i++) {
+        struct kp_source_view source;
+
+        kp_engine_source(control->world.engine, i, &source);
+        kp_out_map(out, 5);
+        put_text(out, "source", source.cfg->name);
+        put_uint(out, "heartbeat_ms", (uint64_t)source.cfg->heartbeat_ms);
+        put_instant(out, "heard", source.heard_ms);
+        put_instant(out, "covered_until", source.covered_ms);
+        kp_out_text(out, "silent");
+        kp_out_bool(out, source.silent);
+        kp_out_end(out);
+    }
     kp_out_end(out);
 }
 
@@ -289,7 +322,7 @@ static void answer_status(struct kp_control *control, struct kp_out *out, int64_
     struct kp_engine_stats stats;
 
     kp_engine_stats(control->world.engine, &stats);
-    begin_reply(out, 8);
+    begin_reply(out, 9);
     put_text(out, "version", KPID_VERSION);
     put_now(out, control->world.engine);
     put_text(out, "clock", control->world.config->event_clock ? "event" : "wall");
@@ -301,6 +334,8 @@ static void answer_status(struct kp_control *control, struct kp_out *out, int64_
     put_metrics(control, out);
     kp_out_text(out, "memory");
     put_memory(control, out);
+    kp_out_text(out, "sources");
+    put_sources(control, out);
     kp_out_end(out);
 }
 
@@ -434,6 +469,62 @@ static void answer_advance(struct kp_control *control, const struct kp_request *
         ;
     begin_reply(out, 1);
     put_now(out, control->world.engine);
+    kp_out_end(out);
+}
+
+/* ---- explain ---- */
+
+static const char *cut(struct kp_str text, char buf[64])
+{
+    snprintf(buf, 64, "%.*s", (int)(text.len < 60 ? text.len : 60), text.s ? text.s : "");
+    return buf;
+}
+
+/* The node that is asked about; without a level, a rep or else the company. KP_NO_KEY with the reason. */
+static uint32_t find_node(const struct kp_control *control, const struct kp_request *req, struct kp_err *err)
+{
+    const struct kp_engine *engine = control->world.engine;
+    int level = req->key.len ? (int)control->world.config->roster.nlevels : 0;
+    uint32_t node;
+    char text[64];
+
+    if (req->level.len)
+        level = kp_engine_find_level(engine, req->level.s, req->level.len);
+    if (level < 0) {
+        kp_fail(err, KP_EINVAL, "no level \"%s\"", cut(req->level, text));
+        return KP_NO_KEY;
+    }
+    node = kp_engine_find(engine, level, req->key);
+    if (node == KP_NO_KEY)
+        kp_fail(err, KP_EINVAL, "no %s \"%s\"", kp_engine_level_name(engine, level), cut(req->key, text));
+    return node;
+}
+
+static void answer_explain(struct kp_control *control, const struct kp_request *req, struct kp_out *out)
+{
+    struct kp_engine *engine = control->world.engine;
+    struct kp_explanation why;
+    struct kp_err err = {0};
+    uint32_t node;
+    char text[64];
+    int kpi;
+
+    if (!req->kpi.len || !req->window.len) {
+        put_error(out, "explain needs \"kpi\" and \"window\", and \"key\" (with \"level\" where it is no rep)");
+        return;
+    }
+    kpi = kp_engine_find_kpi(engine, req->kpi.s, req->kpi.len);
+    node = kpi < 0 ? KP_NO_KEY : find_node(control, req, &err);
+    if (kpi < 0)
+        kp_fail(&err, KP_EINVAL, "no KPI \"%s\"", cut(req->kpi, text));
+    if (node == KP_NO_KEY || kp_engine_explain(engine, node, kpi, req->window, &why, &err)) {
+        put_error(out, err.text);
+        return;
+    }
+    begin_reply(out, 2);
+    put_now(out, engine);
+    kp_out_text(out, "explanation");
+    kp_encode_explanation(out, engine, node, &why);
     kp_out_end(out);
 }
 
@@ -626,9 +717,8 @@ static void go_forward(struct kp_control *control, struct job *job)
 
 static void unknown_op(const struct kp_request *req, struct kp_out *out)
 {
-    static const char *const known[] = {"status", "get", "alerts", "config", "advance"};
-    static const char *const later[] = {"history", "silence", "unsilence", "ack", "explain", "reload", "checkpoint",
-                                        "roster"};
+    static const char *const known[] = {"status", "get", "alerts", "config", "advance", "explain"};
+    static const char *const later[] = {"history", "silence", "unsilence", "ack", "reload", "checkpoint", "roster"};
     char op[64], text[256];
     struct kp_nearest nearest = {.word = op};
 
@@ -669,6 +759,8 @@ static void answer(struct kp_control *control, struct envelope *to, const void *
         answer_config(control, out);
     else if (is_op(&req, "alerts"))
         answer_alerts(control, out);
+    else if (is_op(&req, "explain"))
+        answer_explain(control, &req, out);
     else if (is_op(&req, "advance"))
         answer_advance(control, &req, out);
     else if (is_op(&req, "get"))

@@ -97,6 +97,7 @@ static enum kp_code take(struct kp_request *req, struct kp_str key, struct node 
     } known[] = {
         {"op", &req->op, NULL},       {"level", &req->level, NULL}, {"keys", NULL, &req->keys},
         {"under", NULL, &req->under}, {"kpis", NULL, &req->kpis},   {"windows", NULL, &req->windows},
+        {"kpi", &req->kpi, NULL},     {"key", &req->key, NULL},     {"window", &req->window, NULL},
     };
 
     if (is_nil(n))

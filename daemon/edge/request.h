@@ -14,7 +14,7 @@ struct kp_str_list {
 
 struct kp_request {
     bool is_json;           /* so the reply is, too */
-    struct kp_str op, level;    /* empty: not given */
+    struct kp_str op, level, kpi, key, window;  /* empty: not given */
     struct kp_str_list keys, under, kpis, windows;
     bool has_time;
     int64_t time_ms;

@@ -17,6 +17,9 @@ struct kp_wanted {
 void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t node, uint64_t seq, bool full,
                         const struct kp_wanted *wanted);
 
+/* Append the map of an explanation of a node's number. */
+void kp_encode_explanation(struct kp_out *out, struct kp_engine *engine, uint32_t node, const struct kp_explanation *why);
+
 /* Append the map of an alert. */
 void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct kp_alert *alert, uint64_t seq);
 

@@ -48,6 +48,8 @@ struct kp_engine *kp_engine_new(const struct kp_config *config, uint64_t seed, c
                                 struct kp_err *err) KP_CHECK;
 void kp_engine_destroy(struct kp_engine **engine);
 
+/* What it was built of. */
+const struct kp_config *kp_engine_config(const struct kp_engine *engine);
 /* For decoders of this engine's events. */
 const struct kp_schema *kp_engine_schema(const struct kp_engine *engine);
 
@@ -82,6 +84,10 @@ const char *kp_engine_level_name(const struct kp_engine *engine, int level);
 int kp_engine_find_level(const struct kp_engine *engine, const char *name, size_t len);   /* -1: none */
 int kp_engine_find_kpi(const struct kp_engine *engine, const char *name, size_t len);     /* -1: none */
 
+/* The node of a key; a rep also by an alias. KP_NO_KEY: there is none to see. */
+#define KP_NO_KEY UINT32_MAX
+uint32_t kp_engine_find(const struct kp_engine *engine, int level, struct kp_str key);
+
 struct kp_place {
     int level;
     struct kp_str key;
@@ -110,8 +116,41 @@ struct kp_cell_view {           /* one KPI in one window */
  * next call of anything. Returns how many. */
 size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells);
 
+/* Where a number comes from. */
+enum { KP_EXPLAIN_PARTS = 64, KP_EXPLAIN_EVENTS = 20, KP_EXPLAIN_TEXT = 2048 };
+struct kp_explanation {
+    struct kp_cell_view cell;
+    int64_t from_ms, to_ms;     /* of the window: from <= time < to; INT64_MIN, INT64_MAX: without a bound there */
+    struct kp_explain_part {    /* the KPIs of its formula, and of theirs: each one before its own */
+        const struct kp_kpi_cfg *kpi;
+        struct kp_number number;
+        int depth;              /* 1: of the KPI itself */
+    } parts[KP_EXPLAIN_PARTS];
+    size_t nparts;
+    bool more_parts;            /* there are more */
+    struct kp_explain_event {   /* that entered it, the last to come first; as far as their ids are remembered */
+        struct kp_str id;
+        int64_t time_ms;
+    } events[KP_EXPLAIN_EVENTS];
+    size_t nevents;
+};
+/* Explain a KPI of a node in one of its windows, as of the engine's time. KP_EINVAL with a sentence for whoever asked. Its
+ * strings borrow until the next call of anything. */
+enum kp_code kp_engine_explain(struct kp_engine *engine, uint32_t node, int kpi, struct kp_str window,
+                               struct kp_explanation *why, struct kp_err *err) KP_CHECK;
+
 /* Hand out every alert that is pending or firing, as of now, by rule and then by path. */
 void kp_engine_alerts(struct kp_engine *engine, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx);
+
+/* ---- Sources ---- */
+struct kp_source_view {
+    const struct kp_source_cfg *cfg;
+    int64_t heard_ms;       /* INT64_MIN: never */
+    int64_t covered_ms;     /* INT64_MIN: never said */
+    bool silent;
+};
+/* Source i of the configuration. */
+void kp_engine_source(const struct kp_engine *engine, size_t i, struct kp_source_view *view);
 
 /* ---- What it counted ---- */
 struct kp_engine_stats {

@@ -11,11 +11,13 @@ from daemon import KPID, Case, healthy, main, until
 
 CONFIG = """
 time: {clock: event, zone: Europe/London}
+sources: {pbx: {heartbeat: 2m}, crm: {heartbeat: 1h}}
 roster:
   members: [{rep: ana, team: one, region: emea}, {rep: bob, team: one, region: emea}, {rep: cid, team: two, region: apac}]
 kpis:
   calls: {title: Calls, aggregate: count, where: {type: call}, windows: [10s/1s, day]}
-  sales: {aggregate: sum, of: amount, windows: [day], unit: GBP}
+  sales: {aggregate: sum, of: amount, where: {type: won}, windows: [day], unit: GBP}
+  per_call: {formula: sales / calls, windows: [day]}
 alerts:
   quiet: {kpi: calls, window: 10s/1s, level: rep, warning: {below: 1}, for: 5s}
 """
@@ -80,8 +82,40 @@ class Control(Case):
         self.assertEqual(status["metrics"]["kpid_events_accepted_total"], 2)
         config = self.d.ask(op="config")
         self.assertEqual(config["levels"], ["company", "region", "team", "rep"])
-        self.assertEqual([k["title"] for k in config["kpis"]], ["Calls", "sales"])
+        self.assertEqual([k["title"] for k in config["kpis"]], ["Calls", "sales", "per_call"])
         self.assertEqual(config["endpoints"]["publish"], self.d.endpoints["publish"])
+
+    def test_a_number_is_explained_by_its_parts_and_events(self):
+        self.d.send({"type": "call", "rep": "ana", "time": 2000000, "id": "c1", "source": "pbx"},
+                    {"type": "won", "rep": "ana", "time": 2001000, "id": "w1", "source": "crm", "amount": 9})
+        why = self.d.ask(op="explain", kpi="per_call", key="ana", window="day")["explanation"]
+        self.assertEqual((why["formula"], why["cell"]["value"], why["path"]), ("sales / calls", 4.5, ["emea", "one", "ana"]))
+        self.assertEqual([(p["kpi"], p["value"], p["n"], p["depth"]) for p in why["parts"]], [("sales", 9, 1, 1), ("calls", 2, 2, 1)])
+        self.assertEqual(why["parts"][1]["means"], "number of events, where {type: call}")
+        self.assertEqual(why["events"], [{"id": "w1", "time": 2001000}, {"id": "c1", "time": 2000000}])
+        self.assertEqual((why["from"], why["to"]), (None, None))    # that day began before 1970
+        why = self.d.ask(op="explain", kpi="calls", level="team", key="one", window="10s/1s")["explanation"]
+        self.assertEqual((why["events"], why["from"]), ([{"id": "c1", "time": 2000000}], 1992000))
+        why = self.d.ask(op="explain", kpi="calls", window="day")["explanation"]
+        self.assertEqual((why["level"], why["cell"]["value"]), ("company", 3))
+        for wrong, text in (({"kpi": "call"}, "no KPI"), ({"key": "eve"}, "no rep"), ({"window": "year"}, "no window"),
+                            ({"level": "squad"}, "no level"), ({"kpi": None}, "needs")):
+            reply = self.d.ask(op="explain", **{"kpi": "calls", "window": "day", "key": "ana", **wrong})
+            self.assertIn(text, reply["error"])
+
+    def test_a_silent_source_is_told_and_its_numbers_are_no_data(self):
+        self.d.send({"type": "call", "rep": "ana", "time": 2000000, "id": "c1", "source": "pbx"},
+                    {"type": "won", "rep": "ana", "time": 2000000, "id": "w1", "source": "crm", "amount": 9})
+        self.d.ask(op="advance", time=2120001)
+        self.assertEqual([(s["source"], s["silent"], s["heard"]) for s in self.d.ask(op="status")["sources"]],
+                         [("pbx", True, 2000000), ("crm", False, 2000000)])
+        kpis = self.d.ask(op="get", keys=["ana"])["snapshots"][0]["kpis"]
+        self.assertEqual(kpis["calls"]["day"]["status"], "no_data")
+        self.assertEqual(kpis["per_call"]["day"]["status"], "no_data")
+        self.assertNotIn("status", kpis["sales"]["day"])
+        self.d.send({"type": "kpid.heartbeat", "source": "pbx", "time": 2130000})
+        kpis = self.d.ask(op="get", keys=["ana"])["snapshots"][0]["kpis"]
+        self.assertNotIn("status", kpis["calls"]["day"])
 
     def test_advance_moves_time_and_what_is_due(self):
         self.assertEqual(self.d.ask(op="alerts")["alerts"][0]["state"], "pending")       # bob

@@ -96,6 +96,9 @@ class Kpictl(Case):
         line = json.loads(kpictl("get", *control, "--key", "ana", "--json").stdout)
         self.assertEqual(line["kpis"]["calls"]["1h"]["value"], 2)
         self.assertEqual(kpictl("get", *control, "--key", "nobody").returncode, 1)
+        why = kpictl("get", *control, "--explain", "--key", "ana", "--kpi", "calls", "--window", "1h").stdout
+        self.assertRegex(why, r"rep Ana Silva: calls\n +1h since .*\n +is 2, of 2 samples")
+        self.assertEqual(kpictl("get", *control, "--explain", "--key", "ana").returncode, 2)
         self.assertIn("kpid_events_accepted_total", kpictl("status", *control).stdout)
         self.assertEqual(json.loads(kpictl("status", *control, "--json").stdout)["keys"], 4)
         self.assertRegex(kpictl("top", *control, "--once").stdout, r"1 Ana Silva +one +2 +warning")

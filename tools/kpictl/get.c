@@ -1,6 +1,7 @@
 #include "kpictl.h"
 
 #include "client.h"
+#include "explain.h"
 
 #include "kpid/message.h"
 
@@ -15,12 +16,15 @@ static const char help[] =
     "  $ kpictl get --level team --kpi calls_made,revenue --window day\n"
     "  $ kpictl get --key ana --window day,week\n"
     "  $ kpictl get --under emea/field-1 --json | jq .kpis.revenue.month.value\n"
+    "  $ kpictl get --explain --key ana --kpi win_rate --window month\n"
     "\n"
     "  --level LEVEL       company, a level of the roster, or a group like @client\n"
     "  --key KEY[,KEY]     only these keys\n"
     "  --under PATH        only what stands below, as emea/field-1\n"
     "  --kpi KPI[,KPI]     only these KPIs\n"
     "  --window W[,W]      only these windows\n"
+    "  --explain           where one number comes from: what it counts, the parts of its formula, its newest\n"
+    "                      events. Takes one KPI, one window, and a key (of a rep, without --level)\n"
     "  --json              a line of JSON for each key\n"
     "  --control ENDPOINT  default tcp://127.0.0.1:5561\n"
     "  --config FILE       take the control endpoint from a configuration\n"
@@ -29,7 +33,7 @@ static const char help[] =
 
 struct options {
     const char *level, *keys, *under, *kpis, *windows, *control, *config;
-    bool json;
+    bool json, explain;
 };
 
 static int parse(int argc, char **argv, struct options *opt)
@@ -37,6 +41,7 @@ static int parse(int argc, char **argv, struct options *opt)
     static const struct option longs[] = {
         {"level", 1, NULL, 'l'}, {"key", 1, NULL, 'k'},     {"under", 1, NULL, 'u'},  {"kpi", 1, NULL, 'p'},
         {"window", 1, NULL, 'w'}, {"control", 1, NULL, 'c'}, {"config", 1, NULL, 'f'}, {"json", 0, NULL, 'j'},
+        {"explain", 0, NULL, 'e'},
         {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0}};
     int c;
 
@@ -63,6 +68,9 @@ static int parse(int argc, char **argv, struct options *opt)
         case 'f':
             opt->config = optarg;
             break;
+        case 'e':
+            opt->explain = true;
+            break;
         case 'j':
             opt->json = true;
             break;
@@ -73,7 +81,29 @@ static int parse(int argc, char **argv, struct options *opt)
             return EXIT_WRONG;
         }
     }
-    return optind < argc ? kpictl_wrong("get", "%s: what is this?", argv[optind]) : EXIT_WELL;
+    if (optind < argc)
+        return kpictl_wrong("get", "%s: what is this?", argv[optind]);
+    if (opt->explain && (!opt->kpis || !opt->windows || opt->under))
+        return kpictl_wrong("get", "--explain takes --kpi, --window and --key, and no --under");
+    return EXIT_WELL;
+}
+
+static void pack_explain(msgpack_packer *packer, const struct options *opt)
+{
+    const struct {
+        const char *key, *value;
+    } texts[] = {{"op", "explain"}, {"level", opt->level}, {"kpi", opt->kpis}, {"window", opt->windows}, {"key", opt->keys}};
+    size_t n = 0;
+
+    for (size_t i = 0; i < 5; i++)
+        n += texts[i].value != NULL;
+    msgpack_pack_map(packer, n);
+    for (size_t i = 0; i < 5; i++) {
+        if (!texts[i].value)
+            continue;
+        pack_text(packer, texts[i].key);
+        pack_text(packer, texts[i].value);
+    }
 }
 
 static void pack_request(msgpack_packer *packer, const struct options *opt)
@@ -136,6 +166,27 @@ static void print_snapshot(const msgpack_object *snapshot)
     }
 }
 
+static size_t print_reply(const struct options *opt, const msgpack_object *reply)
+{
+    const msgpack_object *snapshots = object_get(reply, "snapshots"), *why = object_get(reply, "explanation");
+    size_t n = object_count(snapshots);
+
+    if (opt->explain && why) {
+        if (opt->json)
+            object_print_json(why);
+        else
+            explain_print(why);
+        return 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (opt->json)
+            object_print_json(&snapshots->via.array.ptr[i]);
+        else
+            print_snapshot(&snapshots->via.array.ptr[i]);
+    }
+    return n;
+}
+
 static int get(const struct options *opt)
 {
     char endpoint[CLIENT_ENDPOINT];
@@ -144,9 +195,8 @@ static int get(const struct options *opt)
     msgpack_unpacked reply;
     msgpack_sbuffer buffer;
     msgpack_packer packer;
-    const msgpack_object *snapshots;
     enum kp_code code;
-    size_t n;
+    size_t n = 0;
 
     if (!client_control_endpoint(opt->control, opt->config, endpoint))
         return EXIT_WRONG;
@@ -154,17 +204,14 @@ static int get(const struct options *opt)
         return kpictl_failed("get", "%s", err.text);
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    pack_request(&packer, opt);
+    if (opt->explain)
+        pack_explain(&packer, opt);
+    else
+        pack_request(&packer, opt);
     code = client_ask(&client, &buffer, 60000, &reply, &err);
     msgpack_sbuffer_destroy(&buffer);
-    snapshots = code ? NULL : object_get(&reply.data, "snapshots");
-    n = object_count(snapshots);
-    for (size_t i = 0; i < n; i++) {
-        if (opt->json)
-            object_print_json(&snapshots->via.array.ptr[i]);
-        else
-            print_snapshot(&snapshots->via.array.ptr[i]);
-    }
+    if (!code)
+        n = print_reply(opt, &reply.data);
     msgpack_unpacked_destroy(&reply);
     client_close(&client);
     if (code)

@@ -2,6 +2,8 @@
 
 #include "client.h"
 
+#include "kpid/zone.h"
+
 #include <getopt.h>
 #include <string.h>
 
@@ -26,6 +28,22 @@ static void print_map(const char *title, const msgpack_object *map)
             printf("  %-60s %15.0f\n", object_text(&map->via.map.ptr[i].key, name, sizeof name), v);
 }
 
+static void print_sources(const msgpack_object *sources)
+{
+    for (size_t i = 0; i < object_count(sources); i++) {
+        const msgpack_object *source = &sources->via.array.ptr[i], *silent = object_get(source, "silent");
+        char name[160], at[40];
+        double heard = 0;
+        bool is_silent = silent && silent->type == MSGPACK_OBJECT_BOOLEAN && silent->via.boolean;
+
+        if (i == 0)
+            puts("sources");
+        printf("  %-30s %s, last heard of %s\n", object_text(object_get(source, "source"), name, sizeof name),
+               is_silent ? "SILENT" : "lives",
+               object_number(object_get(source, "heard"), &heard) ? kp_rfc3339_format((int64_t)heard, at) : "never");
+    }
+}
+
 static void print_status(const msgpack_object *reply)
 {
     char version[64], clock[16];
@@ -37,6 +55,7 @@ static void print_status(const msgpack_object *reply)
            uptime / 1000, keys, object_text(object_get(reply, "clock"), clock, sizeof clock));
     print_map("counted", object_get(reply, "metrics"));
     print_map("bytes of memory", object_get(reply, "memory"));
+    print_sources(object_get(reply, "sources"));
 }
 
 int kpictl_status(int argc, char **argv)
