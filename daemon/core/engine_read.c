@@ -155,7 +155,7 @@ static bool take_numbers(struct kp_engine *engine, uint32_t node)
         return false;
     ranked = kp_ranks_take(engine->ranks, node, engine->now_ms, engine->version);
     kp_store_node(&engine->store, node)->stale_at = kp_read_node(&engine->reader, node, engine->now_ms);
-    return ranked;
+    return ranked && !kp_rank_is_nobody(&engine->reader, node);
 }
 
 static void view(struct kp_engine *engine, uint32_t node, int p, bool ranked, struct kp_cell_view *view)

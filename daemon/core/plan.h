@@ -139,7 +139,7 @@ struct kp_plan_space {
     int slot;
     int *trackers;                  /* owned */
     int ntrackers;
-    int values[KP_SPACE_VALUES_MAX];    /* of the plan; what an occurrence keeps of the event */
+    int values[KP_SPACE_VALUES_MAX];    /* of the plan; what an occurrence keeps of the event: 0 of what is no number */
     int nvalues;
     int dims[KP_DIMS_MAX];          /* whose nodes it keeps; the roster's first */
     int ndims;

@@ -52,7 +52,7 @@ static int space_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const ch
 static int kept_value(struct kp_plan *plan, int s, const struct kp_kpi_cfg *cfg, const char *field, struct kp_err *err)
 {
     struct kp_plan_space *space = &plan->spaces[s];
-    int value = kp_plan_value(plan, cfg, field, true, err);
+    int value = kp_plan_value(plan, cfg, field, cfg->agg != KP_AGG_COUNT, err);
 
     if (value < 0)
         return -1;

@@ -54,6 +54,18 @@ static bool is_here(const struct kp_store *store, uint32_t node, int64_t t)
     return day >= member->start && day <= member->end;
 }
 
+bool kp_rank_is_nobody(const struct kp_reader *reader, uint32_t node)
+{
+    const struct kp_store *store = reader->store;
+
+    if (kp_store_node(store, node)->flags & KP_NODE_MEMBER)
+        return false;
+    for (int p = 0; p < store->plan->npairs; p++)
+        if (reader->numbers[p].n != 0 || (reader->numbers[p].has && reader->numbers[p].value != 0))
+            return false;
+    return true;
+}
+
 static bool grow(struct table *table, size_t npairs)
 {
     uint32_t room = table->room ? table->room * 2 : 32;
@@ -84,6 +96,8 @@ static bool fill(struct kp_ranks *ranks, struct table *table, int64_t t)
         if (!grow(table, npairs))
             return false;
         kp_read_node(ranks->reader, node, t);
+        if (kp_rank_is_nobody(ranks->reader, node))
+            continue;
         values = table->values + table->n++ * npairs;
         for (int p = 0; p < store->plan->npairs; p++)
             values[p] = ranks->reader->numbers[p].has ? ranks->reader->numbers[p].value : (double)NAN;

@@ -18,6 +18,10 @@ void kp_ranks_destroy(struct kp_ranks **ranks);
  * ranks for it (a group, the company, too many peers, out of memory). Leaves the reader with some peer's numbers. */
 bool kp_ranks_take(struct kp_ranks *ranks, uint32_t node, int64_t t, uint64_t version);
 
+/* Is nothing left of a key that the roster does not know, by the reader's last numbers? Samples that were all taken back,
+ * or that no window holds, must not make it anybody's peer. */
+bool kp_rank_is_nobody(const struct kp_reader *reader, uint32_t node);
+
 struct kp_rank {
     uint32_t rank, of;      /* 1 is best, those with equal numbers share the better rank; rank 0: it has none */
 };

@@ -71,6 +71,7 @@ static enum outcome sample(const struct kp_plan *plan, const struct kp_plan_valu
     if (value->numeric)
         return number(plan, value, ev, s);
     s->ok = v->kind != KP_REAL || isfinite(v->f);
+    s->micro = 0;
     if (s->ok && value->hashed)
         s->hash = kp_sample_hash(v);
     return TAKEN;

@@ -4,6 +4,8 @@ import json
 import random
 import zoneinfo
 
+from sql import Oracle
+
 ZONES = ["Europe/London", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"]
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 SHORT_WINDOWS = ["45s/3s", "2m", "15m", "1h", "90m/450s", "1h/1s", "6h", "8h/20m"]
@@ -186,6 +188,8 @@ def event(rng, at, n, wide):
     for field in NUMBERS:
         if rng.random() < 0.75:
             ev[field] = number(rng, field)
+    if rng.random() < 0.4:
+        ev["currency"] = rng.choice(["USD", "USD", "EUR", "GBP", "XAU", "JPY", "usd", None, 5])
     if "score" in ev and rng.random() < 0.7:
         ev["score"] = rng.choice([1, 2, 2.0, 3.25, 7])
     return ev
@@ -211,6 +215,10 @@ def rfc3339(rng, ms):
     zone = datetime.timezone(datetime.timedelta(minutes=rng.choice([0, 0, 345, -300, 630])))
     at = datetime.datetime.fromtimestamp(ms // 1000, zone)
     return at.strftime("%Y-%m-%dT%H:%M:%S") + f".{ms % 1000:03d}" + at.strftime("%z")[:3] + ":" + at.strftime("%z")[3:]
+
+
+def currencies(rng):
+    return {"base": "GBP", "rates": {"USD": rng.choice([0.79, 1.5, 0.000001]), "EUR": rng.choice([0.85, 0.5]), "XAU": 1e5}}
 
 
 def text_of(rng, ev):
@@ -246,11 +254,17 @@ class Case:
         self.config = {"time": {"zone": self.zone, "week_starts": self.week_starts, "clock": "event"},
                        "dedup": {"window": f"{self.dedup_ms // 1000}s"}, "roster": roster(rng), "kpis": kpi_config,
                        "windows": rng.sample(self.pool, min(3, len(self.pool)))}
+        self.kpis = kpi_config
         rules = alerts(rng, self.config["kpis"], self.pool)
         if rules:
             self.config["alerts"] = rules
+        if rng.random() < 0.3:
+            self.config["currencies"] = currencies(rng)
         self.make_events(span)
         self.make_ats(span)
+
+    def oracle(self):
+        return Oracle(self)
 
     def make_events(self, span):
         rng = self.rng

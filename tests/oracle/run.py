@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from generate import Case
-from sql import COMPANY, Oracle, key
+from sql import COMPANY, key
 
 
 def write_case(case, directory):
@@ -63,7 +63,7 @@ class Differences:
 def compare_key(case, oracle, t, k, kpis, out):
     compared = 0
     for name, windows in kpis.items():
-        kpi = case.config["kpis"][name]
+        kpi = case.kpis[name]
         agg = kpi.get("aggregate", "formula")
         for window, cell in windows.items():
             want, n = oracle.value(name, kpi, window, t, k)
@@ -78,14 +78,14 @@ def shown(case, k):
     """The KPIs and windows that a snapshot of this key has to hold."""
     level = json.loads(k)[0]
     dim = level[1:] if level[0] == "@" else ""
-    return {name: set(kpi.get("windows", case.config["windows"])) for name, kpi in case.config["kpis"].items()
+    return {name: set(kpi.get("windows", case.config["windows"])) for name, kpi in case.kpis.items()
             if ",".join(kpi.get("by", [])) == dim}
 
 
 def compare_absent(case, oracle, t, k, out):
     """A key that is not shown must have nothing to show."""
     for name, windows in shown(case, k).items():
-        kpi = case.config["kpis"][name]
+        kpi = case.kpis[name]
         for window in windows if "formula" not in kpi else ():
             value, n = oracle.value(name, kpi, window, t, k)
             if n:
@@ -93,7 +93,7 @@ def compare_absent(case, oracle, t, k, out):
 
 
 def compare(case, stdout, out):
-    oracle = Oracle(case)
+    oracle = case.oracle()
     keys, compared, seen = oracle.keys(), 0, {t: set() for t in case.ats}
     for line in stdout.splitlines():
         snapshot = json.loads(line)
@@ -116,14 +116,14 @@ def compare(case, stdout, out):
     return compared
 
 
-def run_case(kpictl, seed, out, keep=None):
-    case = Case(seed)
+def run_case(kpictl, case, out, keep=None):
     with tempfile.TemporaryDirectory() as directory:
         config, events = write_case(case, keep or directory)
         return compare(case, replay(kpictl, config, events, case.ats), out)
 
 
-def main():
+def main(make):
+    """make: from a seed to a case, which has config, kpis, lines, ats and oracle()."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kpictl", required=True)
     parser.add_argument("--cases", type=int, default=60)
@@ -136,7 +136,7 @@ def main():
     out, compared = Differences(args.most), 0
     for seed in range(args.seed, args.seed + args.cases):
         try:
-            compared += run_case(args.kpictl, seed, out, args.keep)
+            compared += run_case(args.kpictl, make(seed), out, args.keep)
         except RuntimeError as error:
             out.add(f"seed {seed}: {error}")
     print(f"{args.cases} cases, {compared} values compared, {out.count} differences")
@@ -144,4 +144,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Case))

@@ -6,7 +6,7 @@ from fractions import Fraction
 from windows import Calendar
 
 FIELDS = ["type", "rep", "region", "team", "source", "direction", "outcome", "mixed", "client", "product", "automated",
-          "duration", "amount", "score"]
+          "duration", "amount", "score", "deal", "lead", "stage"]
 NUMBER_MAX = 9 * 10 ** 12
 KEY_MAX = 128
 INT64_MAX = (1 << 63) - 1
@@ -146,13 +146,13 @@ class Oracle:
         self.db = sqlite3.connect(":memory:")
         self.db.create_aggregate("moments", 1, Moments)
         columns = ", ".join(f"{f}, {f}_micro INTEGER, {f}_same TEXT" for f in FIELDS)
-        self.db.execute(f"CREATE TABLE event (id INTEGER PRIMARY KEY, pos INTEGER, at INTEGER, {columns})")
+        self.db.execute(f"CREATE TABLE event (id INTEGER PRIMARY KEY, pos INTEGER, at INTEGER, ident TEXT, {columns})")
         self.db.execute("CREATE TABLE place (event INTEGER, dim TEXT, key TEXT)")
-        self.dims = {",".join(k["by"]) for k in case.config["kpis"].values() if "by" in k}
+        self.dims = {",".join(k["by"]) for k in case.kpis.values() if "by" in k}
         self.seen = []          # [position in the stream, time] of all that moves the clock
         self.accept()
         self.samples = {}
-        for name, kpi in case.config["kpis"].items():
+        for name, kpi in case.kpis.items():
             if "formula" not in kpi:
                 self.sample(name, kpi)
 
@@ -181,21 +181,36 @@ class Oracle:
                 if ident in ids and now // 1000 - ids[ident] <= self.case.dedup_ms // 1000:     # told in whole seconds
                     continue
             path = self.roster.path(ev)
-            if ev["type"].startswith("kpid.") or path is None:
+            if ev["type"].startswith("kpid.") or path is None or self.too_late(ev.get("time", now), now):
                 continue
             if "id" in ev:
                 ids[ident] = now // 1000
             self.insert(pos, ev, ev.get("time", now), path)
 
+    def too_late(self, at, now):
+        """Nothing that a window still holds is; and what none holds makes no difference to these numbers."""
+        return False
+
+    def micros(self, field, values, currency):
+        """Of the base currency, where amounts have one."""
+        micro, money = micros(values[field]), self.case.config.get("currencies")
+        if micro is None or field != "amount" or not money or currency is None:
+            return micro
+        rates = {**money.get("rates", {}), money["base"]: 1}
+        if not isinstance(currency, str) or currency not in rates:
+            return None
+        converted = round(Fraction(micro) * Fraction(str(rates[currency])))
+        return converted if abs(converted) <= NUMBER_MAX * 10 ** 6 else None
+
     def insert(self, pos, ev, at, path):
-        row = [pos, pos, at]
+        row = [pos, pos, at, ev.get("id") or ""]
         values = {}
         for field in FIELDS:
             value = plain(ev.get(field))
             if value == "" and field in self.reserved:
                 value = None
             values[field] = value
-            row += [stored(value), micros(value), identity(value)]
+            row += [stored(value), self.micros(field, values, plain(ev.get("currency"))), identity(value)]
         self.db.execute(f"INSERT INTO event VALUES ({','.join('?' * len(row))})", row)
         places = [(pos, "", k) for k in self.roster.above(path)]
         for dim in self.dims:
@@ -259,7 +274,7 @@ class Oracle:
     def formula(self, tree, window, t, k):
         """(value, n, set of the KPIs in it), as the same sums that were asked of SQL give it."""
         if isinstance(tree, str):
-            kpi = self.case.config["kpis"][tree]
+            kpi = self.case.kpis[tree]
             value, n = self.value(tree, kpi, window, t, k)
             return value, {tree: n}
         if not isinstance(tree, tuple):
