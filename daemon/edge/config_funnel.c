@@ -181,8 +181,10 @@ static void add_kpi(struct kp_loader *ld, size_t f, size_t step, const struct pa
     kpi->loc = funnel->loc;
     kpi->of_more = (struct kp_of_cfg){.kind = KP_OF_FUNNEL, .per = kp_copy(ld, funnel->per), .funnel = f, .step = step,
                                       .part = part->part, .loc = funnel->loc, .per_loc = funnel->loc};
-    kpi->windows = kp_zeros(ld, funnel->nwindows + 1, sizeof *kpi->windows);
-    if (!kpi->windows || !funnel->nwindows)
+    if (!funnel->nwindows)
+        return;
+    kpi->windows = kp_zeros(ld, funnel->nwindows, sizeof *kpi->windows);
+    if (!kpi->windows)
         return;
     memcpy(kpi->windows, funnel->windows, funnel->nwindows * sizeof *kpi->windows);
     kpi->nwindows = funnel->nwindows;
