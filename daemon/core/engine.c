@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void change(void *ctx, const struct kp_trace *trace, bool add);
+static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace *come);
 
 /* ---- Making ---- */
 
@@ -141,13 +141,25 @@ static void add_section(struct kp_engine *engine, const struct kp_program *progr
     }
 }
 
-/* Samples of an outlet, in one family. */
-static void add_outlet(struct kp_engine *engine, const struct kp_plan_outlet *outlet, const struct kp_section *section,
-                       const struct kp_trace *trace, const struct kp_sample *sample, bool plus)
+/* A sample that comes or goes, at one cell. */
+static bool put(struct kp_engine *engine, enum kp_cell_kind kind, uint64_t *word, const struct kp_trace *trace, bool add)
+{
+    struct kp_sample sample = {.ok = true, .micro = trace->value};
+
+    if (kind == KP_CELL_QUANT)
+        sample.bin = kp_quant_bin(trace->value);
+    return add != trace->back ? kp_cell_add(kind, word, &sample, trace->time, 0, engine->store.slab)
+                              : kp_cell_sub(kind, word, &sample, engine->store.slab);
+}
+
+/* Samples of an outlet, in one family: at the key that they are credited to, and above it. */
+static void change_section(struct kp_engine *engine, const struct kp_plan_outlet *outlet, const struct kp_section *section,
+                           const struct kp_trace *gone, const struct kp_trace *come)
 {
     struct kp_store *store = &engine->store;
     struct kp_rows *rows = &store->rows[section->family];
     int list = section->family - engine->plan->dims[section->dim].first_family;
+    const struct kp_trace *trace = come ? come : gone;
 
     for (uint32_t at = trace->node; at != KP_NO_NODE;) {
         struct kp_node_hot *hot = kp_store_node(store, at);
@@ -156,12 +168,15 @@ static void add_outlet(struct kp_engine *engine, const struct kp_plan_outlet *ou
         if (!row)
             return;
         for (const struct kp_op *op = outlet->ops + section->first, *end = op + section->count; op < end; op++) {
-            uint64_t *word = row->words + op->word;
-            bool ok = plus ? kp_cell_add(op->kind, word, sample, trace->time, 0, store->slab)
-                           : kp_cell_sub(op->kind, word, sample, store->slab);
+            bool ok = true;
 
-            if (!ok)
-                engine->memory_out++;
+            if (gone && come && op->kind == KP_CELL_COUNT)
+                continue;
+            if (gone)
+                ok = put(engine, op->kind, row->words + op->word, gone, false);
+            if (come)
+                ok &= put(engine, op->kind, row->words + op->word, come, true);
+            engine->memory_out += !ok;
         }
         at = hot->parent;
     }
@@ -180,12 +195,12 @@ static void touch(struct kp_engine *engine, uint64_t rule_levels, uint32_t node)
     }
 }
 
-/* A sample of an entity comes, or goes: at the key that it is credited to, and above it. */
-static void change(void *ctx, const struct kp_trace *trace, bool add)
+/* Samples of an entity come and go. The event's own key is marked anyway. */
+static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace *come)
 {
     struct kp_engine *engine = ctx;
+    const struct kp_trace *trace = come ? come : gone;
     const struct kp_plan_outlet *outlet = &engine->plan->outlets[trace->outlet];
-    struct kp_sample sample = {.ok = true, .micro = trace->value, .bin = kp_quant_bin(trace->value)};
 
     for (int i = 0; i < outlet->nsections; i++) {
         const struct kp_section *section = &outlet->sections[i];
@@ -193,12 +208,13 @@ static void change(void *ctx, const struct kp_trace *trace, bool add)
         if (section->dim != trace->dim)
             continue;
         if (kp_rows_reserve(&engine->store.rows[section->family], KP_DEPTH_MAX))
-            add_outlet(engine, outlet, section, trace, &sample, add != trace->back);
+            change_section(engine, outlet, section, gone, come);
         else
             engine->memory_out++;
     }
     engine->version++;
-    touch(engine, outlet->rule_levels, trace->node);
+    if (trace->node != engine->touched || (outlet->rule_levels & ~engine->touched_levels))
+        touch(engine, outlet->rule_levels, trace->node);
 }
 
 static void follow(struct kp_engine *engine, const struct kp_program *program, const struct kp_event *ev,
@@ -253,6 +269,8 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
         touch(engine, program->rule_levels, nodes[d]);
         kp_recent_add(engine->recent, &engine->store, nodes[d], id, time_ms, program->feeds);
     }
+    engine->touched = nodes[0];
+    engine->touched_levels = program->rule_levels;
     follow(engine, program, ev, lane, nodes, samples, time_ms);
 }
 
@@ -403,6 +421,7 @@ static int64_t samples_due(const struct kp_engine *engine)
 /* Samples that come of time alone. True: there are more. */
 static bool ripen(struct kp_engine *engine, size_t most)
 {
+    engine->touched = KP_NO_NODE;
     return engine->entities && kp_entities_ripen(engine->entities, engine->now_ms, engine->keep_from, most);
 }
 

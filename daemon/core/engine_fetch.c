@@ -108,6 +108,18 @@ static inline void fetch_rows(const struct kp_engine *engine, const struct kp_pr
     }
 }
 
+/* The rows that entities of the event may add to. */
+static inline void fetch_followed(const struct kp_engine *engine, const struct kp_program *program,
+                                  const struct kp_node_hot *hot)
+{
+    for (uint64_t left = program->followed; left; left &= left - 1) {
+        const struct kp_row *row = newest_row(engine, hot, __builtin_ctzll(left));
+
+        if (row)
+            __builtin_prefetch(row, 1);
+    }
+}
+
 /* The heads of the sketches that a node's rows lead to: each is a miss of its own otherwise. */
 static inline void fetch_sketches(const struct kp_engine *engine, const struct kp_program *program,
                                   const struct kp_node_hot *hot)
@@ -137,15 +149,20 @@ static inline void fetch_places(const struct kp_engine *engine, const struct kp_
     }
 }
 
-/* The heads of entities, then their histories; what is not there is made when it is its turn. */
+/* The heads of entities; what is not there is made when it is its turn. */
+static void find_heads(const struct kp_engine *engine, struct kp_lane *lanes, size_t n)
+{
+    for (struct kp_lane *lane = lanes; lane < lanes + n; lane++)
+        for (uint32_t i = 0; i < lane->nentities; i++)
+            lane->ahead[i] = kp_entity_ahead(engine->entities, lane->entities[i]);
+}
+
 static void fetch_entities(const struct kp_engine *engine, const struct kp_lane *lanes, size_t n)
 {
     for (const struct kp_lane *lane = lanes; lane < lanes + n; lane++)
         for (uint32_t i = 0; i < lane->nentities; i++)
-            __builtin_prefetch(kp_entity_head(engine->entities, lane->entities[i]), 1);
-    for (const struct kp_lane *lane = lanes; lane < lanes + n; lane++)
-        for (uint32_t i = 0; i < lane->nentities; i++)
-            __builtin_prefetch(kp_entity_history(engine->entities, lane->entities[i]), 1);
+            if (lane->ahead[i] != UINT32_MAX)
+                kp_entity_fetch(engine->entities, lane->ahead[i]);
 }
 
 /* What the rep, and the one above it, will need. Each step reads what the one before it has fetched, so it is done for all
@@ -169,10 +186,14 @@ static void fetch(struct kp_engine *engine, const struct kp_lane *lanes, size_t 
         hot[nknown] = node;
         above[nknown] = kp_store_node(&engine->store, node->parent);
         fetch_rows(engine, lane->program, node);
+        fetch_followed(engine, lane->program, node);
         __builtin_prefetch(above[nknown++], 1);
     }
+    if (engine->entities)
+        fetch_entities(engine, lanes, n);
     for (size_t i = 0; i < nknown; i++) {
         fetch_rows(engine, known[i]->program, above[i]);
+        fetch_followed(engine, known[i]->program, above[i]);
         if (!known[i]->program->nsketches)
             continue;
         fetch_sketches(engine, known[i]->program, hot[i]);
@@ -196,7 +217,7 @@ void kp_engine_fetch(struct kp_engine *engine, const struct kp_event *const *eve
         find_lane(engine, events[i], &engine->lanes[i]);
     if (n == 1)
         return;
-    fetch(engine, engine->lanes, n);
     if (engine->entities)
-        fetch_entities(engine, engine->lanes, n);
+        find_heads(engine, engine->lanes, n);
+    fetch(engine, engine->lanes, n);
 }

@@ -22,6 +22,7 @@ enum { KP_TOGETHER = 32, KP_LANE_ENTITIES = 3 };
 struct kp_lane {
     struct kp_print rep, id;
     struct kp_print entities[KP_LANE_ENTITIES];     /* of the first follows of the program */
+    uint32_t ahead[KP_LANE_ENTITIES];   /* the entities found; UINT32_MAX: none */
     const struct kp_program *program;   /* good while the cache is in this round */
     uint64_t hash;                      /* of the value that program->hashed names */
     uint32_t node, round, nentities;
@@ -46,6 +47,8 @@ struct kp_engine {
     struct kp_cell_view *views;         /* by pair */
     uint64_t by_reason[KP_REASONS];
     uint64_t late, memory_out;
+    uint64_t touched_levels;            /* of rules, at the node `touched`, which was marked last in this event */
+    uint32_t touched;
     uint64_t version;                   /* rises when a number may have changed */
     int64_t now_ms;                     /* INT64_MIN: none yet */
     int64_t keep_from;                  /* as of now_ms */

@@ -12,14 +12,16 @@
 enum { CLOSED, OPEN, LISTS, SPACE_ENTITIES = 2000, TAIL_MAX = KP_SPACE_VALUES_MAX + (KP_DIMS_MAX + 1) / 2 };
 #define NONE UINT32_MAX
 
-struct entity {
-    uint64_t hi;            /* its fingerprint, for the index */
+struct entity {             /* a line of the cache */
+    _Alignas(64) uint64_t hi;   /* its fingerprint, for the index */
     uint32_t lo;
     uint32_t prev, next;    /* of its list; free ones are linked by next */
     uint32_t open;          /* bit i: tracker i of its space has something to come */
+    uint32_t settled;       /* bit i: as of kp_track_state */
     uint16_t n, room;       /* occurrences */
-    uint8_t space, list;
+    int64_t last_ms;        /* of the last occurrence, when n is not 0 */
     char *history;          /* in the slab */
+    uint8_t space, list;
 };
 
 struct kp_entities {
@@ -124,18 +126,26 @@ static uint32_t find(const struct kp_entities *e, struct kp_print print)
     return i ? *i : NONE;
 }
 
-const void *kp_entity_head(const struct kp_entities *entities, struct kp_print print)
+uint32_t kp_entity_ahead(const struct kp_entities *entities, struct kp_print print)
 {
     uint32_t i = find(entities, print);
 
-    return i == NONE ? NULL : at(entities, i);
+    if (i != NONE)
+        __builtin_prefetch(at(entities, i), 1);
+    return i;
 }
 
-const void *kp_entity_history(const struct kp_entities *entities, struct kp_print print)
+/* Its history as far as it is usually long, and its neighbours in the list, which it will leave. */
+void kp_entity_fetch(const struct kp_entities *entities, uint32_t entity)
 {
-    uint32_t i = find(entities, print);
+    const struct entity *ent = at(entities, entity);
 
-    return i == NONE ? NULL : at(entities, i)->history;
+    for (int line = 0; line < 3; line++)
+        __builtin_prefetch(ent->history + line * 64, 1);
+    if (ent->prev != NONE)
+        __builtin_prefetch(at(entities, ent->prev), 1);
+    if (ent->next != NONE)
+        __builtin_prefetch(at(entities, ent->next), 1);
 }
 
 /* ---- Lists: who was longest without an event ---- */
@@ -234,10 +244,14 @@ static void insert(struct kp_entities *e, struct entity *ent, struct kp_occurren
 
 /* ---- What has changed ---- */
 
+static bool same_place(const struct kp_trace *a, const struct kp_trace *b)
+{
+    return a->outlet == b->outlet && a->dim == b->dim && a->back == b->back && a->node == b->node && a->time == b->time;
+}
+
 static bool same(const struct kp_trace *a, const struct kp_trace *b)
 {
-    return a->outlet == b->outlet && a->dim == b->dim && a->back == b->back && a->node == b->node && a->time == b->time &&
-           a->value == b->value;
+    return same_place(a, b) && a->value == b->value;
 }
 
 /* Tell the sink what is in one list and not in the other. Most of both is the same, at the same place. */
@@ -257,13 +271,18 @@ static void tell_changes(struct kp_entities *e)
 
         while (k < nnew && !same(&old[i], &new[k]))
             k++;
+        if (k < nnew) {
+            new[k] = new[--nnew];
+            continue;
+        }
+        for (k = 0; k < nnew && !same_place(&old[i], &new[k]);)
+            k++;
+        e->sink.change(e->sink.ctx, &old[i], k < nnew ? &new[k] : NULL);
         if (k < nnew)
             new[k] = new[--nnew];
-        else
-            e->sink.change(e->sink.ctx, &old[i], false);
     }
     for (size_t k = 0; k < nnew; k++)
-        e->sink.change(e->sink.ctx, &new[k], true);
+        e->sink.change(e->sink.ctx, NULL, &new[k]);
 }
 
 static void set_timer(struct kp_entities *e, uint32_t i, const struct kp_plan_tracker *tracker, int64_t due)
@@ -277,6 +296,7 @@ static void note_state(struct entity *ent, const struct kp_plan_tracker *tracker
     uint32_t bit = UINT32_C(1) << tracker->index;
 
     ent->open = state->open ? ent->open | bit : ent->open & ~bit;
+    ent->settled = state->settled ? ent->settled | bit : ent->settled & ~bit;
 }
 
 /* ---- Coming and going ---- */
@@ -316,7 +336,7 @@ static void evict(struct kp_entities *e, uint32_t i)
         enum kp_outlet_part part = e->plan->outlets[e->before.list[k].outlet].part;
 
         if (part == KP_PART_OPEN || part == KP_PART_STANDS)
-            e->sink.change(e->sink.ctx, &e->before.list[k], false);
+            e->sink.change(e->sink.ctx, &e->before.list[k], NULL);
     }
     while (ent->n)
         drop(e, ent, ent->n - 1u);
@@ -385,6 +405,23 @@ static void prune(struct kp_entities *e, struct entity *ent, uint64_t touched, c
     }
 }
 
+/* The usual case: what comes last, to trackers that have found what they looked for. Nothing of it need be kept for them. */
+static void pass_settled(struct kp_entities *e, const struct entity *ent, struct kp_occurrence *o)
+{
+    const struct kp_plan_space *space = &e->plan->spaces[ent->space];
+
+    if (!ent->settled || !ent->n || o->time <= ent->last_ms)
+        return;
+    for (int t = 0; t < space->ntrackers; t++) {
+        const struct kp_plan_tracker *tracker = &e->plan->trackers[space->trackers[t]];
+
+        if (!(ent->settled >> tracker->index & 1) || !(o->bits & tracker->bits))
+            continue;
+        o->bits &= ~tracker->bits;
+        kp_track_again(e->plan, tracker, space, o, &e->after);
+    }
+}
+
 bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, int64_t horizon)
 {
     const struct kp_plan_space *s = &e->plan->spaces[space];
@@ -400,13 +437,19 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
     if (i == NONE)
         return false;
     ent = at(e, i);
+    e->before.n = e->after.n = 0;
+    pass_settled(e, ent, o);
+    if (!o->bits) {
+        tell_changes(e);
+        moved(e, i);
+        return !e->after.short_of_memory;
+    }
     if (ent->n == KP_HISTORY_MAX) {
         e->forgotten++;
         drop(e, ent, 0);
     }
     if (!make_room(e, ent, kp_occurrence_size(s)))
         return false;
-    e->before.n = e->after.n = 0;
     h = history_of(e, ent);
     for (int t = 0; t < s->ntrackers && h.n; t++) {
         const struct kp_plan_tracker *tracker = &e->plan->trackers[s->trackers[t]];
@@ -429,6 +472,8 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
     }
     tell_changes(e);
     prune(e, ent, touched, keep);
+    h = history_of(e, ent);
+    ent->last_ms = h.n ? kp_history_at(&h, h.n - 1)->time : INT64_MIN;
     moved(e, i);
     return !e->before.short_of_memory && !e->after.short_of_memory;
 }

@@ -3,7 +3,7 @@
  * An entity is one value of a space's field. It is found by fingerprint, one look for each event and field however many KPIs
  * follow it. Its history holds only what can still matter (see kp_track); at most KP_HISTORY_MAX occurrences.
  *
- * Cost: 40 bytes an entity, some 27 in the index, 4 a timer that its space has, and 32 to 64 an occurrence. At the limit the
+ * Cost: 64 bytes an entity, some 27 in the index, 4 a timer that its space has, and 32 to 64 an occurrence. At the limit the
  * entity goes that was longest without an event among those with nothing left to come (a deal that is closed, a lead
  * that has converted), else among the others; what it has added to panes stays, what it was open with ends. */
 #ifndef KPID_CORE_ENTITY_H
@@ -14,9 +14,10 @@
 
 struct kp_entities;
 
-/* A change of the numbers: add this sample, or take it back. Called from within kp_entities_tell and kp_entities_ripen. */
+/* A change of the numbers: a sample goes, or comes, or one takes the place of another that differs in its value alone; NULL:
+ * none goes, or comes. Called from within kp_entities_tell and kp_entities_ripen. */
 struct kp_entity_sink {
-    void (*change)(void *ctx, const struct kp_trace *trace, bool add);
+    void (*change)(void *ctx, const struct kp_trace *gone, const struct kp_trace *come);
     void *ctx;
 };
 
@@ -26,10 +27,11 @@ void kp_entities_destroy(struct kp_entities **entities);
 
 /* Fingerprint of an entity. */
 struct kp_print kp_entity_print(const struct kp_entities *entities, int space, const struct kp_value *value);
-/* For __builtin_prefetch: what a find reads first; the entity found; its history. */
+/* For whoever looks ahead, one after the other: the line that a find reads first, for __builtin_prefetch; the entity, UINT32_MAX
+ * when it is new, whose head is fetched; then what its head leads to. */
 const void *kp_entity_line(const struct kp_entities *entities, struct kp_print print);
-const void *kp_entity_head(const struct kp_entities *entities, struct kp_print print);
-const void *kp_entity_history(const struct kp_entities *entities, struct kp_print print);
+uint32_t kp_entity_ahead(const struct kp_entities *entities, struct kp_print print);
+void kp_entity_fetch(const struct kp_entities *entities, uint32_t entity);
 
 /* Room for the next occurrence of a space, to be filled in and told: cleared, its values KP_NO_VALUE, its nodes
  * KP_NO_NODE. Good until the next call of anything. */

@@ -158,6 +158,24 @@ static void add_follows(const struct kp_plan *plan, struct kp_program *program, 
     }
 }
 
+/* The families that this may change by way of its entities. */
+static void add_followed(const struct kp_plan *plan, struct kp_program *program)
+{
+    for (uint32_t i = 0; i < program->nfollows; i++)
+        for (int o = 0; o < plan->noutlets; o++) {
+            const struct kp_plan_tracker *tracker = &plan->trackers[plan->outlets[o].tracker];
+
+            if (tracker->space != program->follows[i].space || !(program->follows[i].bits & tracker->bits))
+                continue;
+            for (int s = 0; s < plan->outlets[o].nsections; s++)
+                if (plan->outlets[o].sections[s].dim == 0)
+                    program->followed |= UINT64_C(1) << plan->outlets[o].sections[s].family;
+        }
+    for (uint32_t i = 0; i < program->nsections; i++)
+        if (program->sections[i].dim == 0)
+            program->followed &= ~(UINT64_C(1) << program->sections[i].family);
+}
+
 /* A KPI of a field that is counted once: its event is left out when the field is not usable. */
 static void add_once_want(const struct kp_plan *plan, struct kp_program *program, int k, const struct kp_event *ev)
 {
@@ -221,6 +239,7 @@ static struct kp_program *compile(struct kp_match *match, const struct kp_event 
         held[i] = kp_filters_match(plan->filters, i, ev);
     add_sections(plan, program, held);
     add_follows(plan, program, ev);
+    add_followed(plan, program);
     for (int k = 0; k < plan->nkpis; k++)
         if (takes(plan, program, k, held))
             add_kpi(plan, program, k, ev, fed);

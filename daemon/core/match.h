@@ -22,6 +22,7 @@ struct kp_follow {              /* a space whose trackers want to hear of it */
 struct kp_program {
     uint32_t nsections, nvalues, nwants, dims;  /* dims: bit d: something for dimension d */
     uint32_t nsketches;         /* of dimension 0 */
+    uint64_t followed;          /* bit f: a family of dimension 0 that its entities may add to, and no section does */
     uint64_t rule_levels;       /* bit l: some rule of level l reads what this adds to */
     struct kp_section *sections;
     struct kp_op *ops;

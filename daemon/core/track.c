@@ -160,7 +160,8 @@ struct match {
 
 /* In the order of the history: the first match counts, a reversal takes it back, and so on. The matches rise by `who`;
  * where one occurrence both reverses and matches, it reverses first. */
-static void settle(const struct task *task, int o, const struct match *matches, size_t n)
+/* Returns whether something counts at the end. */
+static bool settle(const struct task *task, int o, const struct match *matches, size_t n)
 {
     const struct match *counted = NULL;
     size_t m = 0;
@@ -168,7 +169,7 @@ static void settle(const struct task *task, int o, const struct match *matches, 
     if (!task->tracker->once) {
         for (; m < n; m++)
             sample(task, o, matches[m].who, time_of(task, matches[m].who), matches[m].value, false);
-        return;
+        return n > 0;
     }
     for (uint32_t i = 0; i < task->history->n; i++) {
         if (counted && has(task, i, 0)) {
@@ -182,6 +183,7 @@ static void settle(const struct task *task, int o, const struct match *matches, 
             sample(task, o, i, time_of(task, i), counted->value, false);
         }
     }
+    return counted != NULL;
 }
 
 /* ---- Pairs ---- */
@@ -244,6 +246,7 @@ static void track_pair(const struct task *task)
         if (has(task, i, bit + 1) && time_of(task, i) >= time_of(task, (uint32_t)from))
             to = (int)i;
     task->state->open = from != NONE && to == NONE;
+    task->state->settled = to != NONE && !task->tracker->once;
     for (int i = 0; i < task->tracker->noutlets; i++)
         pair_outlet(task, task->tracker->outlets[i], from, to);
     if (task->keep)
@@ -276,8 +279,19 @@ static void track_repeat(const struct task *task)
                                                  : rank < tracker->nth))
             keep(task, i, bit);
     }
+    task->state->settled = !tracker->once && !tracker->within_ms && rank + 1 >= tracker->nth;
     for (int i = 0; i < tracker->noutlets; i++)
         settle(task, tracker->outlets[i], matches, n);
+}
+
+void kp_track_again(const struct kp_plan *plan, const struct kp_plan_tracker *tracker, const struct kp_plan_space *space,
+                    struct kp_occurrence *o, struct kp_traces *traces)
+{
+    const struct kp_history alone = {space, (char *)o, 1, kp_occurrence_size(space)};
+    const struct task task = {.plan = plan, .tracker = tracker, .history = &alone, .traces = traces};
+
+    for (int i = 0; tracker->kind == KP_TRACK_REPEAT && i < tracker->noutlets; i++)
+        sample(&task, tracker->outlets[i], 0, o->time, 0, false);
 }
 
 /* ---- once, of a field or of nothing ---- */
@@ -312,6 +326,7 @@ static void track_once(const struct task *task)
 {
     const struct kp_plan_tracker *tracker = task->tracker;
 
+    task->state->settled = tracker->reversed < 0;       /* else a match behind another may come to count */
     for (int k = 0; k < tracker->noutlets; k++) {
         const struct kp_plan_outlet *outlet = &task->plan->outlets[tracker->outlets[k]];
         struct match matches[KP_HISTORY_MAX];
@@ -321,7 +336,8 @@ static void track_once(const struct task *task)
         for (uint32_t i = 0; i < task->history->n; i++)
             if (is_match(task, outlet, i, &value))
                 matches[n++] = (struct match){i, value};
-        settle(task, tracker->outlets[k], matches, n);
+        if (!settle(task, tracker->outlets[k], matches, n))
+            task->state->settled = false;
     }
     if (!task->keep)
         return;

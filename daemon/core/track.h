@@ -68,6 +68,7 @@ void kp_traces_release(struct kp_traces *traces);
 
 struct kp_track_state {
     bool open;          /* something of it is still to come */
+    bool settled;       /* what happens after all that is kept changes nothing of it; a repetition counts: see kp_track_again */
     int64_t due;        /* when time alone makes a further sample; INT64_MAX: never */
 };
 
@@ -75,6 +76,11 @@ struct kp_track_state {
  * NULL: which of the tracker's bits of occurrence i can still matter, when no event older than `horizon` will come. */
 void kp_track(const struct kp_plan *plan, const struct kp_plan_tracker *tracker, const struct kp_history *history,
               int64_t now, int64_t horizon, struct kp_traces *traces, uint64_t *keep, struct kp_track_state *state);
+
+/* The samples that an occurrence adds to a settled tracker when it lies behind all that is kept: none but of a REPEAT, which
+ * then counts. */
+void kp_track_again(const struct kp_plan *plan, const struct kp_plan_tracker *tracker, const struct kp_plan_space *space,
+                    struct kp_occurrence *o, struct kp_traces *traces);
 
 /* The bits of the space's trackers that an event passes. */
 uint64_t kp_track_bits(const struct kp_plan *plan, const struct kp_plan_space *space, const struct kp_event *ev);

@@ -1,4 +1,5 @@
 /* bench_engine CONFIG REPS [EVENTS]: the core alone, from memory, on one thread: what decoding costs, and all of it. */
+#include "clock.h"
 #include "floor.h"
 
 #include "config.h"
@@ -8,17 +9,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { POOL = 1 << 18, ROUNDS = 5 };
-
-static uint64_t now_ns(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 struct bench {
     struct floor_event *pool;
@@ -42,7 +34,7 @@ static double run(struct bench *b, uint64_t n, int64_t now_ms, bool apply)
 
         for (int i = 0; i < KP_APPLY_MAX; i++, b->id++)
             len[i] = floor_put(&b->pool[b->id % POOL], b->id, (uint64_t)now_ms, b->bytes + i * FLOOR_EVENT_MAX);
-        start = now_ns(CLOCK_MONOTONIC);
+        start = clock_ns(CLOCK_MONOTONIC);
         for (int i = 0; i < KP_APPLY_MAX; i++) {
             kp_decode_begin(b->decoder, b->bytes + i * FLOOR_EVENT_MAX, len[i], (struct kp_str){"", 0});
             if (kp_decode_next(b->decoder, &b->events[i], &reasons[0]) != KP_NEXT_EVENT)
@@ -51,7 +43,7 @@ static double run(struct bench *b, uint64_t n, int64_t now_ms, bool apply)
         }
         if (apply)
             kp_engine_apply(b->engine, events, KP_APPLY_MAX, now_ms, reasons);
-        total += now_ns(CLOCK_MONOTONIC) - start;
+        total += clock_ns(CLOCK_MONOTONIC) - start;
     }
     return (double)total / (double)n;
 }
@@ -60,7 +52,7 @@ int main(int argc, char **argv)
 {
     uint64_t reps = argc > 2 ? strtoull(argv[2], NULL, 10) : 0, n = argc > 3 ? strtoull(argv[3], NULL, 10) : 1 << 20;
     struct kp_decode_limits limits = {1 << 20, 10000, 256};
-    int64_t now_ms = (int64_t)(now_ns(CLOCK_REALTIME) / 1000000);
+    int64_t now_ms = (int64_t)(clock_ns(CLOCK_REALTIME) / 1000000);
     struct bench b = {.id = 0};
     struct kp_config config;
     struct kp_fault_list faults;

@@ -1,26 +1,18 @@
 /* bench_send ENDPOINT EVENTS BATCH REPS [RATE]: push events as fast as they are taken, or at RATE a second. */
+#include "clock.h"
 #include "floor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <zmq.h>
 
 enum { POOL = 1 << 20 };
 
-static uint64_t now_ns(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void pace(uint64_t start, uint64_t sent, uint64_t rate)
 {
-    uint64_t due = start + sent * 1000000000u / rate, now = now_ns(CLOCK_MONOTONIC);
+    uint64_t due = start + sent * 1000000000u / rate, now = clock_ns(CLOCK_MONOTONIC);
     struct timespec ts;
 
     if (due <= now)
@@ -40,7 +32,7 @@ static size_t put_head(char *to, uint64_t batch)
 static int send_all(void *socket, const struct floor_event *pool, uint64_t events, uint64_t batch, uint64_t rate)
 {
     char *buf = malloc(batch * FLOOR_EVENT_MAX + 3);
-    uint64_t start = now_ns(CLOCK_MONOTONIC), time_ms = 0, base = now_ns(CLOCK_REALTIME) << 8;
+    uint64_t start = clock_ns(CLOCK_MONOTONIC), time_ms = 0, base = clock_ns(CLOCK_REALTIME) << 8;
 
     if (!buf)
         return 1;
@@ -48,7 +40,7 @@ static int send_all(void *socket, const struct floor_event *pool, uint64_t event
         size_t len = batch > 1 ? put_head(buf, batch) : 0;
 
         if (sent % 1024 < batch)
-            time_ms = now_ns(CLOCK_REALTIME) / 1000000;
+            time_ms = clock_ns(CLOCK_REALTIME) / 1000000;
         for (uint64_t i = 0; i < batch; i++, sent++)
             len += floor_put(&pool[sent % POOL], base + sent, time_ms, buf + len);
         if (zmq_send(socket, buf, len, 0) < 0) {
