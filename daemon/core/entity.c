@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOSED, OPEN, LISTS, SPACE_ENTITIES = 2000, TAIL_MAX = KP_SPACE_VALUES_MAX + (KP_DIMS_MAX + 1) / 2 };
+enum { CLOSED, OPEN, LISTS, SPACE_ENTITIES = 2000 };
+enum { OCCURRENCE_MAX = sizeof(struct kp_occurrence) / sizeof(int64_t) + KP_SPACE_VALUES_MAX + (KP_DIMS_MAX + 1) / 2 };   /* words */
 #define NONE UINT32_MAX
 
 struct entity {             /* a line of the cache */
@@ -40,7 +41,8 @@ struct kp_entities {
     uint64_t evicted, forgotten;
     size_t occurrences;
     int64_t ripe_ms;                /* what was due by then has happened */
-    int64_t blank[sizeof(struct kp_occurrence) / sizeof(int64_t) + TAIL_MAX];    /* an occurrence to be told */
+    int64_t blank[OCCURRENCE_MAX];  /* an occurrence to be told */
+    int64_t scratch[KP_HISTORY_MAX * OCCURRENCE_MAX];   /* the history with it */
 };
 
 struct kp_entities *kp_entities_new(struct kp_store *store, uint32_t limit, const struct kp_entity_sink *sink,
@@ -140,7 +142,7 @@ void kp_entity_fetch(const struct kp_entities *entities, uint32_t entity)
 {
     const struct entity *ent = at(entities, entity);
 
-    for (int line = 0; line < 3; line++)
+    for (int line = 0; line < 4; line++)
         __builtin_prefetch(ent->history + line * 64, 1);
     if (ent->prev != NONE)
         __builtin_prefetch(at(entities, ent->prev), 1);
@@ -198,48 +200,50 @@ static void hold(struct kp_entities *e, const struct kp_plan_space *space, struc
             kp_store_node(e->store, nodes[d])->held += by;
 }
 
-static void drop(struct kp_entities *e, struct entity *ent, uint32_t i)
+static void drop(struct kp_entities *e, struct kp_history *h, uint32_t i)
 {
-    struct kp_history h = history_of(e, ent);
-
-    hold(e, h.space, kp_history_at(&h, i), UINT32_MAX);     /* -1 */
-    memmove(h.at + i * h.stride, h.at + (i + 1) * h.stride, (ent->n - i - 1) * h.stride);
-    ent->n--;
+    hold(e, h->space, kp_history_at(h, i), UINT32_MAX);     /* -1 */
+    h->n--;
+    memmove(h->at + i * h->stride, h->at + (i + 1) * h->stride, (h->n - i) * h->stride);
     e->occurrences--;
 }
 
-static bool make_room(struct kp_entities *e, struct entity *ent, size_t stride)
+static void insert(struct kp_entities *e, struct kp_history *h, struct kp_occurrence *o)
 {
-    size_t room = kp_slab_class((ent->n + 1u) * stride) / stride;
-    char *grown;
+    uint32_t i = h->n;
 
-    if (ent->n < ent->room)
-        return true;
-    if (room > KP_HISTORY_MAX)
-        room = KP_HISTORY_MAX;
-    grown = kp_slab_alloc(e->slab, room * stride);
-    if (!grown)
-        return false;
-    if (ent->n)
-        memcpy(grown, ent->history, ent->n * stride);
-    kp_slab_free(e->slab, ent->history, ent->room * stride);
-    ent->history = grown;
-    ent->room = (uint16_t)room;
-    return true;
+    while (i && kp_occurrence_cmp(kp_history_at(h, i - 1), o, h->stride) > 0)
+        i--;
+    memmove(h->at + (i + 1) * h->stride, h->at + i * h->stride, (h->n - i) * h->stride);
+    memcpy(h->at + i * h->stride, o, h->stride);
+    h->n++;
+    e->occurrences++;
+    hold(e, h->space, o, 1);
 }
 
-static void insert(struct kp_entities *e, struct entity *ent, struct kp_occurrence *o)
+/* Keep a history in the place of the old one. Out of memory: as much of it as there is room for, the latest. */
+static bool put_back(struct kp_entities *e, struct entity *ent, struct kp_history *h)
 {
-    struct kp_history h = history_of(e, ent);
-    uint32_t i = ent->n;
+    bool ok = true;
 
-    while (i && kp_occurrence_cmp(kp_history_at(&h, i - 1), o, h.stride) > 0)
-        i--;
-    memmove(h.at + (i + 1) * h.stride, h.at + i * h.stride, (ent->n - i) * h.stride);
-    memcpy(h.at + i * h.stride, o, h.stride);
-    ent->n++;
-    e->occurrences++;
-    hold(e, h.space, o, 1);
+    if (h->n > ent->room) {
+        size_t room = kp_slab_class(h->n * h->stride) / h->stride;
+        char *grown = kp_slab_alloc(e->slab, (room > KP_HISTORY_MAX ? KP_HISTORY_MAX : room) * h->stride);
+
+        if (grown) {
+            kp_slab_free(e->slab, ent->history, ent->room * h->stride);
+            ent->history = grown;
+            ent->room = (uint16_t)(room > KP_HISTORY_MAX ? KP_HISTORY_MAX : room);
+        }
+        ok = grown;
+        while (h->n > ent->room)
+            drop(e, h, 0);
+    }
+    if (h->n)
+        memcpy(ent->history, h->at, h->n * h->stride);
+    ent->n = (uint16_t)h->n;
+    ent->last_ms = h->n ? kp_history_at(h, h->n - 1)->time : INT64_MIN;
+    return ok;
 }
 
 /* ---- What has changed ---- */
@@ -299,6 +303,12 @@ static void note_state(struct entity *ent, const struct kp_plan_tracker *tracker
     ent->settled = state->settled ? ent->settled | bit : ent->settled & ~bit;
 }
 
+/* Without samples for sure: nothing is open, and that is all that it counts. */
+static bool has_none(const struct entity *ent, const struct kp_plan_tracker *tracker)
+{
+    return tracker->kind == KP_TRACK_OPEN && !(ent->open >> tracker->index & 1);
+}
+
 /* ---- Coming and going ---- */
 
 static bool add_chunk(struct kp_entities *e)
@@ -338,8 +348,8 @@ static void evict(struct kp_entities *e, uint32_t i)
         if (part == KP_PART_OPEN || part == KP_PART_STANDS)
             e->sink.change(e->sink.ctx, &e->before.list[k], NULL);
     }
-    while (ent->n)
-        drop(e, ent, ent->n - 1u);
+    while (h.n)
+        drop(e, &h, h.n - 1);
     kp_slab_free(e->slab, ent->history, ent->room * h.stride);
     kp_tab_remove(e->index, (struct kp_print){ent->hi, ent->lo});
     unlink_entity(e, i);
@@ -383,7 +393,7 @@ struct kp_occurrence *kp_entities_blank(struct kp_entities *entities, int space)
     const struct kp_plan_space *s = &entities->plan->spaces[space];
     struct kp_occurrence *o = (void *)entities->blank;
 
-    memset(entities->blank, 0, sizeof entities->blank);
+    memset(entities->blank, 0, kp_occurrence_size(s));
     for (int i = 0; i < s->nvalues; i++)
         o->tail[i] = KP_NO_VALUE;
     for (int d = 0; d < s->ndims; d++)
@@ -392,16 +402,14 @@ struct kp_occurrence *kp_entities_blank(struct kp_entities *entities, int space)
 }
 
 /* Bits that no longer matter go, and occurrences without any. */
-static void prune(struct kp_entities *e, struct entity *ent, uint64_t touched, const uint64_t *keep)
+static void prune(struct kp_entities *e, struct kp_history *h, uint64_t touched, const uint64_t *keep)
 {
-    struct kp_history h = history_of(e, ent);
-
-    for (uint32_t i = h.n; i-- > 0;) {
-        struct kp_occurrence *o = kp_history_at(&h, i);
+    for (uint32_t i = h->n; i-- > 0;) {
+        struct kp_occurrence *o = kp_history_at(h, i);
 
         o->bits &= ~touched | keep[i];
         if (!o->bits)
-            drop(e, ent, i);
+            drop(e, h, i);
     }
 }
 
@@ -431,6 +439,7 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
     struct kp_track_state state;
     struct kp_history h;
     struct entity *ent;
+    bool ok;
 
     if (i == NONE)
         i = make(e, space, print);
@@ -444,21 +453,21 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
         moved(e, i);
         return !e->after.short_of_memory;
     }
-    if (ent->n == KP_HISTORY_MAX) {
-        e->forgotten++;
-        drop(e, ent, 0);
-    }
-    if (!make_room(e, ent, kp_occurrence_size(s)))
-        return false;
     h = history_of(e, ent);
+    if (h.n)
+        memcpy(e->scratch, h.at, h.n * h.stride);
+    h.at = (char *)e->scratch;
+    if (h.n == KP_HISTORY_MAX) {
+        e->forgotten++;
+        drop(e, &h, 0);
+    }
     for (int t = 0; t < s->ntrackers && h.n; t++) {
         const struct kp_plan_tracker *tracker = &e->plan->trackers[s->trackers[t]];
 
-        if (o->bits & tracker->bits)
+        if ((o->bits & tracker->bits) && !has_none(ent, tracker))
             kp_track(e->plan, tracker, &h, e->ripe_ms, horizon, &e->before, NULL, &state);
     }
-    insert(e, ent, o);
-    h = history_of(e, ent);
+    insert(e, &h, o);
     memset(keep, 0, h.n * sizeof *keep);
     for (int t = 0; t < s->ntrackers; t++) {
         const struct kp_plan_tracker *tracker = &e->plan->trackers[s->trackers[t]];
@@ -471,11 +480,10 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
         touched |= tracker->bits;
     }
     tell_changes(e);
-    prune(e, ent, touched, keep);
-    h = history_of(e, ent);
-    ent->last_ms = h.n ? kp_history_at(&h, h.n - 1)->time : INT64_MIN;
+    prune(e, &h, touched, keep);
+    ok = put_back(e, ent, &h);
     moved(e, i);
-    return !e->before.short_of_memory && !e->after.short_of_memory;
+    return ok && !e->before.short_of_memory && !e->after.short_of_memory;
 }
 
 /* ---- Time ---- */

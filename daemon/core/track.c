@@ -17,8 +17,16 @@ struct task {           /* what the parts of one kp_track share */
 
 void kp_occurrence_id(struct kp_occurrence *o, const char *id, uint32_t len)
 {
-    for (uint32_t i = 0; i < sizeof o->id && i < len; i++)
-        o->id[i / 8] |= (uint64_t)(unsigned char)id[i] << (56 - 8 * (i % 8));
+    unsigned char bytes[sizeof o->id] = {0};
+
+    memcpy(bytes, id, len < sizeof bytes ? len : sizeof bytes);
+    for (int w = 0; w < 2; w++) {
+        uint64_t word = 0;
+
+        for (int i = 0; i < 8; i++)
+            word = word << 8 | bytes[w * 8 + i];
+        o->id[w] = word;
+    }
 }
 
 int kp_occurrence_cmp(const struct kp_occurrence *a, const struct kp_occurrence *b, size_t size)

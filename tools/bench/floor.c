@@ -90,25 +90,48 @@ static void put_kind(msgpack_packer *p, uint64_t draw)
     }
 }
 
+/* A map of 9: id, source, time, rep and what is put behind. */
+static void start(msgpack_packer *p, struct floor_event *event, uint64_t rep)
+{
+    char text[16];
+
+    memset(event, 0, sizeof *event);
+    msgpack_packer_init(p, event, write_bytes);
+    msgpack_pack_map(p, 9);
+    put_text(p, "id");
+    event->id_at = (uint8_t)(event->len + 1);
+    put_text(p, "0000000000000000");
+    put_pair(p, "source", "bench");
+    put_text(p, "time");
+    event->time_at = (uint8_t)(event->len + 1);
+    msgpack_pack_fix_uint64(p, 0);
+    snprintf(text, sizeof text, "r%07u", (unsigned)rep);
+    put_pair(p, "rep", text);
+}
+
 void floor_make(struct floor_event *event, uint64_t seed, uint64_t i, uint64_t reps)
 {
     uint64_t draw = mix(seed ^ mix(i));
     msgpack_packer p;
-    char rep[16];
 
-    memset(event, 0, sizeof *event);
-    msgpack_packer_init(&p, event, write_bytes);
-    msgpack_pack_map(&p, 9);
-    put_text(&p, "id");
-    event->id_at = (uint8_t)(event->len + 1);
-    put_text(&p, "0000000000000000");
-    put_pair(&p, "source", "bench");
-    put_text(&p, "time");
-    event->time_at = (uint8_t)(event->len + 1);
-    msgpack_pack_fix_uint64(&p, 0);
-    snprintf(rep, sizeof rep, "r%07u", (unsigned)(mix(draw) % reps));
-    put_pair(&p, "rep", rep);
+    start(&p, event, mix(draw) % reps);
     put_kind(&p, draw);
+}
+
+void floor_make_deal(struct floor_event *event, const char *type, uint64_t i, uint64_t reps, uint64_t deals)
+{
+    uint64_t draw = mix(i), deal = i * UINT64_C(0x9E3779B1) % deals;    /* a prime: no deal twice in a round of all */
+    msgpack_packer p;
+    char text[16];
+
+    start(&p, event, draw % 8 ? deal % reps : (draw >> 8) % reps);
+    put_pair(&p, "type", type);
+    snprintf(text, sizeof text, "d%08u", (unsigned)deal);
+    put_pair(&p, "deal", text);
+    put_pair(&p, "stage", (mix(deal) + i / deals) % 2 ? "won" : "qualifying");
+    put_pair(&p, "direction", "outbound");
+    put_text(&p, "amount");
+    msgpack_pack_uint32(&p, (uint32_t)(draw >> 40) % 100000);
 }
 
 size_t floor_put(const struct floor_event *event, uint64_t id, uint64_t time_ms, char *to)

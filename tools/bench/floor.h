@@ -17,6 +17,11 @@ struct floor_event {
 
 /* The i-th of a pool of events of reps "r0000000" ..., drawn by a seed. */
 void floor_make(struct floor_event *event, uint64_t seed, uint64_t i, uint64_t reps);
+/* The i-th of a pool that tells what following entities costs: of a type, "call" or "stage", alike but for that, about a
+ * deal "d00000000" ... Each comes once in so many as there are; its stage is "qualifying" and "won" in turn, its rep now and
+ * then another. The pool is FLOOR_ROUNDS times as large as there are deals. */
+enum { FLOOR_ROUNDS = 2 };
+void floor_make_deal(struct floor_event *event, const char *type, uint64_t i, uint64_t reps, uint64_t deals);
 /* Copy it to `to` with an id and a time; returns its length. */
 size_t floor_put(const struct floor_event *event, uint64_t id, uint64_t time_ms, char *to);
 

@@ -1,4 +1,5 @@
-/* bench_send ENDPOINT EVENTS BATCH REPS [RATE]: push events as fast as they are taken, or at RATE a second. */
+/* bench_send ENDPOINT EVENTS BATCH REPS [RATE [TYPE DEALS]]: push events as fast as they are taken, or at RATE a second; 0:
+ * as fast. TYPE and DEALS: calls or stages of so many deals instead of the mix. */
 #include "clock.h"
 #include "floor.h"
 
@@ -29,7 +30,7 @@ static size_t put_head(char *to, uint64_t batch)
     return 3;
 }
 
-static int send_all(void *socket, const struct floor_event *pool, uint64_t events, uint64_t batch, uint64_t rate)
+static int send_all(void *socket, const struct floor_event *pool, uint64_t npool, uint64_t events, uint64_t batch, uint64_t rate)
 {
     char *buf = malloc(batch * FLOOR_EVENT_MAX + 3);
     uint64_t start = clock_ns(CLOCK_MONOTONIC), time_ms = 0, base = clock_ns(CLOCK_REALTIME) << 8;
@@ -42,7 +43,7 @@ static int send_all(void *socket, const struct floor_event *pool, uint64_t event
         if (sent % 1024 < batch)
             time_ms = clock_ns(CLOCK_REALTIME) / 1000000;
         for (uint64_t i = 0; i < batch; i++, sent++)
-            len += floor_put(&pool[sent % POOL], base + sent, time_ms, buf + len);
+            len += floor_put(&pool[sent % npool], base + sent, time_ms, buf + len);
         if (zmq_send(socket, buf, len, 0) < 0) {
             fprintf(stderr, "bench_send: %s\n", zmq_strerror(zmq_errno()));
             free(buf);
@@ -57,26 +58,29 @@ static int send_all(void *socket, const struct floor_event *pool, uint64_t event
 
 int main(int argc, char **argv)
 {
-    uint64_t n[4] = {0};
+    uint64_t n[4] = {0}, deals = argc > 7 ? strtoull(argv[7], NULL, 10) : 0, npool = deals ? deals * FLOOR_ROUNDS : POOL;
     struct floor_event *pool;
     void *zmq = zmq_ctx_new(), *socket;
     int status;
 
     if (argc < 5) {
-        fputs("usage: bench_send ENDPOINT EVENTS BATCH REPS [RATE]\n", stderr);
+        fputs("usage: bench_send ENDPOINT EVENTS BATCH REPS [RATE [TYPE DEALS]]\n", stderr);
         return 2;
     }
     for (int i = 2; i < argc && i < 6; i++)
         n[i - 2] = strtoull(argv[i], NULL, 10);
-    pool = malloc(POOL * sizeof *pool);
+    pool = malloc(npool * sizeof *pool);
     if (!pool || n[1] == 0 || n[1] > 65535 || n[2] == 0)
         exit(2);
-    for (uint64_t i = 0; i < POOL; i++)
-        floor_make(&pool[i], 1, i, n[2]);
+    for (uint64_t i = 0; i < npool; i++)
+        if (deals)
+            floor_make_deal(&pool[i], argv[6], i, n[2], deals);
+        else
+            floor_make(&pool[i], 1, i, n[2]);
     socket = zmq_socket(zmq, ZMQ_PUSH);
     if (zmq_connect(socket, argv[1]) != 0)
         exit(1);
-    status = send_all(socket, pool, n[0] / n[1] * n[1], n[1], n[3]);
+    status = send_all(socket, pool, npool, n[0] / n[1] * n[1], n[1], n[3]);
     zmq_close(socket);
     zmq_ctx_term(zmq);
     free(pool);
