@@ -44,15 +44,14 @@ static void start_lane(struct kp_engine *engine, const struct kp_event *ev, stru
 /* The entities that it is about. */
 static void find_entities(struct kp_engine *engine, const struct kp_event *ev, struct kp_lane *lane)
 {
-    lane->nentities = 0;
+    lane->nentities = lane->has_entity = 0;
     for (uint32_t i = 0; lane->program && i < lane->program->nfollows && i < KP_LANE_ENTITIES; i++) {
         int space = lane->program->follows[i].space, slot = engine->plan->spaces[space].slot;
         struct kp_print *print = &lane->entities[lane->nentities++];
 
-        if (!kp_event_has(ev, slot)) {
-            *print = (struct kp_print){0, 0};
+        if (!kp_event_has(ev, slot))
             continue;
-        }
+        lane->has_entity |= 1u << i;
         *print = kp_entity_print(engine->entities, space, &ev->v[slot]);
         __builtin_prefetch(kp_entity_line(engine->entities, *print));
     }
@@ -154,7 +153,7 @@ static void find_heads(const struct kp_engine *engine, struct kp_lane *lanes, si
 {
     for (struct kp_lane *lane = lanes; lane < lanes + n; lane++)
         for (uint32_t i = 0; i < lane->nentities; i++)
-            lane->ahead[i] = kp_entity_ahead(engine->entities, lane->entities[i]);
+            lane->ahead[i] = lane->has_entity >> i & 1 ? kp_entity_ahead(engine->entities, lane->entities[i]) : UINT32_MAX;
 }
 
 static void fetch_entities(const struct kp_engine *engine, const struct kp_lane *lanes, size_t n)

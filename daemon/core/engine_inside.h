@@ -26,6 +26,7 @@ struct kp_lane {
     const struct kp_program *program;   /* good while the cache is in this round */
     uint64_t hash;                      /* of the value that program->hashed names */
     uint32_t node, round, nentities;
+    uint32_t has_entity;                /* bit i: the event has the field of entities[i] */
     int source;                         /* among those that are configured; -1: none */
     bool has_rep, has_id, has_hash;
 };

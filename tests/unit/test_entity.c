@@ -275,6 +275,27 @@ static void any_order_of_the_same_histories_gives_the_same_numbers(void **state)
     free(got);
 }
 
+/* Applied together, since what is looked up ahead is not for one alone; before there is any entity. */
+static void events_without_the_field_are_left_out(void **state)
+{
+    struct rig *rig = rig_new(HEAD "kpis: {again: {aggregate: count, where: {type: call}, of: {repeat: {per: lead}}}, calls: {aggregate: count}}\n");
+    const char *json = "[{\"type\":\"call\",\"rep\":\"ana\",\"time\":3600000000},{\"type\":\"call\",\"rep\":\"ana\",\"time\":3600000001}]";
+    struct kp_event *events = calloc(2, sizeof *events);
+    const struct kp_event *both[2] = {&events[0], &events[1]};
+    enum kp_reason reasons[2];
+
+    (void)state;
+    assert_int_equal(kp_decode_begin(rig->decoder, json, strlen(json), (struct kp_str){"", 0}), KP_ACCEPTED);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(kp_decode_next(rig->decoder, &events[i], &reasons[i]), KP_NEXT_EVENT);
+    for (int i = 0; i < 2; i++)     /* the second time its kind is known */
+        kp_engine_apply(rig->engine, both, 2, 0, reasons);
+    tick(rig, 1);
+    assert_true(day(rig, "ana", "calls") == 4 && day(rig, "ana", "again") == 0);
+    free(events);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_funnel_knows_skips_returns_and_time),
         cmocka_unit_test(at_the_limit_what_is_closed_goes_first_and_what_was_open_ends),
         cmocka_unit_test(one_entity_with_endless_events_stays_bounded),
+        cmocka_unit_test(events_without_the_field_are_left_out),
         cmocka_unit_test(any_order_of_the_same_histories_gives_the_same_numbers),
     };
 
