@@ -21,9 +21,9 @@ static void on_signal(int number)
     stopped = 1;
 }
 
-void client_catch_signals(void)
+void client_catch_signals(bool resume)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | (resume ? SA_RESTART : 0)};
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

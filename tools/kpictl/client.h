@@ -34,8 +34,9 @@ enum kp_code client_ask(struct client *client, const msgpack_sbuffer *request, i
 /* {"op": op} */
 enum kp_code client_ask_op(struct client *client, const char *op, msgpack_unpacked *reply, struct kp_err *err) KP_CHECK;
 
-/* Interrupted by Ctrl-C or SIGTERM? Set up once by client_catch_signals; zmq calls then return EINTR. */
-void client_catch_signals(void);
+/* Interrupted by Ctrl-C or SIGTERM? Set up once by client_catch_signals; zmq calls then return EINTR, and so do reads and
+ * writes, unless `resume`: a line that is being written is finished then. A second Ctrl-C ends the program at once. */
+void client_catch_signals(bool resume);
 bool client_stopped(void);
 
 /* ---- Objects ---- */

@@ -217,7 +217,7 @@ static int emit(const struct options *opt)
     void *zmq = zmq_ctx_new();
     int status = zmq ? EXIT_WELL : kpictl_failed("emit", "zeromq: %s", zmq_strerror(errno));
 
-    client_catch_signals();
+    client_catch_signals(false);
     e.source = source_open(opt->file, opt->as_msgpack, opt->map, &err);
     if (!status && !e.source)
         status = kpictl_failed("emit", "%s", err.text);

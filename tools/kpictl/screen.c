@@ -644,7 +644,7 @@ int kpictl_top(int argc, char **argv)
         return EXIT_WRONG;
     if (client_open(&top.client, top.control, &err))
         return kpictl_failed("top", "%s", err.text);
-    client_catch_signals();
+    client_catch_signals(false);
     if (!once)
         screen(&top);
     else

@@ -184,7 +184,7 @@ static int follow(const struct options *opt, const char *endpoint)
         subscribe(socket, alerts ? "alert" : "snapshot", opt->under);
         if (alerts && opt->pending)
             subscribe(socket, "pending", opt->under);
-        client_catch_signals();
+        client_catch_signals(true);
         for (uint64_t n = 0; !client_stopped() && !ferror(stdout) && (!opt->count || n < opt->count);)
             n += take_message(socket, opt);
     }
