@@ -241,13 +241,17 @@ class Examples(Case):
     def setUp(self):
         with open(EXAMPLE) as f:
             config = re.sub(r"(tcp://127.0.0.1):\d+", r"\1:*", f.read())
-        with open(f"{TOP}/config/roster.csv") as f:
-            self.d = self.daemon(config, whole=True, files={"roster.csv": f.read()})
+        beside = {}
+        for name in ("roster.csv", "uk.ics"):
+            with open(f"{TOP}/config/{name}", newline="") as f:
+                beside[name] = f.read()
+        self.d = self.daemon(config, whole=True, files=beside)
         self.folder = self.d.folder.name
         os.symlink(f"{TOP}/config", f"{self.folder}/config")
         with open(EXAMPLE) as f:
             changed = f.read().replace("warning: {above: 900}", "warning: {above: 600}")
-        changed = changed.replace("file: roster.csv", "file: config/roster.csv")
+        for name in beside:
+            changed = changed.replace(f"file: {name}", f"file: config/{name}")
         for name in ("new.yaml", "mine.yaml"):
             with open(f"{self.folder}/{name}", "w") as f:
                 f.write(changed)

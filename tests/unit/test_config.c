@@ -150,8 +150,18 @@ static const struct kp_kpi_cfg *kpi_of(const struct kp_config *config, const cha
     return NULL;
 }
 
+/* What selling is judged by, as the README promises it. */
 static void the_shipped_example_loads_and_an_engine_takes_it(void **state)
 {
+    static const char *const asked_for[] = {
+        "calls_made", "emails_made", "contacts_made", "opportunities_created", "follow_ups", "speed_to_lead", "conversion_time",
+        "conversion_time_median", "conversion_time_p90", "sales_cycle", "lead_conversion", "wins_per_lead", "deals_won", "win_rate",
+        "win_rate_amount", "revenue", "open_deals", "open_pipeline", "deals_by_stage", "pipeline_by_stage", "pipeline_velocity",
+        "client_value", "client_value_mean", "cost_per_client", "leads_inbound", "leads_outbound", "contacts_inbound",
+        "contacts_outbound", "wins_inbound", "wins_outbound", "sales_process.rapport.entered", "sales_process.qualifying.converted",
+        "sales_process.expectations.skipped", "sales_process.questions.median_time", "sales_process.pain.open",
+        "sales_process.desires.entered", "sales_process.money.entered", "sales_process.presenting.entered",
+        "sales_process.asking.entered", "sales_process.concerns.entered", "sales_process.won.entered"};
     struct kp_fault_list list;
     struct kp_config config;
     struct kp_err err = {0};
@@ -168,6 +178,8 @@ static void the_shipped_example_loads_and_an_engine_takes_it(void **state)
     assert_int_equal(config.ningest, 3);
     assert_int_equal(kpi_of(&config, "win_rate")->agg, KP_AGG_FORMULA);
     assert_string_equal(kpi_of(&config, "client_value")->by[0], "client");
+    for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)
+        assert_non_null(kpi_of(&config, asked_for[i]));
     engine = kp_engine_new(&config, 1, NULL, &err);
     if (!engine)
         fail_msg("%s", err.text);

@@ -189,12 +189,30 @@ static void put_head(struct floor *f, struct kp_out *out, int source, const char
         put_pair(out, "rep", rep->key);
 }
 
+static void put_named(struct kp_out *out, const char *key, const char *prefix, uint32_t number)
+{
+    char name[24];
+
+    snprintf(name, sizeof name, "%s-%u", prefix, number);
+    put_pair(out, key, name);
+}
+
 static void put_client(struct floor *f, struct kp_out *out)
 {
-    char client[16];
+    put_named(out, "client", "c", pick(f, (unsigned)(f->count * 20 + 1)) % 4000);
+}
 
-    snprintf(client, sizeof client, "c-%04u", pick(f, (unsigned)(f->count * 20 + 1)) % 10000);
-    put_pair(out, "client", client);
+static const char *direction(bool inbound)
+{
+    return inbound ? "inbound" : "outbound";
+}
+
+/* Somebody to call or to write to: a lead as a rule, NULL for anybody else. */
+static const struct floor_lead *somebody_new(struct floor *f, const struct floor_rep *rep)
+{
+    const struct floor_lead *lead = &rep->leads[pick(f, FLOOR_LEADS)];
+
+    return lead->number && chance(f) < 0.8 ? lead : NULL;
 }
 
 static void put_call(struct floor *f, struct kp_out *out, const struct floor_rep *rep, int64_t time_ms, bool inbound)
@@ -202,9 +220,17 @@ static void put_call(struct floor *f, struct kp_out *out, const struct floor_rep
     static const char *const missed[] = {"no_answer", "busy", "voicemail"};
     bool connected = inbound || chance(f) < 0.45;
     double seconds = connected ? floor(20 + 240 * -log(1 - chance(f))) : floor(5 + 20 * chance(f));
+    const struct floor_lead *lead = inbound ? NULL : somebody_new(f, rep);
+    bool automated = lead && chance(f) < 0.1;       /* a dialler's attempt */
 
-    put_head(f, out, SOURCE_PBX, "call", time_ms, rep, 4);
-    put_pair(out, "direction", inbound ? "inbound" : "outbound");
+    put_head(f, out, SOURCE_PBX, "call", time_ms, rep, 4u + (lead != NULL) + automated);
+    put_pair(out, "direction", direction(inbound));
+    if (lead)
+        put_named(out, "lead", "l", lead->number);
+    if (automated) {
+        kp_out_text(out, "automated");
+        kp_out_bool(out, true);
+    }
     put_pair(out, "outcome", connected ? "connected" : missed[pick(f, 3)]);
     put_number(out, "duration", seconds > 3600 ? 3600 : seconds);
     put_client(f, out);
@@ -214,24 +240,26 @@ static void put_call(struct floor *f, struct kp_out *out, const struct floor_rep
 static void put_email(struct floor *f, struct kp_out *out, const struct floor_rep *rep, int64_t time_ms)
 {
     bool inbound = chance(f) < 0.25;
+    const struct floor_lead *lead = somebody_new(f, rep);
 
-    put_head(f, out, SOURCE_MAIL, "email", time_ms, rep, 3);
-    put_pair(out, "direction", inbound ? "inbound" : "outbound");
+    put_head(f, out, SOURCE_MAIL, "email", time_ms, rep, 3u + (lead != NULL));
+    put_pair(out, "direction", direction(inbound));
+    if (lead)
+        put_named(out, "lead", "l", lead->number);
     put_pair(out, "outcome", inbound ? "replied" : "sent");
     put_client(f, out);
     kp_out_end(out);
 }
 
-static void put_lead(struct floor *f, struct kp_out *out, const struct floor_rep *rep, int64_t time_ms)
+static void put_lead(struct floor *f, struct kp_out *out, struct floor_rep *rep, int64_t time_ms)
 {
     static const char *const channels[] = {"web", "referral", "fair", "list"};
-    bool inbound = chance(f) < 0.6;
-    char lead[24];
+    struct floor_lead *lead = &rep->leads[pick(f, FLOOR_LEADS)];    /* who stood there is given up */
 
-    snprintf(lead, sizeof lead, "l-%u", ++f->leads);
+    *lead = (struct floor_lead){++f->leads, chance(f) < 0.6};
     put_head(f, out, SOURCE_CRM, "lead", time_ms, rep, 3);
-    put_pair(out, "lead", lead);
-    put_pair(out, "direction", inbound ? "inbound" : "outbound");
+    put_named(out, "lead", "l", lead->number);
+    put_pair(out, "direction", direction(lead->inbound));
     put_pair(out, "channel", channels[pick(f, 4)]);
     kp_out_end(out);
 }
@@ -257,37 +285,64 @@ static void put_cost(struct floor *f, struct kp_out *out, const struct floor_rep
     kp_out_end(out);
 }
 
-/* Some deal of the rep goes a step on, now and then skipping one, or is lost; a free place begins a new one. */
+static void put_stage(struct floor *f, struct kp_out *out, const struct floor_rep *rep, int64_t time_ms,
+                      const struct floor_deal *deal, const char *stage, const char *from)
+{
+    bool abroad = rep->region && strcmp(rep->region, "amer") == 0;
+    bool led = deal->lead.number != 0;
+
+    put_head(f, out, SOURCE_CRM, "stage", time_ms, rep, 4u + (from != NULL) + abroad + 2u * led);
+    put_named(out, "deal", "d", deal->number);
+    put_pair(out, "stage", stage);
+    if (from)
+        put_pair(out, "from_stage", from);
+    if (led) {
+        put_named(out, "lead", "l", deal->lead.number);
+        put_pair(out, "direction", direction(deal->lead.inbound));
+    }
+    put_named(out, "client", "c", deal->number % 4000);      /* clients come back */
+    put_number(out, "amount", floor(50000 + (deal->number * 2654435761u % 450000)) / 100);
+    if (abroad)
+        put_pair(out, "currency", "USD");
+    kp_out_end(out);
+}
+
+/* A new deal is one of the leads, or nobody that was known before. */
+static void begin_deal(struct floor *f, struct floor_rep *rep, struct floor_deal *deal)
+{
+    struct floor_lead *lead = &rep->leads[pick(f, FLOOR_LEADS)];
+
+    *deal = (struct floor_deal){.number = ++f->deals, .lead = *lead};
+    lead->number = 0;
+}
+
+/* Some deal of the rep goes a step on, now and then skipping one or going back one, or is lost; a free place begins a new one.
+ * Rarely the last one won is taken back: the client didn't sign after all. */
 static void put_step(struct floor *f, struct kp_out *out, struct floor_rep *rep, int64_t time_ms)
 {
     struct floor_deal *deal = &rep->deals[pick(f, FLOOR_DEALS)];
-    unsigned before = deal->stage;
-    bool fresh = deal->number == 0, lost = false;
-    const char *stage;
-    char name[24], client[24];
+    const char *before = stages[deal->stage];
 
-    if (fresh) {
-        deal->number = ++f->deals;
-        deal->stage = 0;
+    if (rep->won.number && chance(f) < 0.005) {
+        put_stage(f, out, rep, time_ms, &rep->won, "lost", "won");
+        rep->won.number = 0;
+    } else if (deal->number == 0) {
+        begin_deal(f, rep, deal);
+        put_stage(f, out, rep, time_ms, deal, stages[0], NULL);
+    } else if (chance(f) < 0.07) {
+        put_stage(f, out, rep, time_ms, deal, "lost", before);
+        deal->number = 0;
     } else {
-        lost = chance(f) < 0.09;
-        deal->stage = (uint8_t)(deal->stage + 1 + (chance(f) < 0.1));
-        if (deal->stage >= STAGES)
-            deal->stage = STAGES - 1;
+        double luck = chance(f);
+        int step = luck < 0.1 ? 2 : luck < 0.15 && deal->stage > 0 ? -1 : 1;
+
+        deal->stage = (uint8_t)(deal->stage + step >= STAGES ? STAGES - 1 : deal->stage + step);
+        put_stage(f, out, rep, time_ms, deal, stages[deal->stage], before);
+        if (deal->stage == STAGES - 1) {
+            rep->won = *deal;
+            deal->number = 0;
+        }
     }
-    stage = lost ? "lost" : stages[deal->stage];
-    snprintf(name, sizeof name, "d-%u", deal->number);
-    snprintf(client, sizeof client, "c-%04u", deal->number % 10000);
-    put_head(f, out, SOURCE_CRM, "stage", time_ms, rep, 4u + !fresh);
-    put_pair(out, "deal", name);
-    put_pair(out, "stage", stage);
-    if (!fresh)
-        put_pair(out, "from_stage", stages[before]);
-    put_pair(out, "client", client);
-    put_number(out, "amount", floor(50000 + (deal->number * 2654435761u % 450000)) / 100);
-    kp_out_end(out);
-    if (lost || deal->stage == STAGES - 1)
-        memset(deal, 0, sizeof *deal);
 }
 
 void floor_put(struct floor *floor, struct kp_out *out, int64_t time_ms)

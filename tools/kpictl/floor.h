@@ -1,7 +1,7 @@
 /* A sales floor that does not exist: who does what when, drawn by a seed. The same seed gives the same floor.
  *
- * Reps call and write, leads come in or are found, deals walk through their stages to won or lost, campaigns cost. The
- * rhythm is that of a working day; nights and weekends pass at once. One rep in five does far too little, and one falls
+ * Reps call and write, mostly to leads, which come in or are found; deals begin with a lead, walk through their stages to won
+ * or lost, and now and then a won one is taken back; campaigns cost. The rhythm is that of a working day; nights and weekends pass at once. One rep in five does far too little, and one falls
  * silent after an hour. */
 #ifndef KPICTL_FLOOR_H
 #define KPICTL_FLOOR_H
@@ -9,11 +9,17 @@
 #include "kpid/config.h"
 #include "kpid/out.h"
 
-enum { FLOOR_DEALS = 12, FLOOR_REPS_MAX = 1000000 };
+enum { FLOOR_DEALS = 12, FLOOR_LEADS = 8, FLOOR_REPS_MAX = 1000000 };
+
+struct floor_lead {
+    uint32_t number;        /* 0: none */
+    bool inbound;
+};
 
 struct floor_deal {
     uint32_t number;        /* 0: none */
     uint8_t stage;
+    struct floor_lead lead;
 };
 
 struct floor_rep {
@@ -22,7 +28,9 @@ struct floor_rep {
     char made[16];
     double pace;            /* 1: as most */
     bool goes_silent, hunts;    /* hunts: mostly calls, closes nothing */
+    struct floor_lead leads[FLOOR_LEADS];   /* that are not deals yet */
     struct floor_deal deals[FLOOR_DEALS];
+    struct floor_deal won;                  /* the last one */
 };
 
 struct floor {

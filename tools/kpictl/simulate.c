@@ -136,7 +136,7 @@ static int send_live(const struct options *opt, struct floor *floor)
     void *zmq = zmq_ctx_new(), *socket = zmq ? zmq_socket(zmq, ZMQ_PUSH) : NULL;
     int linger = 1000, timeout = 10000, status;
 
-    client_catch_signals();
+    client_catch_signals(false);
     if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
         zmq_setsockopt(socket, ZMQ_SNDTIMEO, &timeout, sizeof timeout) != 0 || zmq_connect(socket, opt->push) != 0)
         status = kpictl_failed("simulate", "%s: %s", opt->push, zmq_strerror(errno));
