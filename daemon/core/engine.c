@@ -319,7 +319,8 @@ static enum kp_reason find_nodes(struct kp_engine *engine, const struct kp_progr
 {
     const struct kp_plan *plan = engine->plan;
 
-    nodes[0] = KP_NO_NODE;
+    for (int d = 0; d < KP_DIMS_MAX; d++)
+        nodes[d] = KP_NO_NODE;
     if (lane->has_rep) {
         nodes[0] = lane->node != KP_NO_NODE ? lane->node : kp_store_find_rep(&engine->store, lane->rep);
         if (nodes[0] == KP_NO_NODE && engine->config->roster.reject_unknown)
@@ -334,7 +335,6 @@ static enum kp_reason find_nodes(struct kp_engine *engine, const struct kp_progr
         char key[KP_GROUP_KEY_MAX];
         size_t len;
 
-        nodes[d] = KP_NO_NODE;
         if (!(program->dims >> d & 1))
             continue;
         len = kp_store_group_key(&plan->dims[d], ev, key);

@@ -236,20 +236,18 @@ static void find_bounds(const struct kp_engine *engine, int p, int clock, struct
     why->to_ms = fam->to[plan->pairs[p].family_window];
 }
 
-static enum kp_code find_pair(const struct kp_engine *engine, int kpi, struct kp_str window, int *p, struct kp_err *err)
+/* -1: it has no such window. */
+static int find_pair(const struct kp_engine *engine, int kpi, struct kp_str window)
 {
     const struct kp_plan_kpi *known = &engine->plan->kpis[kpi];
 
     for (int i = 0; i < known->npairs; i++) {
         const char *text = engine->plan->pairs[known->pairs[i]].window->text;
 
-        if (strlen(text) == window.len && memcmp(text, window.s, window.len) == 0) {
-            *p = known->pairs[i];
-            return KP_OK;
-        }
+        if (strlen(text) == window.len && memcmp(text, window.s, window.len) == 0)
+            return known->pairs[i];
     }
-    return kp_fail(err, KP_EINVAL, "%s has no window \"%.*s\"", known->cfg->name, (int)(window.len < 40 ? window.len : 40),
-                   window.s);
+    return -1;
 }
 
 enum kp_code kp_engine_explain(struct kp_engine *engine, uint32_t node, int kpi, struct kp_str window,
@@ -258,16 +256,17 @@ enum kp_code kp_engine_explain(struct kp_engine *engine, uint32_t node, int kpi,
     const struct kp_plan *plan = engine->plan;
     const struct kp_node_hot *hot = kp_store_node(&engine->store, node);
     struct kp_recent_event events[KP_EXPLAIN_EVENTS];
+    int p = find_pair(engine, kpi, window);
     bool ranked;
-    int p;
 
     memset(why, 0, sizeof *why);
     why->from_ms = INT64_MIN;
     why->to_ms = INT64_MAX;
     if (plan->kpis[kpi].dim != kp_plan_dim_of(plan, hot->level))
         return kp_fail(err, KP_EINVAL, "%s is not a KPI of this level", plan->kpis[kpi].cfg->name);
-    if (find_pair(engine, kpi, window, &p, err))
-        return KP_EINVAL;
+    if (p < 0)
+        return kp_fail(err, KP_EINVAL, "%s has no window \"%.*s\"", plan->kpis[kpi].cfg->name,
+                       (int)(window.len < 40 ? window.len : 40), window.s);
     ranked = take_numbers(engine, node);
     view(engine, node, p, ranked, &why->cell);
     add_parts(engine, p, 1, why);
