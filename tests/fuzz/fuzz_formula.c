@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     for (int i = 0; i < OPERANDS; i++)
-        operands[i] = (struct kp_number){i * 1e12 - 3e12, (uint64_t)i, i % 5 != 4};
+        operands[i] = (struct kp_number){i * 1e12 - 3e12, i, i % 5 != 4};
     formula = kp_formula_parse(text, resolve, NULL, &at, &err);
     if (!formula) {
         check(err.code == KP_EINVAL && err.text[0] && at <= strlen(text));
