@@ -20,9 +20,61 @@ static void period_around(struct kp_family *fam, struct kp_grid *g, int64_t at, 
     *to = g->memo_to;
 }
 
+/* ---- Working time ---- */
+
+static int64_t work_between(const struct kp_family *fam, int64_t from, int64_t to)
+{
+    return fam->calendar ? kp_calendar_work(fam->calendar, NULL, 0, from, to) : to - from;
+}
+
+/* The least number of steps from an edge on, forwards (way 1) or back (-1), that have so much working time; no more than
+ * KP_WORK_REACH_MS of them. */
+static int64_t steps_with(const struct kp_family *fam, int64_t edge, int way, int64_t step, int64_t work)
+{
+    int64_t most = KP_WORK_REACH_MS / step;
+    int64_t few = work / step - 1, many;        /* too few are `few`, since steps have no more work than time */
+
+    for (many = few + 1; many < most; many *= 2) {
+        if (work_between(fam, way < 0 ? edge - many * step : edge, way < 0 ? edge : edge + many * step) >= work)
+            break;
+        few = many;
+    }
+    if (many > most)
+        many = most;
+    while (many - few > 1) {
+        int64_t mid = few + (many - few) / 2;
+
+        if (work_between(fam, way < 0 ? edge - mid * step : edge, way < 0 ? edge : edge + mid * step) >= work)
+            many = mid;
+        else
+            few = mid;
+    }
+    return many;
+}
+
+/* Where a working window begins at t: with the latest pane from which on there is so much working time, to the end of the
+ * pane that t lies in. */
+static int64_t work_from(const struct kp_family *fam, int64_t t, int64_t step, int64_t work)
+{
+    int64_t end = floor_to(t, step) + step;
+
+    return end - steps_with(fam, end, -1, step, work) * step;
+}
+
+/* When the pane that starts then is in no such window any more: with the pane at whose end there has been so much working
+ * time after it. */
+static int64_t work_until(const struct kp_family *fam, int64_t start, int64_t step, int64_t work)
+{
+    int64_t end = floor_to(start, step) + step;
+
+    return end + (steps_with(fam, end, 1, step, work) - 1) * step;
+}
+
+/* ---- Grids ---- */
+
 static void edges_around(struct kp_family *fam, struct kp_grid *g, int64_t at, int64_t *from, int64_t *to)
 {
-    if (g->kind == KP_GRID_EPOCH) {
+    if (g->kind != KP_GRID_PERIOD) {
         *from = floor_to(at, g->step_ms);
         *to = *from + g->step_ms;
     } else {
@@ -40,8 +92,8 @@ static struct kp_grid grid_of(const struct kp_window *win)
     struct kp_grid g;
 
     memset(&g, 0, sizeof g);
-    if (win->kind == KP_WIN_ROLLING && !is_day_grid(win)) {
-        g.kind = KP_GRID_EPOCH;
+    if (win->kind != KP_WIN_CALENDAR && !is_day_grid(win)) {
+        g.kind = win->kind == KP_WIN_WORKING ? KP_GRID_WORK : KP_GRID_EPOCH;
         g.step_ms = win->pane_ms;
         g.reach_ms = win->length_ms;
         return g;
@@ -54,7 +106,7 @@ static struct kp_grid grid_of(const struct kp_window *win)
 
 static bool same_grid(const struct kp_grid *a, const struct kp_grid *b)
 {
-    return a->kind == b->kind && (a->kind == KP_GRID_EPOCH ? a->step_ms == b->step_ms : a->period == b->period);
+    return a->kind == b->kind && (a->kind == KP_GRID_PERIOD ? a->period == b->period : a->step_ms == b->step_ms);
 }
 
 int kp_family_add(struct kp_family *fam, const struct kp_window *win)
@@ -113,6 +165,8 @@ static void window_bounds(struct kp_family *fam, int w, int64_t t)
         fam->from[w] = kp_period_start(fam->zone, KP_PER_DAY, fam->week_start, t, 1 - (int)(win->length_ms / KP_DAY_MS));
     } else if (win->kind == KP_WIN_ROLLING) {
         fam->from[w] = floor_to(t, win->pane_ms) - win->length_ms + win->pane_ms;
+    } else if (win->kind == KP_WIN_WORKING) {
+        fam->from[w] = work_from(fam, t, win->pane_ms, win->length_ms);
     } else {
         fam->from[w] = kp_period_start(fam->zone, win->period, fam->week_start, t, -win->back);
         fam->ends[w] = kp_period_start(fam->zone, win->period, fam->week_start, t, 1);
@@ -141,6 +195,16 @@ static void sort_windows(struct kp_family *fam)
             fam->order[closed++] = w;
 }
 
+/* Where the oldest window on a grid begins at t, whose pane begins at `from`. */
+static int64_t live_from(const struct kp_family *fam, const struct kp_grid *g, int64_t t, int64_t from)
+{
+    if (g->kind == KP_GRID_EPOCH)
+        return from - g->reach_ms + g->step_ms;
+    if (g->kind == KP_GRID_WORK)
+        return work_from(fam, t, g->step_ms, g->reach_ms);
+    return kp_period_start(fam->zone, g->period, fam->week_start, t, -g->shift);
+}
+
 void kp_family_refresh(struct kp_family *fam, int64_t t)
 {
     fam->at_ms = t;
@@ -152,8 +216,7 @@ void kp_family_refresh(struct kp_family *fam, int64_t t)
         int64_t from, to;
 
         edges_around(fam, g, t, &from, &to);
-        g->live_from = g->kind == KP_GRID_EPOCH ? from - g->reach_ms + g->step_ms
-                                                : kp_period_start(fam->zone, g->period, fam->week_start, t, -g->shift);
+        g->live_from = live_from(fam, g, t, from);
         if (to < fam->until_ms)
             fam->until_ms = to;
         if (from > fam->cell_from)
@@ -200,6 +263,8 @@ int64_t kp_family_leaves(const struct kp_family *fam, int w, int64_t start)
         return INT64_MAX;
     if (win->kind == KP_WIN_ROLLING && !is_day_grid(win))
         return floor_to(start, win->pane_ms) + win->length_ms;
+    if (win->kind == KP_WIN_WORKING)
+        return work_until(fam, start, win->pane_ms, win->length_ms);
     if (is_day_grid(win))
         return kp_period_start(fam->zone, KP_PER_DAY, fam->week_start, start, (int)(win->length_ms / KP_DAY_MS));
     return fam->ends[w];
@@ -211,10 +276,14 @@ int64_t kp_family_dies(const struct kp_family *fam, int64_t start)
 
     for (int i = 0; i < fam->ngrids; i++) {
         const struct kp_grid *g = &fam->grid[i];
-        int64_t dies = g->kind == KP_GRID_EPOCH
-                           ? floor_to(start, g->step_ms) + g->reach_ms
-                           : kp_period_start(fam->zone, g->period, fam->week_start, start, g->shift + 1);
+        int64_t dies;
 
+        if (g->kind == KP_GRID_EPOCH)
+            dies = floor_to(start, g->step_ms) + g->reach_ms;
+        else if (g->kind == KP_GRID_WORK)
+            dies = work_until(fam, start, g->step_ms, g->reach_ms);
+        else
+            dies = kp_period_start(fam->zone, g->period, fam->week_start, start, g->shift + 1);
         if (dies > last)
             last = dies;
     }

@@ -1,7 +1,8 @@
 /* Where panes end: the grids that windows are cut along, and which of their edges still matter.
  *
  * A family is a set of KPIs whose windows lie on the same grids, so they share panes. Each window contributes a
- * grid: the multiples of its pane length since the epoch, or the local starts of days, weeks, months ... An edge
+ * grid: the multiples of its pane length since the epoch, or the local starts of days, weeks, months ... (The panes of
+ * working windows are such multiples, too: what differs is how many of them a window holds.) An edge
  * of a grid is live at time t while some window may still begin or end there: from live_from(t) on. The cell of an
  * instant is the interval between the live edges around it. As t moves on edges only die, so cells only grow
  * together: what lies in one cell may be added up without any window noticing. That is how a fine pane of the last
@@ -9,16 +10,17 @@
 #ifndef KPID_CORE_GRID_H
 #define KPID_CORE_GRID_H
 
+#include "kpid/calendar.h"
 #include "kpid/window.h"
 
 enum { KP_GRIDS_MAX = 8, KP_FAMILY_WINDOWS_MAX = 32 };
 
-enum kp_grid_kind { KP_GRID_EPOCH, KP_GRID_PERIOD };
+enum kp_grid_kind { KP_GRID_EPOCH, KP_GRID_WORK, KP_GRID_PERIOD };
 
 struct kp_grid {
     enum kp_grid_kind kind;
-    int64_t step_ms;            /* EPOCH */
-    int64_t reach_ms;           /* EPOCH: the longest window on it */
+    int64_t step_ms;            /* EPOCH, WORK */
+    int64_t reach_ms;           /* EPOCH, WORK: the longest window on it */
     enum kp_period period;      /* PERIOD */
     int shift;                  /* PERIOD: how many whole periods back the oldest window begins */
     int64_t memo_from, memo_to; /* PERIOD: the last period looked up */
@@ -29,6 +31,7 @@ struct kp_grid {
  * to the earliest, so that each holds all of those before it. */
 struct kp_family {
     const struct kp_zone *zone;     /* borrowed */
+    const struct kp_calendar *calendar; /* borrowed; what working windows go by; NULL: all time is working time */
     int week_start;
     bool gauge;                     /* what is so now: no grid, a single cell without end, the same in every window */
     struct kp_grid grid[KP_GRIDS_MAX];

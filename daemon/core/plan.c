@@ -339,7 +339,7 @@ static bool is_gauge(const struct kp_plan_kpi *kpi)
 
 static enum kp_code find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err)
 {
-    struct kp_family own = {.zone = plan->zones[0], .week_start = plan->config->week_start, .gauge = is_gauge(kpi)};
+    struct kp_family own = {.zone = plan->clocks[0].zone, .week_start = plan->config->week_start, .gauge = is_gauge(kpi)};
     struct kp_plan_family *fam;
     int f;
 
@@ -603,44 +603,67 @@ static bool same_zone(const struct kp_calendar_cfg *a, const struct kp_calendar_
     return a->zone_len == b->zone_len && memcmp(a->zone_tzif, b->zone_tzif, a->zone_len) == 0;
 }
 
+static bool has_working_windows(const struct kp_plan *plan)
+{
+    for (int p = 0; p < plan->npairs; p++)
+        if (plan->pairs[p].window->kind == KP_WIN_WORKING)
+            return true;
+    return false;
+}
+
+/* The clock of an earlier calendar, or the first one, with the same zone; -1: there is none. */
+static int clock_like(const struct kp_plan *plan, size_t calendar)
+{
+    const struct kp_calendar_cfg *cfg = plan->config->calendars;
+
+    if (!cfg[calendar].zone_tzif)
+        return 0;
+    for (size_t k = 0; k < calendar; k++)
+        if (cfg[k].zone_tzif && same_zone(&cfg[calendar], &cfg[k]))
+            return plan->calendar_clocks[k];
+    return -1;
+}
+
+static enum kp_code add_clock(struct kp_plan *plan, const void *tzif, size_t len, struct kp_err *err)
+{
+    struct kp_zone *zone = kp_zone_new(tzif, len, err);
+
+    if (!zone)
+        return KP_EINVAL;
+    plan->clocks[plan->nclocks++].zone = zone;
+    return KP_OK;
+}
+
+/* Calendars of one zone share a clock, unless their hours are asked for. */
 static enum kp_code add_clocks(struct kp_plan *plan, struct kp_err *err)
 {
     const struct kp_config *config = plan->config;
+    bool working = has_working_windows(plan);
+    enum kp_code code;
 
-    plan->zones = calloc(config->ncalendars + 1, sizeof(*plan->zones));
-    plan->calendar_clocks = calloc(config->ncalendars + 1, sizeof *plan->calendar_clocks);
-    if (!plan->zones || !plan->calendar_clocks)
-        return kp_plan_no_memory(err);
-    plan->zones[plan->nclocks++] = kp_zone_new(config->zone_tzif, config->zone_len, err);
-    for (size_t i = 0; i < config->ncalendars && plan->zones[plan->nclocks - 1]; i++) {
-        const struct kp_calendar_cfg *cfg = &config->calendars[i];
-        bool known = !cfg->zone_tzif;       /* time.zone, which is the first */
-
-        for (size_t k = 0; k < i && !known; k++) {
-            known = config->calendars[k].zone_tzif && same_zone(cfg, &config->calendars[k]);
-            plan->calendar_clocks[i] = known ? plan->calendar_clocks[k] : 0;
-        }
-        if (known)
-            continue;
-        plan->calendar_clocks[i] = plan->nclocks;
-        plan->zones[plan->nclocks++] = kp_zone_new(cfg->zone_tzif, cfg->zone_len, err);
-    }
-    return plan->zones[plan->nclocks - 1] ? KP_OK : KP_EINVAL;
-}
-
-static enum kp_code add_calendars(struct kp_plan *plan, struct kp_err *err)
-{
-    const struct kp_config *config = plan->config;
-
+    plan->clocks = calloc(config->ncalendars + 1, sizeof *plan->clocks);
     plan->calendars = calloc(config->ncalendars + 1, sizeof(*plan->calendars));
-    if (!plan->calendars)
+    plan->calendar_clocks = calloc(config->ncalendars + 1, sizeof *plan->calendar_clocks);
+    if (!plan->clocks || !plan->calendars || !plan->calendar_clocks)
         return kp_plan_no_memory(err);
-    for (size_t i = 0; i < config->ncalendars; i++) {
-        plan->calendars[i] = kp_calendar_new(&config->calendars[i], plan->zones[plan->calendar_clocks[i]], err);
-        if (!plan->calendars[i])
-            return KP_EINVAL;
+    code = add_clock(plan, config->zone_tzif, config->zone_len, err);
+    for (size_t i = 0; i < config->ncalendars && !code; i++) {
+        const struct kp_calendar_cfg *cfg = &config->calendars[i];
+        int clock = working ? -1 : clock_like(plan, i);
+
+        if (clock < 0) {
+            clock = plan->nclocks;
+            code = cfg->zone_tzif ? add_clock(plan, cfg->zone_tzif, cfg->zone_len, err)
+                                  : add_clock(plan, config->zone_tzif, config->zone_len, err);
+        }
+        plan->calendar_clocks[i] = clock;
+        plan->calendars[i] = code ? NULL : kp_calendar_new(cfg, plan->clocks[clock].zone, err);
+        if (!code && !plan->calendars[i])
+            code = KP_ENOMEM;
+        if (working)
+            plan->clocks[clock].calendar = plan->calendars[i];
     }
-    return KP_OK;
+    return code;
 }
 
 /* The families are made by the first clock; each other one gets the same windows. */
@@ -654,7 +677,8 @@ static enum kp_code spread_clocks(struct kp_plan *plan, struct kp_err *err)
         plan->families[f].grids = grids;
         for (int c = 1; c < plan->nclocks; c++) {
             grids[c] = grids[0];
-            grids[c].zone = plan->zones[c];
+            grids[c].zone = plan->clocks[c].zone;
+            grids[c].calendar = plan->clocks[c].calendar;
         }
     }
     return KP_OK;
@@ -667,8 +691,6 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     const struct kp_config *config = plan->config;
     enum kp_code code;
 
-    if (add_clocks(plan, err) || add_calendars(plan, err))
-        return KP_EINVAL;
     plan->schema = kp_schema_new(err);
     plan->filters = kp_filters_new(err);
     plan->kpis = calloc(config->nkpis + 1, sizeof *plan->kpis);
@@ -690,6 +712,7 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     code = code ? code : kp_filters_seal(plan->filters, err);
     code = code ? code : order_formulas(plan, err);
     code = code ? code : add_pairs(plan, err);
+    code = code ? code : add_clocks(plan, err);
     code = code ? code : add_families(plan, err);
     code = code ? code : spread_clocks(plan, err);
     code = code ? code : add_cells(plan, err);
@@ -769,8 +792,8 @@ void kp_plan_destroy(struct kp_plan **plan)
         kp_calendar_destroy(&p->calendars[i]);
     free(p->calendars);
     for (int c = 0; c < p->nclocks; c++)
-        kp_zone_destroy(&p->zones[c]);
-    free(p->zones);
+        kp_zone_destroy(&p->clocks[c].zone);
+    free(p->clocks);
     free(p->calendar_clocks);
     free(p);
     *plan = NULL;
@@ -778,9 +801,18 @@ void kp_plan_destroy(struct kp_plan **plan)
 
 void kp_plan_at(struct kp_plan *plan, int64_t t)
 {
-    for (int f = 0; f < plan->nfamilies; f++)
-        for (int c = 0; c < plan->nclocks; c++)
-            kp_family_at(&plan->families[f].grids[c], t);
+    if (t < plan->until_ms)
+        return;
+    plan->until_ms = INT64_MAX;
+    for (int f = 0; f < plan->nfamilies; f++) {
+        for (int c = 0; c < plan->nclocks; c++) {
+            struct kp_family *grid = &plan->families[f].grids[c];
+
+            kp_family_at(grid, t);
+            if (grid->until_ms < plan->until_ms)
+                plan->until_ms = grid->until_ms;
+        }
+    }
 }
 
 int64_t kp_plan_keep_from(const struct kp_plan *plan)

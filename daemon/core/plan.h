@@ -2,8 +2,9 @@
  *
  * A *dimension* is a way of grouping: 0 is the roster (company, region, ..., rep), each other one a `by`. A *level* is
  * a kind of key: 0 the company, 1..nlevels the roster's, then one for each further dimension. A *pair* is a KPI in
- * one window; readings are arrays indexed by it. A *clock* is a zone: each key has one, and its days, weeks and months are
- * those of that zone. Only the bounds within the families change once it is made. */
+ * one window; readings are arrays indexed by it. A *clock* is a zone, and a calendar where some window is of working time:
+ * each key has one, and its days, months and working hours are the clock's. Only the bounds within the families change
+ * once it is made. */
 #ifndef KPID_CORE_PLAN_H
 #define KPID_CORE_PLAN_H
 
@@ -46,6 +47,11 @@ struct kp_plan_kpi {
     bool *feeds;                    /* owned; by KPI: does this one's value enter that one's? */
 };
 
+struct kp_plan_clock {
+    struct kp_zone *zone;                   /* owned */
+    const struct kp_calendar *calendar;     /* borrowed; NULL: nobody asks, or all time is working time */
+};
+
 struct kp_plan_emit {               /* when window w of a family has been added up: lower this KPI into this pair */
     int window, kpi, pair;
 };
@@ -62,7 +68,7 @@ struct kp_section {     /* the ops of one family */
 };
 
 struct kp_plan_family {
-    struct kp_family *grids;        /* owned; by clock: the same windows in each zone */
+    struct kp_family *grids;        /* owned; by clock: the same windows on each */
     int dim;
     struct kp_cell *cells;          /* owned */
     int ncells, words;
@@ -148,7 +154,7 @@ struct kp_plan_space {
 
 struct kp_plan {
     const struct kp_config *config; /* borrowed; outlives the plan */
-    struct kp_zone **zones;         /* owned; by clock: time.zone, then those of calendars that have another */
+    struct kp_plan_clock *clocks;   /* owned; time.zone's, of keys without a calendar, then those that calendars need */
     int nclocks;
     struct kp_calendar **calendars; /* owned; as configured */
     int *calendar_clocks;           /* owned; by calendar */
@@ -182,6 +188,7 @@ struct kp_plan {
     int nrules;
     int *level_rules[KP_LEVEL_IDS_MAX]; /* owned; rules of a level */
     int nlevel_rules[KP_LEVEL_IDS_MAX];
+    int64_t until_ms;               /* the bounds of all families are good until then */
 };
 
 /* Compile. NULL with KP_EINVAL (what the loader lets through but no engine can do), KP_ELIMIT or KP_ENOMEM. */

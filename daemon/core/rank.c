@@ -50,7 +50,7 @@ static bool is_here(const struct kp_store *store, uint32_t node, int64_t t)
         return false;
     if (!member || (member->start == INT64_MIN && member->end == INT64_MAX))
         return true;
-    day = kp_zone_day(store->plan->zones[kp_store_node(store, node)->clock], t);
+    day = kp_zone_day(store->plan->clocks[kp_store_node(store, node)->clock].zone, t);
     return day >= member->start && day <= member->end;
 }
 

@@ -199,7 +199,7 @@ void kp_targets_destroy(struct kp_targets **targets)
 
 static const struct kp_zone *zone_of(const struct kp_targets *t, uint32_t node)
 {
-    return t->plan->zones[kp_store_node(t->store, node)->clock];
+    return t->plan->clocks[kp_store_node(t->store, node)->clock].zone;
 }
 
 static const struct span *span_of(const struct kp_targets *t, uint32_t node, int set)
@@ -334,11 +334,11 @@ void kp_targets_at(struct kp_targets *t, int64_t at_ms)
     for (int c = 0; c < plan->nclocks; c++) {
         for (int s = 0; s < t->nsets; s++) {
             const struct set *set = &t->sets[s];
-            int64_t ends = kp_period_start(plan->zones[c], set->per, plan->config->week_start, at_ms, 1);
+            int64_t ends = kp_period_start(plan->clocks[c].zone, set->per, plan->config->week_start, at_ms, 1);
 
             t->spans[c * t->nsets + s] = (struct span){
-                kp_period_start(plan->zones[c], set->per, plan->config->week_start, at_ms, -set->back),
-                kp_period_start(plan->zones[c], set->per, plan->config->week_start, at_ms, 1 - set->back)};
+                kp_period_start(plan->clocks[c].zone, set->per, plan->config->week_start, at_ms, -set->back),
+                kp_period_start(plan->clocks[c].zone, set->per, plan->config->week_start, at_ms, 1 - set->back)};
             if (ends < t->until_ms)
                 t->until_ms = ends;
         }
@@ -382,7 +382,7 @@ static int64_t work(const struct kp_targets *t, int calendar, const struct kp_zo
 /* The share of a set's period that has been worked by now. Without any working time in it: 0, nobody is behind. */
 static double share(const struct kp_targets *t, int clock, const struct kp_member *member, int calendar, int set)
 {
-    const struct kp_zone *zone = t->plan->zones[clock];
+    const struct kp_zone *zone = t->plan->clocks[clock].zone;
     const struct span *span = &t->spans[clock * t->nsets + set];
     int64_t now = t->at_ms < span->to ? t->at_ms : span->to;
     int64_t whole = work(t, calendar, zone, member, span->from, span->to);

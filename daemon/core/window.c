@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define HOUR_MS INT64_C(3600000)
+
 static const struct {
     const char *name;
     enum kp_period period;
@@ -43,7 +45,7 @@ static int parse_calendar(const char *text, size_t len, struct kp_window *win)
 
 static int64_t default_pane(int64_t length_ms)
 {
-    static const int64_t s = 1000, m = 60000, h = 3600000;
+    static const int64_t s = 1000, m = 60000, h = HOUR_MS;
     const int64_t choices[] = {s,      5 * s,  10 * s, 15 * s, 30 * s, m,      5 * m, 10 * m,
                                15 * m, 30 * m, h,      2 * h,  6 * h,  12 * h, KP_DAY_MS};
     int64_t best = 0;
@@ -54,14 +56,20 @@ static int64_t default_pane(int64_t length_ms)
     return best;
 }
 
-/* "8wh" */
-static bool is_working_hours(const char *text, size_t len)
+/* "8wh": hours of work. False: it is no such thing, or none, or over a million. */
+static bool parse_work(const char *text, size_t len, int64_t *length_ms)
 {
-    size_t n = 0;
+    int64_t hours = 0;
 
-    while (n < len && text[n] >= '0' && text[n] <= '9')
-        n++;
-    return n > 0 && len - n == 2 && memcmp(text + n, "wh", 2) == 0;
+    if (len < 3 || len > 8 || memcmp(text + len - 2, "wh", 2) != 0)
+        return false;
+    for (size_t i = 0; i < len - 2; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        hours = hours * 10 + (text[i] - '0');
+    }
+    *length_ms = hours * HOUR_MS;
+    return hours > 0;
 }
 
 static enum kp_code parse_rolling(const char *text, size_t len, struct kp_window *win, struct kp_err *err)
@@ -69,21 +77,23 @@ static enum kp_code parse_rolling(const char *text, size_t len, struct kp_window
     const char *slash = memchr(text, '/', len);
     size_t head = slash ? (size_t)(slash - text) : len;
 
-    win->kind = KP_WIN_ROLLING;
-    if (is_working_hours(text, head))
-        return fail(err, text, len, "working hours are not in this version of kpid yet");
-    if (!kp_duration_parse(text, head, &win->length_ms) || win->length_ms <= 0)
-        return fail(err, text, len, "neither a duration (15m, 1h, 7d) nor a period (day, week, month, quarter, year, "
-                                    "day-1)");
+    win->kind = parse_work(text, head, &win->length_ms) ? KP_WIN_WORKING : KP_WIN_ROLLING;
+    if (win->kind == KP_WIN_ROLLING && (!kp_duration_parse(text, head, &win->length_ms) || win->length_ms <= 0))
+        return fail(err, text, len, "neither a duration (15m, 1h, 7d, 8wh) nor a period (day, week, month, quarter, "
+                                    "year, day-1)");
     if (slash) {
         if (!kp_duration_parse(slash + 1, len - head - 1, &win->pane_ms) || win->pane_ms <= 0)
             return fail(err, text, len, "what follows the / is no duration");
+        if (win->kind == KP_WIN_WORKING && win->pane_ms > HOUR_MS)
+            return fail(err, text, len, "a pane of working time is at most an hour");
         if (win->pane_ms > KP_DAY_MS)
             return fail(err, text, len, "a pane is at most a day");
         if (win->length_ms % win->pane_ms != 0)
             return fail(err, text, len, "the length is not a multiple of the pane");
     } else {
         win->pane_ms = default_pane(win->length_ms);
+        if (win->kind == KP_WIN_WORKING && win->pane_ms > HOUR_MS)
+            win->pane_ms = HOUR_MS;
         if (win->pane_ms == 0)
             return fail(err, text, len, "too short, or no usual pane divides it: give one, as in 45s/3s");
     }

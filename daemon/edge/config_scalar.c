@@ -190,14 +190,6 @@ bool kp_word_of(struct kp_loader *ld, const struct kp_node *node, const struct k
     return false;
 }
 
-/* "8wh": rolling over working time. */
-static bool is_working_time(const char *text)
-{
-    size_t digits = strspn(text, "0123456789");
-
-    return digits && strcmp(text + digits, "wh") == 0;
-}
-
 bool kp_window_of(struct kp_loader *ld, const struct kp_node *node, struct kp_window *window)
 {
     static const char *const periods[] = {"day", "week", "month", "quarter", "year"};
@@ -208,10 +200,6 @@ bool kp_window_of(struct kp_loader *ld, const struct kp_node *node, struct kp_wi
 
     if (!text)
         return false;
-    if (is_working_time(text)) {
-        kp_complain_later(ld, node->loc, text);
-        return false;
-    }
     if (kp_window_parse(text, strlen(text), window, &err) == KP_OK)
         return true;
     letters = strspn(text, "abcdefghijklmnopqrstuvwxyz");

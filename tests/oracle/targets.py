@@ -10,7 +10,7 @@ import tempfile
 import zoneinfo
 
 from run import Differences, replay, write_case
-from windows import DAY, DAYS, Calendar
+from windows import DAY, DAYS, FOREVER, PANES, Calendar, duration
 
 MINUTE, HOUR = 60_000, 3600_000
 FIRST, LAST = 1735603200000, 1830470400000      # 2024-12-31 to 2028-01-03: what is tabled
@@ -90,7 +90,7 @@ class TargetCase:
         self.ats = sorted({noon + self.offset() for _ in range(6)})
         self.members = [self.member(i) for i in range(rng.randint(3, 9))]
         windows = ["day", "week", "month", "quarter", "year", "day-1", "week-1", "month-1", "7d/1d", "24h"]
-        self.windows = rng.sample(windows, 5)
+        self.windows = rng.sample(windows, 5) + rng.sample(["8wh", "1wh", "4wh/30m", "40wh", "9wh/5m"], rng.randint(0, 2))
         self.kpis = {"calls": {"aggregate": "count", "where": {"type": "call"}},
                      "talk": {"aggregate": "mean", "of": "duration", "better": rng.choice(["lower", "none"])},
                      "sales": {"aggregate": "sum", "of": "amount", "better": "higher"}}
@@ -192,9 +192,21 @@ class Answer:
 
     # ---- values ----
 
+    def working_bounds(self, path, window):
+        """The fewest panes, the last of them that of t, which have so much working time by the key's calendar."""
+        hours, pane = re.fullmatch(r"(\d+)wh(?:/(\w+))?", window).groups()
+        work, name = int(hours) * HOUR, self.calendar_name(path)
+        pane = duration(pane) if pane else min(HOUR, max(s for s in PANES if work % s == 0 and s <= work // 24))
+        until = Work.of(name, self.case.zone).until if name else int
+        end = self.t - self.t % pane + pane
+        begin = end - pane
+        while until(end) - until(begin) < work:
+            begin -= pane
+        return begin, FOREVER
+
     def number(self, path, kpi, window):
         """Value and n."""
-        begin, end = self.clock(path).bounds(window, self.t)
+        begin, end = self.working_bounds(path, window) if "wh" in window else self.clock(path).bounds(window, self.t)
         mine = [ev for ev in self.events if self.paths[ev["rep"]][:len(path)] == path and begin <= ev["time"] < end]
         if kpi == "calls":
             n = sum(ev["type"] == "call" for ev in mine)

@@ -4,7 +4,7 @@
 
 #include "grid.h"
 
-enum { EVENTS_MAX = 200 };
+enum { EVENTS_MAX = 200, HOUR = 3600000 };
 
 struct pane {               /* what a row is: a cell's start, and how much lies in it */
     int64_t start;
@@ -24,25 +24,43 @@ static int64_t floor_to(int64_t at, int64_t step)
     return at / step * step;
 }
 
-/* Section 3 of the interface, word by word. */
-static bool lies_in(const struct kp_zone *zone, int week_start, const struct kp_window *win, int64_t event, int64_t t)
+/* One step after the other, until there is so much working time. */
+static int64_t working_from(const struct kp_calendar *calendar, const struct kp_window *win, int64_t t)
 {
-    if (event > t)
-        return false;
-    if (win->kind == KP_WIN_CALENDAR)
-        return event >= kp_period_start(zone, win->period, week_start, t, -win->back) &&
-               (win->back == 0 || event < kp_period_start(zone, win->period, week_start, t, 1 - win->back));
-    if (win->pane_ms == KP_DAY_MS)
-        return event >= kp_period_start(zone, KP_PER_DAY, 0, t, 1 - (int)(win->length_ms / KP_DAY_MS));
-    return floor_to(event, win->pane_ms) > floor_to(t, win->pane_ms) - win->length_ms;
+    int64_t end = floor_to(t, win->pane_ms) + win->pane_ms, from = end - win->pane_ms;
+
+    while (end - from < KP_WORK_REACH_MS &&
+           (calendar ? kp_calendar_work(calendar, NULL, 0, from, end) : end - from) < win->length_ms)
+        from -= win->pane_ms;
+    return from;
+}
+
+/* Section 3 of the interface, word by word: a window holds the events with *from <= time <= t and time < *to. */
+static void bounds_of(const struct kp_family *fam, const struct kp_window *win, int64_t t, int64_t *from, int64_t *to)
+{
+    const struct kp_zone *zone = fam->zone;
+
+    *to = INT64_MAX;
+    if (win->kind == KP_WIN_WORKING)
+        *from = working_from(fam->calendar, win, t);
+    else if (win->kind == KP_WIN_CALENDAR)
+        *from = kp_period_start(zone, win->period, fam->week_start, t, -win->back);
+    else if (win->pane_ms == KP_DAY_MS)
+        *from = kp_period_start(zone, KP_PER_DAY, 0, t, 1 - (int)(win->length_ms / KP_DAY_MS));
+    else
+        *from = floor_to(t, win->pane_ms) - win->length_ms + win->pane_ms;
+    if (win->back)
+        *to = kp_period_start(zone, win->period, fam->week_start, t, 1 - win->back);
 }
 
 static int slow_count(const struct stream *s, int w, int64_t t)
 {
+    int64_t from, to;
     int n = 0;
 
+    bounds_of(&s->fam, &s->fam.window[w], t, &from, &to);
     for (int i = 0; i < s->nevents; i++)
-        n += lies_in(s->fam.zone, s->fam.week_start, &s->fam.window[w], s->events[i], t);
+        n += s->events[i] >= from && s->events[i] <= t && s->events[i] < to;
     return n;
 }
 
@@ -104,8 +122,10 @@ static void add_event(struct stream *s, int64_t at)
     int64_t from, to;
 
     if (!kp_family_cell(&s->fam, at, &from, &to)) {
-        for (int w = 0; w < s->fam.nwindows; w++)   /* "too late" is true only when no window could hold it */
-            assert_false(lies_in(s->fam.zone, s->fam.week_start, &s->fam.window[w], at, s->fam.at_ms));
+        for (int w = 0; w < s->fam.nwindows; w++) {     /* "too late" is true only when no window could hold it */
+            bounds_of(&s->fam, &s->fam.window[w], s->fam.at_ms, &from, &to);
+            assert_true(at < from);
+        }
         assert_true(at < s->fam.keep_from);
         return;
     }
@@ -146,20 +166,23 @@ static int64_t reach_of(const struct kp_family *fam)
 
     for (int w = 0; w < fam->nwindows; w++) {
         const struct kp_window *win = &fam->window[w];
-        int64_t r = win->kind == KP_WIN_ROLLING ? win->length_ms : days[win->period] * (win->back + 1) * KP_DAY_MS;
+        int64_t r = win->kind == KP_WIN_CALENDAR ? days[win->period] * (win->back + 1) * KP_DAY_MS
+                                                 : win->length_ms * (win->kind == KP_WIN_WORKING ? 6 : 1);
 
         reach = r > reach ? r : reach;
     }
     return reach;
 }
 
-static void run_stream(const struct kp_zone *zone, const char *const *windows, size_t nwindows, uint64_t seed)
+static void run_stream(const struct kp_zone *zone, const struct kp_calendar *calendar, const char *const *windows,
+                       size_t nwindows, uint64_t seed)
 {
     struct stream *s = calloc(1, sizeof *s);
     int64_t reach, t;
 
     assert_non_null(s);
     s->fam.zone = zone;
+    s->fam.calendar = calendar;
     s->fam.week_start = (int)unit_below(&seed, 7);
     for (size_t i = 0; i < nwindows; i++)
         add_window(&s->fam, windows[i]);
@@ -205,21 +228,86 @@ static void windows_hold_what_their_definition_says(void **state)
             while (n < 8 && sets[i][n])
                 n++;
             for (uint64_t seed = 0; seed < 3; seed++)
-                run_stream(zone, sets[i], n, seed * 1000 + i * 10 + z);
+                run_stream(zone, NULL, sets[i], n, seed * 1000 + i * 10 + z);
         }
         kp_zone_destroy(&zone);
     }
+}
+
+/* Hours with a break, into the night and on a Sunday; a week off. */
+static struct kp_calendar *some_calendar(const struct kp_zone *zone)
+{
+    static struct kp_hours weekday[] = {{9 * HOUR, 12 * HOUR + HOUR / 2}, {13 * HOUR + HOUR / 2, 17 * HOUR + HOUR / 2}};
+    static struct kp_hours night[] = {{0, 2 * HOUR}, {22 * HOUR, 24 * HOUR}}, sunday[] = {{HOUR, 3 * HOUR}};
+    static struct kp_closed off[] = {{INT64_C(1775000000000), INT64_C(1775600000000)}};
+    static struct kp_calendar_cfg cfg = {
+        .hours = {weekday, weekday, night, weekday, weekday, NULL, sunday},
+        .nhours = {2, 2, 2, 2, 2, 0, 1},
+        .closed = off,
+        .nclosed = 1,
+    };
+    struct kp_err err = {0};
+    struct kp_calendar *calendar = kp_calendar_new(&cfg, zone, &err);
+
+    assert_non_null(calendar);
+    return calendar;
+}
+
+static void working_windows_hold_the_last_working_hours(void **state)
+{
+    static const char *const sets[][3] = {{"8wh"}, {"1wh/5m", "3wh/20m", "day"}, {"20wh/1h", "8wh/1h", "1h"}, {"2wh/30m", "month-1", "2h/30m"}};
+
+    (void)state;
+    for (size_t z = 0; z < COUNT_OF(footers); z++) {
+        struct kp_zone *zone = tzif_zone(footers[z]);
+        struct kp_calendar *calendar = some_calendar(zone);
+
+        for (size_t i = 0; i < COUNT_OF(sets); i++) {
+            size_t n = 0;
+
+            while (n < 3 && sets[i][n])
+                n++;
+            for (uint64_t seed = 0; seed < 3; seed++) {
+                run_stream(zone, calendar, sets[i], n, seed * 1000 + i * 10 + z);
+                run_stream(zone, NULL, sets[i], n, seed * 1000 + i * 10 + z);
+            }
+        }
+        kp_calendar_destroy(&calendar);
+        kp_zone_destroy(&zone);
+    }
+}
+
+/* Where nobody ever works, or hardly, a window still has a beginning, and its panes an end. */
+static void a_working_window_without_working_time_looks_back_a_year(void **state)
+{
+    struct kp_zone *zone = tzif_zone(footers[0]);
+    struct kp_calendar_cfg never = {.name = NULL};
+    struct kp_err err = {0};
+    struct kp_calendar *calendar = kp_calendar_new(&never, zone, &err);
+    struct kp_family fam = {.zone = zone, .calendar = calendar};
+    int64_t t = INT64_C(1770000000000), end = floor_to(t, HOUR) + HOUR;
+
+    (void)state;
+    assert_non_null(calendar);
+    add_window(&fam, "8wh/1h");
+    kp_family_at(&fam, t);
+    assert_int_equal(fam.from[0], end - KP_WORK_REACH_MS);
+    assert_int_equal(fam.keep_from, end - KP_WORK_REACH_MS);
+    assert_int_equal(kp_family_leaves(&fam, 0, end - HOUR), end - HOUR + KP_WORK_REACH_MS);
+    kp_calendar_destroy(&calendar);
+    kp_zone_destroy(&zone);
 }
 
 /* A cell of t is never cut by a later one: what has been added up stays together. */
 static void cells_only_grow_together(void **state)
 {
     struct kp_zone *zone = tzif_zone(footers[1]);
+    struct kp_calendar *calendar = some_calendar(zone);
     uint64_t seed = 11;
 
     (void)state;
     for (int round = 0; round < 200; round++) {
-        struct kp_family fam = {.zone = zone};
+        struct kp_family fam = {.zone = zone, .calendar = calendar};
         int64_t t = INT64_C(1770000000000) + (int64_t)unit_below(&seed, 400 * (uint64_t)KP_DAY_MS);
         int64_t from, to, later_from, later_to;
 
@@ -227,6 +315,7 @@ static void cells_only_grow_together(void **state)
         add_window(&fam, "7d");
         add_window(&fam, "month");
         add_window(&fam, "week-2");
+        add_window(&fam, "8wh");
         kp_family_at(&fam, t);
         for (int i = 0; i < 50; i++) {
             int64_t at = t - (int64_t)unit_below(&seed, 45 * (uint64_t)KP_DAY_MS >> unit_below(&seed, 12));
@@ -241,22 +330,24 @@ static void cells_only_grow_together(void **state)
             assert_true(later_from <= from);
         }
     }
+    kp_calendar_destroy(&calendar);
     kp_zone_destroy(&zone);
 }
 
 /* leaves() and dies() name the very millisecond. */
 static void panes_leave_windows_when_they_are_said_to(void **state)
 {
-    static const char *const windows[] = {"15m", "7d", "30d", "day", "week", "month-2", "90m/9m"};
+    static const char *const windows[] = {"15m", "7d", "30d", "day", "week", "month-2", "90m/9m", "8wh", "3wh/20m"};
 
     (void)state;
     for (size_t z = 0; z < COUNT_OF(footers); z++) {
         struct kp_zone *zone = tzif_zone(footers[z]);
+        struct kp_calendar *calendar = some_calendar(zone);
         uint64_t seed = 13 + z;
 
         for (int round = 0; round < 300; round++) {
             const char *text = windows[unit_below(&seed, COUNT_OF(windows))];
-            struct kp_family fam = {.zone = zone}, later = {.zone = zone};
+            struct kp_family fam = {.zone = zone, .calendar = calendar}, later;
             int64_t t = INT64_C(1770000000000) + (int64_t)unit_below(&seed, 400 * (uint64_t)KP_DAY_MS), leaves, dies;
             int64_t from, to;
 
@@ -278,6 +369,7 @@ static void panes_leave_windows_when_they_are_said_to(void **state)
             assert_false(from >= later.from[0] && from < later.to[0]);
             assert_false(kp_family_cell(&later, from, &from, &to));
         }
+        kp_calendar_destroy(&calendar);
         kp_zone_destroy(&zone);
     }
 }
@@ -323,6 +415,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_hold_what_their_definition_says),
+        cmocka_unit_test(working_windows_hold_the_last_working_hours),
+        cmocka_unit_test(a_working_window_without_working_time_looks_back_a_year),
         cmocka_unit_test(cells_only_grow_together),
         cmocka_unit_test(panes_leave_windows_when_they_are_said_to),
         cmocka_unit_test(a_window_given_twice_is_one),

@@ -89,11 +89,32 @@ static void calendar_windows_have_a_period_and_a_shift(void **state)
     }
 }
 
+static void working_windows_have_panes_of_an_hour_at_most(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t length, pane;
+    } cases[] = {
+        {"1wh", H, M}, {"8wh", 8 * H, 15 * M}, {"24wh", 24 * H, H}, {"40wh", 40 * H, H}, {"8wh/1h", 8 * H, H},
+        {"8wh/40m", 8 * H, 40 * M}, {"1wh/1s", H, S},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct kp_window win;
+
+        assert_int_equal(kp_window_parse(cases[i].text, strlen(cases[i].text), &win, NULL), KP_OK);
+        assert_int_equal(win.kind, KP_WIN_WORKING);
+        assert_int_equal(win.length_ms, cases[i].length);
+        assert_int_equal(win.pane_ms, cases[i].pane);
+    }
+}
+
 static void what_is_no_window_is_refused_with_its_text(void **state)
 {
     static const char *const texts[] = {
         "", "0s", "1s", "23s", "45x", "7", "h", "days", "day-", "day-0", "day-01", "day-13", "day-1x", "day-100", "Day",
-        "1h/", "1h/0s", "1h/7m", "1h/2h", "/1m", "1h/1m/1m", "2d/2d", "4097s/1s", "8wh", "1h ", " 1h", "-1h", "1.5h",
+        "1h/", "1h/0s", "1h/7m", "1h/2h", "/1m", "1h/1m/1m", "2d/2d", "4097s/1s", "0wh", "wh", "8wh/2h", "8wh/7m", "5000wh/1h", "1h ", " 1h", "-1h", "1.5h",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
 
@@ -114,8 +135,8 @@ static void a_refusal_says_why(void **state)
     static const struct {
         const char *text, *why;
     } cases[] = {
-        {"8wh", "window \"8wh\": working hours are not in this version of kpid yet"},
-        {"8wh/30m", "window \"8wh/30m\": working hours are not in this version of kpid yet"},
+        {"8wh/2h", "a pane of working time is at most an hour"}, {"8wh/7m", "not a multiple"}, {"5000wh/1h", "4096 panes"},
+        {"0wh", "neither a duration"}, {"1000000wh", "neither a duration"},
         {"8xwh", "neither a duration"}, {"wh", "neither a duration"}, {"45x", "window \"45x\": neither a duration"},
         {"day-13", "1 to 12"}, {"2w/1w", "a pane is at most a day"}, {"1h/7m", "not a multiple"},
         {"1h/x", "no duration"}, {"10s", "give one"}, {"4097s/1s", "4096 panes"}, {"", "empty"},
@@ -139,6 +160,7 @@ int main(void)
         cmocka_unit_test(rolling_windows_have_the_length_and_panes_of_the_table),
         cmocka_unit_test(the_default_pane_is_the_largest_that_fits),
         cmocka_unit_test(calendar_windows_have_a_period_and_a_shift),
+        cmocka_unit_test(working_windows_have_panes_of_an_hour_at_most),
         cmocka_unit_test(what_is_no_window_is_refused_with_its_text),
         cmocka_unit_test(a_refusal_says_why),
     };
