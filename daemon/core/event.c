@@ -1,10 +1,10 @@
 /* MessagePack events, decoded straight from the message's bytes: no object, no copy, no allocation.
  *
  * Why our own: an event is one flat map of which a few keys are wanted. msgpack-c has to build objects, or to call
- * back for every item. Measured side by side on the same calls of eight keys (tools/bench, bench_decode), medians:
- * msgpack_unpack_next 120 ns, into a zone that is cleared 108, unpack_template.h with 8-byte objects that keep
- * nothing and know no key 41, and this, which finds the keys, checks and fills the event, 31. All else that reads or
- * writes MessagePack in kpid uses msgpack-c.
+ * back for every item. Measured side by side on a floor's mix of nine keys (tools/bench, bench_decode), of
+ * msgpack_unpack_next's time: into a zone that is cleared 0.8, unpack_template.h with 8-byte objects that keep nothing and
+ * know no key 0.25 to 0.3, and this, which finds the keys, checks and fills the event, 0.2. All else that reads or writes
+ * MessagePack in kpid uses msgpack-c.
  */
 #include "kpid/event.h"
 
@@ -13,14 +13,17 @@
 
 #include <stdlib.h>
 
-enum { GUESS_MAX = 32, GUESS_KEY = 16, ROOMY = GUESS_KEY + 33, NOBODY = 255, EXT_TIME = -1 };
+enum { KEY_BYTES = 16, SHORT_MAX = 33, ROOMY = KEY_BYTES + SHORT_MAX, KNOWN_BITS = 8, NOBODY = 255, EXT_TIME = -1 };
 
-/* The key that stood at a place of the event before, its length byte included: senders seldom change their order. */
-struct guess {
-    uint64_t head, tail;            /* its first 16 bytes, what lies beyond it masked out */
-    uint64_t head_mask, tail_mask;
-    uint8_t len;                    /* 0: none */
-    uint8_t slot;                   /* NOBODY: not asked for */
+/* The first 16 bytes of a key, its length byte among them; what lies beyond it is 0. */
+struct key_bytes {
+    uint64_t head, tail;
+};
+
+/* A key of up to 16 bytes that was seen before; in a free place bytes that no key has. */
+struct known_key {
+    struct key_bytes bytes;
+    unsigned slot;                  /* NOBODY: not asked for */
 };
 
 struct kp_decoder {
@@ -32,7 +35,7 @@ struct kp_decoder {
     uint32_t left;                      /* events to come */
     uint32_t next, claimed;
     bool is_json, is_batch;
-    struct guess guesses[GUESS_MAX];
+    struct known_key known[1 << KNOWN_BITS];    /* in the place that its bytes' hash names, or in the one beside it */
 };
 
 struct kp_decoder *kp_decoder_new(const struct kp_schema *schema, const struct kp_decode_limits *limits,
@@ -46,6 +49,8 @@ struct kp_decoder *kp_decoder_new(const struct kp_schema *schema, const struct k
     }
     dec->schema = schema;
     dec->limits = *limits;
+    for (size_t i = 0; i < sizeof dec->known / sizeof *dec->known; i++)
+        dec->known[i].bytes.tail = UINT64_MAX;      /* a first byte of 0 has nothing behind it */
     dec->json = kp_json_new(schema, limits, err);
     if (!dec->json)
         kp_decoder_destroy(&dec);
@@ -310,15 +315,15 @@ static uint64_t load64(const unsigned char *p)
     return v;
 }
 
-static uint64_t mask_of(size_t bytes)
+/* The first `len` bytes of a load, 1 to 16. */
+static inline struct key_bytes cut(struct key_bytes key, size_t len)
 {
-    return bytes >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * bytes)) - 1;
-}
+    static const unsigned char ones[2 * KEY_BYTES] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                                      255, 255, 255, 255, 255, 255, 255, 255};
+    const unsigned char *mask = ones + KEY_BYTES - len;
 
-/* The first 16 bytes of what lies at p. */
-struct key_bytes {
-    uint64_t head, tail;
-};
+    return (struct key_bytes){key.head & load64(mask), key.tail & load64(mask + 8)};
+}
 
 static inline struct key_bytes key_bytes(const unsigned char *p)
 {
@@ -329,50 +334,46 @@ static inline struct key_bytes key_bytes(const unsigned char *p)
  * up, with zeros after them, so that no byte outside of the message is read. */
 static inline struct key_bytes key_bytes_near_end(const unsigned char *p, const unsigned char *end)
 {
-    struct key_bytes last = key_bytes(end - GUESS_KEY);
-    unsigned up = 8 * (GUESS_KEY - (unsigned)(end - p));      /* bits, 8 to 120 */
+    struct key_bytes last = key_bytes(end - KEY_BYTES);
+    unsigned up = 8 * (KEY_BYTES - (unsigned)(end - p));      /* bits, 8 to 120 */
 
     if (up >= 64)
         return (struct key_bytes){last.tail >> (up - 64), 0};
     return (struct key_bytes){last.head >> up | last.tail << (64 - up), last.tail >> up};
 }
 
-static inline bool is_guess(const struct guess *guess, struct key_bytes key)
+static inline unsigned place_of(struct key_bytes key)
 {
-    uint64_t differs = ((key.head ^ guess->head) & guess->head_mask) | ((key.tail ^ guess->tail) & guess->tail_mask);
-
-    return differs == 0 && guess->len;
+    return (unsigned)(((key.head ^ key.tail * 31) * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - KNOWN_BITS));
 }
 
-/* The key of an event that began at dec->at is remembered, when it is short enough and the event as long as a load. */
-static void learn(struct kp_decoder *dec, const unsigned char *p, size_t len, uint32_t place, int slot)
+static inline bool is_known(const struct known_key *known, struct key_bytes key)
 {
-    struct guess *guess = &dec->guesses[place & (GUESS_MAX - 1)];
-    struct key_bytes key;
+    return ((known->bytes.head ^ key.head) | (known->bytes.tail ^ key.tail)) == 0;
+}
 
-    if (place >= GUESS_MAX || len > GUESS_KEY || dec->end - dec->at < GUESS_KEY)
+/* A key that is short enough, of an event that is as long as a load, is known from now on. What had its place moves to the one
+ * beside it, and what was there is forgotten. */
+static void learn(struct kp_decoder *dec, const unsigned char *p, size_t len, int slot)
+{
+    struct key_bytes key;
+    unsigned place;
+
+    if (len > KEY_BYTES || (*p & 0xe0) != 0xa0 || dec->end - dec->at < KEY_BYTES)
         return;
-    key = dec->end - p >= GUESS_KEY ? key_bytes(p) : key_bytes_near_end(p, dec->end);
-    guess->head_mask = mask_of(len);
-    guess->tail_mask = len > 8 ? mask_of(len - 8) : 0;
-    guess->head = key.head & guess->head_mask;
-    guess->tail = key.tail & guess->tail_mask;
-    guess->len = (uint8_t)len;
-    guess->slot = slot < 0 ? NOBODY : (uint8_t)slot;
+    key = cut(dec->end - p >= KEY_BYTES ? key_bytes(p) : key_bytes_near_end(p, dec->end), len);
+    place = place_of(key);
+    dec->known[place ^ 1] = dec->known[place];
+    dec->known[place] = (struct known_key){key, slot < 0 ? NOBODY : (unsigned)slot};
 }
 
 /* The slot of the key at p, NOBODY for one that is not asked for or is no string; *after is what follows it. NULL
- * there: it is broken. `place` is its number in the map. */
-static unsigned key_slot(struct kp_decoder *dec, const unsigned char *p, uint32_t place, const unsigned char **after)
+ * there: it is broken. */
+static unsigned key_slot(struct kp_decoder *dec, const unsigned char *p, const unsigned char **after)
 {
-    const struct guess *guess = &dec->guesses[place & (GUESS_MAX - 1)];
     struct layout item;
     int slot;
 
-    if (place < GUESS_MAX && dec->end - p >= GUESS_KEY && is_guess(guess, key_bytes(p))) {
-        *after = p + guess->len;
-        return guess->slot;
-    }
     *after = NULL;
     if (!layout_of(p, dec->end, &item))
         return NOBODY;
@@ -384,7 +385,7 @@ static unsigned key_slot(struct kp_decoder *dec, const unsigned char *p, uint32_
         return NOBODY;
     *after = p + item.head + (size_t)item.len;
     slot = kp_schema_slot(dec->schema, (const char *)p + item.head, item.len);
-    learn(dec, p, item.head + (size_t)item.len, place, slot);
+    learn(dec, p, item.head + (size_t)item.len, slot);
     return slot < 0 ? (unsigned)NOBODY : (unsigned)slot;
 }
 
@@ -442,75 +443,88 @@ static inline const unsigned char *quick_number(const unsigned char *p, size_t l
     return NULL;
 }
 
+/* The bytes of a scalar that begins with this one; 0: it is none, or its length lies elsewhere. */
+static inline size_t scalar_size(unsigned char c)
+{
+    static const uint8_t sizes[32] = {1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 5, 9, 2, 3, 5, 9, 2, 3, 5, 9};     /* from 0xc0 on */
+
+    return c <= 0x7f || c >= 0xe0 ? 1 : c >= 0xc0 ? sizes[c - 0xc0] : c >= 0xa0 ? 1 + (c & 31u) : 0;
+}
+
+/* What is being filled: the event's and the intake's bits, where the compiler can keep them in registers. */
+struct filling {
+    uint64_t seen, present;
+};
+
 /* At least one byte lies at p. The values that nearly all are, stored at once: a short string in any field that may
  * hold one, a number in a free one, and the time as a 64-bit integer. What follows the value; NULL: it is another
  * one, for the long way. */
 static inline __attribute__((always_inline)) const unsigned char *
-quick_value(const struct kp_schema *schema, const unsigned char *p, size_t left, unsigned slot, struct kp_intake *in,
+quick_value(const struct kp_schema *schema, const unsigned char *p, size_t left, unsigned slot, struct filling *fill,
             struct kp_event *ev)
 {
     const uint64_t no_text = (UINT64_C(1) << KP_SLOT_TIME) | (UINT64_C(1) << KP_SLOT_SEQ) |
                              (UINT64_C(1) << KP_SLOT_AUTOMATED);
     struct kp_value *v = &ev->v[slot];
     uint64_t bit = UINT64_C(1) << slot, ms;
-    uint32_t len;
+    uint32_t len = short_text(p, left);
 
-    if (__builtin_expect(!(no_text & bit), 1)) {
-        len = short_text(p, left);
-        if (len) {
-            v->kind = KP_STR;
-            v->len = len;
-            v->s = (const char *)p + 1;
-            p += 1 + len;
-        } else if ((schema->string_only & bit) || (p = quick_number(p, left, v)) == NULL) {
-            return NULL;
-        }
-    } else {
-        if (slot != KP_SLOT_TIME || *p != 0xcf || left < 9 || (ms = be64(p + 1)) > (uint64_t)KP_TIME_MAX)
+    if (fill->seen & bit)
+        return NULL;
+    if (__builtin_expect(len && !(no_text & bit), 1)) {
+        v->kind = KP_STR;
+        v->len = len;
+        v->s = (const char *)p + 1;
+        p += 1 + len;
+    } else if (slot == KP_SLOT_TIME) {
+        if (*p != 0xcf || left < 9 || (ms = be64(p + 1)) > (uint64_t)KP_TIME_MAX)
             return NULL;
         v->kind = KP_INT;
         v->i = ev->time_ms = (int64_t)ms;
         ev->has_time = true;
         p += 9;
+    } else if (((no_text | schema->string_only) & bit) || (p = quick_number(p, left, v)) == NULL) {
+        return NULL;
     }
-    in->seen |= bit;
-    ev->present |= bit;
+    fill->seen |= bit;
+    fill->present |= bit;
     return p;
 }
 
-/* A key that stands where it stood in the event before, with a usual value: past both. NULL: the long way. With
- * `roomy`, a constant, so many bytes lie at p that no end is in the way of either. */
+/* A key that is known, with a usual value: past both. NULL: the long way. With `roomy`, a constant, so many bytes lie at
+ * p that no end is in the way of either. */
 static inline __attribute__((always_inline)) const unsigned char *
-quick_pair(const struct kp_decoder *dec, const unsigned char *p, uint32_t place, bool roomy, struct kp_intake *in,
-           struct kp_event *ev)
+quick_pair(const struct kp_decoder *dec, const unsigned char *p, bool roomy, struct filling *fill, struct kp_event *ev)
 {
-    const struct guess *guess = &dec->guesses[place & (GUESS_MAX - 1)];
-    size_t left = (size_t)(dec->end - p);
-    uint32_t len;
+    size_t left = (size_t)(dec->end - p), len = 1 + (*p & 31u), size;
+    const struct known_key *known;
+    struct key_bytes key;
 
-    if (!roomy && left <= guess->len)
+    if (len > KEY_BYTES || (!roomy && left <= len))
         return NULL;
-    if (!is_guess(guess, roomy || left >= GUESS_KEY ? key_bytes(p) : key_bytes_near_end(p, dec->end)))
-        return NULL;
-    p += guess->len;
-    left = roomy ? ROOMY - GUESS_KEY : left - guess->len;
-    if (guess->slot == NOBODY) {
-        len = short_text(p, left);
-        return len ? p + 1 + len : *p <= 0x7f ? p + 1 : NULL;
+    key = cut(roomy || left >= KEY_BYTES ? key_bytes(p) : key_bytes_near_end(p, dec->end), len);
+    known = &dec->known[place_of(key)];
+    if (!is_known(known, key)) {
+        known = &dec->known[place_of(key) ^ 1];
+        if (!is_known(known, key))
+            return NULL;
     }
-    if (in->seen >> guess->slot & 1)
-        return NULL;
-    return quick_value(dec->schema, p, left, guess->slot, in, ev);
+    p += len;
+    left = roomy ? SHORT_MAX : left - len;
+    if (known->slot != NOBODY)
+        return quick_value(dec->schema, p, left, known->slot, fill, ev);
+    size = scalar_size(*p);
+    return size && size <= left ? p + size : NULL;
 }
 
 static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
 {
-    struct kp_intake in = {0};
+    struct filling fill = {0, 0};
+    enum kp_reason bad = KP_ACCEPTED;
     const unsigned char *p = dec->at;
     struct layout item;
     uint64_t keys;
 
-    ev->present = 0;
     ev->has_time = false;
     if (p < dec->end && (*p & 0xf0) == 0x80)
         item = (struct layout){1, 0, 2u * (*p & 15u)};
@@ -522,39 +536,44 @@ static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
     if (keys > dec->limits.fields)
         return skip_event(dec, KP_LIMIT);
     p += item.head;
-    for (uint32_t i = 0; i < keys; i++) {
+    for (; keys; keys--) {
         const unsigned char *value, *after = NULL;
         enum kp_nested nested;
         struct kp_value v;
         unsigned slot;
 
-        if (__builtin_expect(i < GUESS_MAX, 1)) {
-            if (dec->end - p >= ROOMY)
-                after = quick_pair(dec, p, i, true, &in, ev);
-            else if (p < dec->end && dec->end - dec->at >= GUESS_KEY)
-                after = quick_pair(dec, p, i, false, &in, ev);
-        }
+        if (dec->end - p >= ROOMY)
+            after = quick_pair(dec, p, true, &fill, ev);
+        else if (p < dec->end && dec->end - dec->at >= KEY_BYTES)
+            after = quick_pair(dec, p, false, &fill, ev);
         if (after) {
             p = after;
             continue;
         }
-        slot = key_slot(dec, p, i, &value);
+        slot = key_slot(dec, p, &value);
         if (!value)
             return give_up(dec);
-        if (slot == NOBODY || (in.seen >> slot & 1)) {
+        if (slot == NOBODY || (fill.seen >> slot & 1)) {
             p = skip(value, dec->end);
         } else {
             p = read_value(value, dec->end, slot == KP_SLOT_TIME, &v, &nested);
-            if (p)
+            if (p) {
+                struct kp_intake in = {fill.seen, bad};
+
+                ev->present = fill.present;
                 kp_intake_value(dec->schema, &in, ev, (int)slot, &v, nested, false);
+                fill = (struct filling){in.seen, ev->present};
+                bad = in.bad;
+            }
         }
         if (!p)
             return give_up(dec);
     }
     dec->at = p;
-    if (in.bad == KP_ACCEPTED && kp_event_has(ev, KP_SLOT_TYPE))
+    ev->present = fill.present;
+    if (bad == KP_ACCEPTED && kp_event_has(ev, KP_SLOT_TYPE))
         return KP_ACCEPTED;
-    return kp_intake_end(&in, ev, dec->topic);
+    return kp_intake_end(&(struct kp_intake){fill.seen, bad}, ev, dec->topic);
 }
 
 /* ---- Messages ---- */

@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct kp_schema *schema;
-    static struct kp_decoder *used;     /* so that keys are guessed from one input to the next */
+    static struct kp_decoder *used;     /* so that keys are known from one input to the next */
     const struct kp_decode_limits limits = {.message = 1 << 16, .batch = EVENTS_MAX, .fields = 64};
     struct kp_decoder *fresh;
     struct outcome a, b;

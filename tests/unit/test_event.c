@@ -57,7 +57,7 @@ static void same_in_both_formats(const char *json, struct kp_str topic, const ch
     if (strcmp(got, want) != 0)
         fail_msg("JSON %s:\n got  %s\n want %s", json, got, want);
     pack_json(&packed, json);
-    for (int round = 0; round < 2; round++) {   /* the second time the keys are where they were guessed to be */
+    for (int round = 0; round < 2; round++) {   /* the second time the keys are known */
         tell(schema, dec, packed.data, packed.size, topic, got, sizeof got);
         assert_false(kp_decode_is_json(dec));
         if (strcmp(got, want) != 0)
@@ -384,7 +384,7 @@ static void what_a_refused_batch_claims_is_at_most_its_bytes(void **state)
 }
 
 /* Keys that look alike to a careless comparison, moved about between places. */
-static void guessed_keys_never_change_an_event(void **state)
+static void known_keys_never_change_an_event(void **state)
 {
     static const char *const keys[] = {"type", "typ",  "types", "amount", "amoun", "amounts", "region", "id",
                                        "ie",   "time", "tim",   "a_long_name_of_a_field", "a_long_name_of_a_fiele"};
@@ -424,7 +424,7 @@ static void guessed_keys_never_change_an_event(void **state)
 
 /* A key is told from every one that differs from it in a bit, whatever its length and however near to the end, right
  * after it stood at that place itself. */
-static void a_guess_is_no_key_that_is_nearly_the_same(void **state)
+static void a_known_key_is_none_that_is_nearly_the_same(void **state)
 {
     static const char letters[] = "abcdefg\xe9ijklm\xf1opqr";
     static const char *const after[] = {"\x07", "\x07\xa1z\x01",
@@ -461,8 +461,26 @@ static void a_guess_is_no_key_that_is_nearly_the_same(void **state)
     }
 }
 
+/* A number as a key is nobody's, also where no key is known yet. */
+static void a_number_for_a_key_is_passed_over(void **state)
+{
+    static const char bytes[] = "\x83\x00\xa5hello\xa4type\xa4" "call\x01\xa6" "filler";
+    struct kp_schema *schema = make_schema();
+    struct kp_decoder *dec = make_decoder(schema, &small);
+    const struct kp_str topic = {"", 0};
+    char got[512];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        tell(schema, dec, bytes, sizeof bytes - 1, topic, got, sizeof got);
+        assert_string_equal(got, "ok type='call'; end");
+    }
+    kp_decoder_destroy(&dec);
+    kp_schema_destroy(&schema);
+}
+
 /* The key was there before, so it is not looked at anew: what follows it must be. */
-static void a_value_cut_behind_a_guessed_key_is_malformed(void **state)
+static void a_value_cut_behind_a_known_key_is_malformed(void **state)
 {
     static const struct {
         const char *bytes;
@@ -576,9 +594,10 @@ int main(void)
         cmocka_unit_test(a_message_over_the_limit_is_too_large),
         cmocka_unit_test(deep_nesting_is_skipped_without_recursion),
         cmocka_unit_test(what_a_refused_batch_claims_is_at_most_its_bytes),
-        cmocka_unit_test(guessed_keys_never_change_an_event),
-        cmocka_unit_test(a_guess_is_no_key_that_is_nearly_the_same),
-        cmocka_unit_test(a_value_cut_behind_a_guessed_key_is_malformed),
+        cmocka_unit_test(known_keys_never_change_an_event),
+        cmocka_unit_test(a_known_key_is_none_that_is_nearly_the_same),
+        cmocka_unit_test(a_number_for_a_key_is_passed_over),
+        cmocka_unit_test(a_value_cut_behind_a_known_key_is_malformed),
         cmocka_unit_test(json_strings_keep_their_bytes_at_any_length),
         cmocka_unit_test(a_schema_finds_its_names_and_no_others),
         cmocka_unit_test(every_reason_has_its_word),
