@@ -195,14 +195,30 @@ static void touch(struct kp_engine *engine, uint64_t rule_levels, uint32_t node)
     }
 }
 
+/* So that it can be said which events a number is made of. */
+static void note(struct kp_engine *engine, const struct kp_trace *trace, bool gone)
+{
+    uint16_t counts = kp_match_outlet(engine->match, trace->outlet);
+    char text[KP_KEY_MAX];
+    struct kp_str id = {text, kp_mark_text(&trace->mark, trace->is_long, text)};
+
+    kp_recent_add(engine->recent, &engine->store, trace->node, id, trace->mark.time, counts, gone);
+}
+
 /* Samples of an entity come and go. The event's own key is marked anyway. */
 static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace *come)
 {
     struct kp_engine *engine = ctx;
     const struct kp_trace *trace = come ? come : gone;
     const struct kp_plan_outlet *outlet = &engine->plan->outlets[trace->outlet];
+    bool same_event = gone && come && memcmp(&gone->mark, &come->mark, sizeof gone->mark) == 0;
+    bool same_value = gone && come && gone->value == come->value;
 
-    for (int i = 0; i < outlet->nsections; i++) {
+    if (gone && !same_event)
+        note(engine, gone, true);
+    if (come && !same_event)
+        note(engine, come, false);
+    for (int i = 0; i < outlet->nsections && !same_value; i++) {
         const struct kp_section *section = &outlet->sections[i];
 
         if (section->dim != trace->dim)
@@ -212,6 +228,8 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
         else
             engine->memory_out++;
     }
+    if (same_value)
+        return;
     engine->version++;
     if (trace->node != engine->touched || (outlet->rule_levels & ~engine->touched_levels))
         touch(engine, outlet->rule_levels, trace->node);
@@ -219,7 +237,7 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
 
 static void follow(struct kp_engine *engine, const struct kp_program *program, const struct kp_event *ev,
                    const struct kp_lane *lane, const uint32_t nodes[KP_DIMS_MAX], const struct kp_sample *samples,
-                   int64_t time_ms)
+                   struct kp_str id, int64_t time_ms)
 {
     for (uint32_t i = 0; i < program->nfollows; i++) {
         const struct kp_follow *f = &program->follows[i];
@@ -229,11 +247,9 @@ static void follow(struct kp_engine *engine, const struct kp_program *program, c
 
         if (!kp_event_has(ev, space->slot))
             continue;
-        o = kp_entities_blank(engine->entities, f->space);
-        o->time = time_ms;
-        o->bits = f->bits;
-        if (kp_event_has(ev, KP_SLOT_ID))
-            kp_occurrence_id(o, ev->v[KP_SLOT_ID].s, ev->v[KP_SLOT_ID].len);
+        o = kp_entities_blank(engine->entities, f->space, id);
+        o->mark.time = time_ms;
+        o->bits |= f->bits;
         for (int v = 0; v < space->nvalues; v++)
             if (samples[f->values[v]].ok)
                 o->tail[v] = samples[f->values[v]].micro;
@@ -267,11 +283,12 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
         if (!(program->dims >> d & 1) || nodes[d] == KP_NO_NODE)
             continue;
         touch(engine, program->rule_levels, nodes[d]);
-        kp_recent_add(engine->recent, &engine->store, nodes[d], id, time_ms, program->feeds);
+        if (program->counts)
+            kp_recent_add(engine->recent, &engine->store, nodes[d], id, time_ms, program->counts, false);
     }
     engine->touched = nodes[0];
     engine->touched_levels = program->rule_levels;
-    follow(engine, program, ev, lane, nodes, samples, time_ms);
+    follow(engine, program, ev, lane, nodes, samples, id, time_ms);
 }
 
 /* ---- Whose it is ---- */

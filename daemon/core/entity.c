@@ -42,6 +42,7 @@ struct kp_entities {
     size_t occurrences;
     int64_t ripe_ms;                /* what was due by then has happened */
     int64_t blank[OCCURRENCE_MAX];  /* an occurrence to be told */
+    unsigned char rest[KP_ID_REST]; /* of its id */
     int64_t scratch[KP_HISTORY_MAX * OCCURRENCE_MAX];   /* the history with it */
 };
 
@@ -200,25 +201,89 @@ static void hold(struct kp_entities *e, const struct kp_plan_space *space, struc
             kp_store_node(e->store, nodes[d])->held += by;
 }
 
+/* The rest of a long id is in the slab, as long as the occurrence is kept. */
+static void drop_rest(struct kp_entities *e, const struct kp_occurrence *o)
+{
+    unsigned char *rest = (void *)(uintptr_t)o->mark.id[1];
+
+    if (o->bits & KP_LONG_ID)
+        kp_slab_free(e->slab, rest, rest[0] + 1u);
+}
+
+/* Out of memory: it keeps what of its id it has room for. */
+static bool keep_rest(struct kp_entities *e, struct kp_occurrence *o)
+{
+    const unsigned char *rest = (void *)(uintptr_t)o->mark.id[1];
+    unsigned char *kept;
+
+    if (!(o->bits & KP_LONG_ID))
+        return true;
+    kept = kp_slab_alloc(e->slab, rest[0] + 1u);
+    if (!kept) {
+        o->bits &= ~KP_LONG_ID;
+        o->mark.id[1] = 0;
+        return false;
+    }
+    memcpy(kept, rest, rest[0] + 1u);
+    o->mark.id[1] = (uintptr_t)kept;
+    return true;
+}
+
 static void drop(struct kp_entities *e, struct kp_history *h, uint32_t i)
 {
+    drop_rest(e, kp_history_at(h, i));
     hold(e, h->space, kp_history_at(h, i), UINT32_MAX);     /* -1 */
     h->n--;
     memmove(h->at + i * h->stride, h->at + (i + 1) * h->stride, (h->n - i) * h->stride);
     e->occurrences--;
 }
 
-static void insert(struct kp_entities *e, struct kp_history *h, struct kp_occurrence *o)
+/* Their places in the roster, by name: which number a node has depends on what came first. */
+static int compare_nodes(const struct kp_store *store, uint32_t a, uint32_t b)
 {
+    const struct kp_node_cold *cold, *other;
+    int levels, order;
+
+    if (a == b)
+        return 0;
+    if (a == KP_NO_NODE || b == KP_NO_NODE)
+        return a == KP_NO_NODE ? -1 : 1;
+    levels = (int)kp_store_node(store, a)->level - (int)kp_store_node(store, b)->level;
+    if (levels)
+        return levels;
+    cold = kp_store_cold(store, a);
+    other = kp_store_cold(store, b);
+    order = memcmp(cold->key, other->key, cold->key_len < other->key_len ? cold->key_len : other->key_len);
+    if (order == 0 && cold->key_len != other->key_len)
+        order = cold->key_len < other->key_len ? -1 : 1;
+    return order ? order : compare_nodes(store, kp_store_node(store, a)->parent, kp_store_node(store, b)->parent);
+}
+
+/* No order of arrival in it, not even of what has the same time and id. */
+static int compare(const struct kp_entities *e, const struct kp_plan_space *space, struct kp_occurrence *a,
+                   struct kp_occurrence *b)
+{
+    int order = kp_occurrence_cmp(space, a, b);
+
+    for (int d = 0; d < space->ndims && order == 0; d++)
+        order = compare_nodes(e->store, kp_occurrence_nodes(space, a)[d], kp_occurrence_nodes(space, b)[d]);
+    return order;
+}
+
+/* False: memory is out, and some of its id is lost. */
+static bool insert(struct kp_entities *e, struct kp_history *h, struct kp_occurrence *o)
+{
+    bool ok = keep_rest(e, o);
     uint32_t i = h->n;
 
-    while (i && kp_occurrence_cmp(kp_history_at(h, i - 1), o, h->stride) > 0)
+    while (i && compare(e, h->space, kp_history_at(h, i - 1), o) > 0)
         i--;
     memmove(h->at + (i + 1) * h->stride, h->at + i * h->stride, (h->n - i) * h->stride);
     memcpy(h->at + i * h->stride, o, h->stride);
     h->n++;
     e->occurrences++;
     hold(e, h->space, o, 1);
+    return ok;
 }
 
 /* Keep a history in the place of the old one. Out of memory: as much of it as there is room for, the latest. */
@@ -242,7 +307,7 @@ static bool put_back(struct kp_entities *e, struct entity *ent, struct kp_histor
     if (h->n)
         memcpy(ent->history, h->at, h->n * h->stride);
     ent->n = (uint16_t)h->n;
-    ent->last_ms = h->n ? kp_history_at(h, h->n - 1)->time : INT64_MIN;
+    ent->last_ms = h->n ? kp_history_at(h, h->n - 1)->mark.time : INT64_MIN;
     return ok;
 }
 
@@ -255,7 +320,8 @@ static bool same_place(const struct kp_trace *a, const struct kp_trace *b)
 
 static bool same(const struct kp_trace *a, const struct kp_trace *b)
 {
-    return same_place(a, b) && a->value == b->value;
+    return same_place(a, b) && a->value == b->value && a->mark.time == b->mark.time && a->mark.id[0] == b->mark.id[0] &&
+           a->mark.id[1] == b->mark.id[1];
 }
 
 /* Tell the sink what is in one list and not in the other. Most of both is the same, at the same place. */
@@ -388,7 +454,7 @@ static uint32_t make(struct kp_entities *e, int space, struct kp_print print)
 
 /* ---- Telling ---- */
 
-struct kp_occurrence *kp_entities_blank(struct kp_entities *entities, int space)
+struct kp_occurrence *kp_entities_blank(struct kp_entities *entities, int space, struct kp_str id)
 {
     const struct kp_plan_space *s = &entities->plan->spaces[space];
     struct kp_occurrence *o = (void *)entities->blank;
@@ -398,6 +464,7 @@ struct kp_occurrence *kp_entities_blank(struct kp_entities *entities, int space)
         o->tail[i] = KP_NO_VALUE;
     for (int d = 0; d < s->ndims; d++)
         kp_occurrence_nodes(s, o)[d] = KP_NO_NODE;
+    kp_occurrence_id(o, id.s, id.len, entities->rest);
     return o;
 }
 
@@ -408,9 +475,27 @@ static void prune(struct kp_entities *e, struct kp_history *h, uint64_t touched,
         struct kp_occurrence *o = kp_history_at(h, i);
 
         o->bits &= ~touched | keep[i];
-        if (!o->bits)
+        if (!(o->bits & ~KP_LONG_ID))
             drop(e, h, i);
     }
+}
+
+/* Which occurrence goes when there are too many: the oldest of those that only repetitions and matches of one kind count,
+ * of which there may be any number; what opened, what a pair begins with and the steps of a funnel are few. */
+static uint32_t victim(const struct kp_entities *e, const struct kp_history *h)
+{
+    uint64_t many = KP_LONG_ID;
+
+    for (int t = 0; t < h->space->ntrackers; t++) {
+        const struct kp_plan_tracker *tracker = &e->plan->trackers[h->space->trackers[t]];
+
+        if (tracker->kind == KP_TRACK_REPEAT || tracker->kind == KP_TRACK_ONCE)
+            many |= tracker->bits;
+    }
+    for (uint32_t i = 0; i < h->n; i++)
+        if (!(kp_history_at(h, i)->bits & ~many))
+            return i;
+    return 0;
 }
 
 /* The usual case: what comes last, to trackers that have found what they looked for. Nothing of it need be kept for them. */
@@ -418,7 +503,7 @@ static void pass_settled(struct kp_entities *e, const struct entity *ent, struct
 {
     const struct kp_plan_space *space = &e->plan->spaces[ent->space];
 
-    if (!ent->settled || !ent->n || o->time <= ent->last_ms)
+    if (!ent->settled || !ent->n || o->mark.time <= ent->last_ms)
         return;
     for (int t = 0; t < space->ntrackers; t++) {
         const struct kp_plan_tracker *tracker = &e->plan->trackers[space->trackers[t]];
@@ -448,7 +533,7 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
     ent = at(e, i);
     e->before.n = e->after.n = 0;
     pass_settled(e, ent, o);
-    if (!o->bits) {
+    if (!(o->bits & ~KP_LONG_ID)) {
         tell_changes(e);
         moved(e, i);
         return !e->after.short_of_memory;
@@ -459,7 +544,7 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
     h.at = (char *)e->scratch;
     if (h.n == KP_HISTORY_MAX) {
         e->forgotten++;
-        drop(e, &h, 0);
+        drop(e, &h, victim(e, &h));
     }
     for (int t = 0; t < s->ntrackers && h.n; t++) {
         const struct kp_plan_tracker *tracker = &e->plan->trackers[s->trackers[t]];
@@ -467,7 +552,7 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
         if ((o->bits & tracker->bits) && !has_none(ent, tracker))
             kp_track(e->plan, tracker, &h, e->ripe_ms, horizon, &e->before, NULL, &state);
     }
-    insert(e, &h, o);
+    ok = insert(e, &h, o);
     memset(keep, 0, h.n * sizeof *keep);
     for (int t = 0; t < s->ntrackers; t++) {
         const struct kp_plan_tracker *tracker = &e->plan->trackers[s->trackers[t]];
@@ -481,7 +566,7 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
     }
     tell_changes(e);
     prune(e, &h, touched, keep);
-    ok = put_back(e, ent, &h);
+    ok &= put_back(e, ent, &h);
     moved(e, i);
     return ok && !e->before.short_of_memory && !e->after.short_of_memory;
 }

@@ -16,11 +16,41 @@ struct entry {
 struct kp_match {
     const struct kp_plan *plan; /* borrowed */
     struct kp_feeds feeds;      /* owned */
+    uint16_t *outlets;          /* owned; by outlet: the set that its samples feed */
     size_t width;               /* bytes of a signature that count */
     struct entry *entries;      /* owned; 1 << BITS */
     size_t count;
     uint32_t round;
 };
+
+static void add_fed(const struct kp_plan_kpi *kpi, int nkpis, uint64_t *fed)
+{
+    for (int o = 0; o < nkpis; o++)
+        if (kpi->feeds[o])
+            fed[o / 64] |= UINT64_C(1) << (o % 64);
+}
+
+static bool add_outlets(struct kp_match *match)
+{
+    const struct kp_plan *plan = match->plan;
+    uint64_t *fed = calloc((size_t)match->feeds.nwords, sizeof *fed);
+
+    match->outlets = calloc((size_t)plan->noutlets + 1, sizeof *match->outlets);
+    for (int o = 0; fed && match->outlets && o < plan->noutlets; o++) {
+        memset(fed, 0, (size_t)match->feeds.nwords * sizeof *fed);
+        for (int k = 0; k < plan->nkpis; k++)
+            if (!plan->kpis[k].formula && kp_plan_outlet_of(plan->kpis[k].filter) == o)
+                add_fed(&plan->kpis[k], plan->nkpis, fed);
+        match->outlets[o] = kp_feeds_put(&match->feeds, fed);
+    }
+    free(fed);
+    return fed && match->outlets;
+}
+
+uint16_t kp_match_outlet(const struct kp_match *match, int outlet)
+{
+    return match->outlets[outlet];
+}
 
 struct kp_match *kp_match_new(const struct kp_plan *plan, struct kp_err *err)
 {
@@ -35,6 +65,10 @@ struct kp_match *kp_match_new(const struct kp_plan *plan, struct kp_err *err)
     }
     match->plan = plan;
     match->width = kp_filters_width(plan->filters);
+    if (!add_outlets(match)) {
+        kp_fail(err, KP_ENOMEM, "match: out of memory");
+        kp_match_destroy(&match);
+    }
     return match;
 }
 
@@ -60,6 +94,7 @@ void kp_match_destroy(struct kp_match **match)
     if ((*match)->entries)
         clear(*match);
     free((*match)->entries);
+    free((*match)->outlets);
     kp_feeds_release(&(*match)->feeds);
     free(*match);
     *match = NULL;
@@ -206,7 +241,8 @@ static bool takes(const struct kp_plan *plan, const struct kp_program *program, 
     return false;
 }
 
-static void add_kpi(const struct kp_plan *plan, struct kp_program *program, int k, const struct kp_event *ev, uint64_t *fed)
+static void add_kpi(const struct kp_plan *plan, struct kp_program *program, int k, const struct kp_event *ev, uint64_t *fed,
+                    uint64_t *counts)
 {
     const struct kp_plan_kpi *kpi = &plan->kpis[k];
 
@@ -214,9 +250,9 @@ static void add_kpi(const struct kp_plan *plan, struct kp_program *program, int 
         add_once_want(plan, program, k, ev);
     else if (kpi->value >= 0)
         program->wants[program->nwants++] = (struct kp_want){(uint16_t)value_in(program, kpi->value), (uint16_t)k};
-    for (int o = 0; o < plan->nkpis; o++)
-        if (kpi->feeds[o])
-            fed[o / 64] |= UINT64_C(1) << (o % 64);
+    add_fed(kpi, plan->nkpis, fed);
+    if (kpi->filter >= 0)
+        add_fed(kpi, plan->nkpis, counts);
     for (int r = 0; r < plan->nrules && kpi->filter >= 0; r++)
         if (kpi->feeds[plan->rules[r].kpi])
             program->rule_levels |= UINT64_C(1) << plan->rules[r].level;
@@ -229,8 +265,9 @@ static struct kp_program *compile(struct kp_match *match, const struct kp_event 
     int nfilters = kp_filters_count(plan->filters);
     bool *held = calloc((size_t)nfilters + 1, sizeof *held);
     uint64_t *fed = calloc((size_t)match->feeds.nwords, sizeof *fed);
+    uint64_t *counts = calloc((size_t)match->feeds.nwords, sizeof *counts);
 
-    if (!program || !held || !fed) {
+    if (!program || !held || !fed || !counts) {
         free(program);
         program = NULL;
         goto end;
@@ -242,11 +279,13 @@ static struct kp_program *compile(struct kp_match *match, const struct kp_event 
     add_followed(plan, program);
     for (int k = 0; k < plan->nkpis; k++)
         if (takes(plan, program, k, held))
-            add_kpi(plan, program, k, ev, fed);
+            add_kpi(plan, program, k, ev, fed, counts);
     program->feeds = kp_feeds_put(&match->feeds, fed);
+    program->counts = kp_feeds_put(&match->feeds, counts);
 end:
     free(held);
     free(fed);
+    free(counts);
     return program;
 }
 

@@ -31,7 +31,8 @@ struct kp_program {
     struct kp_op *sketches;     /* the ops whose word leads to a sketch; value: the family */
     struct kp_follow *follows;
     uint32_t nfollows;
-    uint16_t feeds;             /* the set of KPIs that it feeds: see kp_match_feeds */
+    uint16_t feeds;             /* the set of KPIs that it feeds, or may by way of its entities: see kp_match_feeds */
+    uint16_t counts;            /* the set of those that it is counted by itself, or by way of a formula; 0: none */
     int hashed;                 /* value of the plan that the first DISTINCT of them takes; -1: there is none */
 };
 
@@ -48,6 +49,9 @@ uint32_t kp_match_round(const struct kp_match *match);
 
 /* The sets of KPIs that programs name; they stay when the cache starts anew. */
 const struct kp_feeds *kp_match_feeds(const struct kp_match *match);
+
+/* The set of KPIs that samples of an outlet feed, directly or through a formula. */
+uint16_t kp_match_outlet(const struct kp_match *match, int outlet);
 
 size_t kp_match_count(const struct kp_match *match);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STAGE_BITS = 6, BITS_MAX = 64 };
+enum { STAGE_BITS = 6, BITS_MAX = 63 /* and KP_LONG_ID */ };
 
 static const struct kp_where no_where;      /* holds for every event */
 
@@ -169,7 +169,7 @@ static int add_tracker(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const
     *tracker = *want;
     tracker->index = space->ntrackers - 1;
     tracker->shift = space->nbits;
-    tracker->bits = (bits == BITS_MAX ? UINT64_MAX : (UINT64_C(1) << bits) - 1) << space->nbits;
+    tracker->bits = ((UINT64_C(1) << bits) - 1) << space->nbits;
     tracker->timer = -1;
     space->nbits += bits;
     if (want->funnel && !add_stages(plan, tracker, want->funnel)) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum { LOOK = 2048,         /* how many slots, or links of a chain, a search looks at */
+       GONE = 64,           /* how many of those that are gone it keeps in mind */
        AHEAD = 8 };
 
 /* One line. The rest of an id that is longer than a slot has room for stands in an array of its own, which is seldom touched. */
@@ -12,7 +13,8 @@ struct slot {
     uint32_t node, before;  /* before: number of the one before it of this node */
     uint16_t gen, feeds;
     uint8_t len;
-    char id[43];
+    bool gone;
+    char id[42];
 };
 
 /* Events are numbered from 1; number n stands in slot n & mask until n + mask + 1 overwrites it. */
@@ -55,7 +57,7 @@ void kp_recent_destroy(struct kp_recent **recent)
 }
 
 void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t node, struct kp_str id, int64_t time_ms,
-                   uint16_t feeds)
+                   uint16_t feeds, bool gone)
 {
     struct kp_node_hot *hot = kp_store_node(store, node);
     uint32_t i;
@@ -73,6 +75,7 @@ void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t no
     slot->gen = hot->gen;
     slot->feeds = feeds;
     slot->len = (uint8_t)id.len;
+    slot->gone = gone;
     if (id.len <= sizeof slot->id)
         memcpy(slot->id, id.s, id.len);
     else
@@ -96,46 +99,87 @@ static bool is_below(const struct kp_store *store, const struct slot *slot, uint
     return at == node;
 }
 
-static void tell(const struct kp_recent *recent, const struct slot *slot, struct kp_recent_event *event)
-{
-    const char *id = slot->len <= sizeof slot->id ? slot->id : recent->whole[slot - recent->slots];
+/* What is asked for, and what of it has been found. */
+struct search {
+    const struct kp_recent *recent;
+    const struct kp_feeds *feeds;
+    int kpi;
+    int64_t from, to;
+    struct kp_recent_event *events;
+    size_t n;
+    const struct slot *gone[GONE];  /* whose own slots are still to come, since they are older */
+    size_t ngone;
+};
 
-    *event = (struct kp_recent_event){{id, slot->len}, slot->time_ms};
+static struct kp_str id_of(const struct kp_recent *recent, const struct slot *slot)
+{
+    return (struct kp_str){slot->len <= sizeof slot->id ? slot->id : recent->whole[slot - recent->slots], slot->len};
 }
 
-static size_t find_chain(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
-                         uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most)
+static bool same_id(struct kp_str a, struct kp_str b)
 {
-    uint32_t number = kp_store_node(store, node)->recent;
-    size_t n = 0;
+    return a.len == b.len && memcmp(a.s, b.s, a.len) == 0;
+}
 
-    for (int i = 0; i < LOOK && n < most && held(recent, number); i++) {
-        const struct slot *slot = &recent->slots[number & recent->mask];
+/* Has it gone since? Then its mark has done its work. */
+static bool is_gone(struct search *search, const struct slot *slot, struct kp_str id)
+{
+    for (size_t i = 0; i < search->ngone; i++) {
+        const struct slot *gone = search->gone[i];
 
-        if (slot->node != node || slot->before >= number)
-            break;
-        if (slot->time_ms >= from && slot->time_ms < to && kp_feeds_has(feeds, slot->feeds, kpi))
-            tell(recent, slot, &events[n++]);
-        number = slot->before;
+        if (gone->time_ms == slot->time_ms && gone->feeds == slot->feeds && gone->node == slot->node &&
+            same_id(id_of(search->recent, gone), id)) {
+            search->gone[i] = search->gone[--search->ngone];
+            return true;
+        }
     }
-    return n;
+    return false;
+}
+
+/* Slots from the newest on. */
+static void look_at(struct search *search, const struct slot *slot)
+{
+    struct kp_str id = id_of(search->recent, slot);
+
+    if (!kp_feeds_has(search->feeds, slot->feeds, search->kpi))
+        return;
+    if (slot->gone) {
+        if (search->ngone < GONE)
+            search->gone[search->ngone++] = slot;
+        return;
+    }
+    if (slot->time_ms < search->from || slot->time_ms >= search->to || is_gone(search, slot, id))
+        return;
+    for (size_t i = 0; i < search->n; i++)
+        if (search->events[i].time_ms == slot->time_ms && same_id(search->events[i].id, id))
+            return;
+    search->events[search->n++] = (struct kp_recent_event){id, slot->time_ms};
 }
 
 size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
                       uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most)
 {
-    size_t n = 0;
+    struct search search = {.recent = recent, .feeds = feeds, .kpi = kpi, .from = from, .to = to, .events = events};
+    uint32_t number = kp_store_node(store, node)->recent;
 
-    if (kp_store_cold(store, node)->nchildren == 0)
-        return find_chain(recent, store, feeds, node, kpi, from, to, events, most);
-    for (uint32_t i = 0; i < LOOK && n < most && held(recent, recent->newest - i); i++) {
-        const struct slot *slot = &recent->slots[(recent->newest - i) & recent->mask];
+    if (kp_store_cold(store, node)->nchildren) {
+        for (uint32_t i = 0; i < LOOK && search.n < most && held(recent, recent->newest - i); i++) {
+            const struct slot *slot = &recent->slots[(recent->newest - i) & recent->mask];
 
-        if (slot->time_ms >= from && slot->time_ms < to && kp_feeds_has(feeds, slot->feeds, kpi) &&
-            is_below(store, slot, node))
-            tell(recent, slot, &events[n++]);
+            if (is_below(store, slot, node))
+                look_at(&search, slot);
+        }
+        return search.n;
     }
-    return n;
+    for (int i = 0; i < LOOK && search.n < most && held(recent, number); i++) {
+        const struct slot *slot = &recent->slots[number & recent->mask];
+
+        if (slot->node != node || slot->before >= number)
+            break;
+        look_at(&search, slot);
+        number = slot->before;
+    }
+    return search.n;
 }
 
 size_t kp_recent_bytes(const struct kp_recent *recent)

@@ -1,4 +1,4 @@
-/* The newest events by id, so that an alert can say what it rests on.
+/* The newest events by id, so that an alert can say what it rests on, and a rep see where a number comes from.
  *
  * A ring of fixed slots. Each remembers the event's id, its key and the KPIs that it fed, and is chained to the one
  * before it of the same key: so a rep's are found at once however busy the others are. For the levels above, whose
@@ -16,17 +16,18 @@ struct kp_recent;
 struct kp_recent *kp_recent_new(uint32_t count, struct kp_err *err) KP_CHECK;
 void kp_recent_destroy(struct kp_recent **recent);
 
-/* Remember an event of a node; feeds: the set of KPIs that it feeds. Does nothing when the id is empty. */
+/* Remember an event of a node; feeds: the set of KPIs that count it. gone: that they no longer do, since what happened
+ * before to the same entity turned out to be different. Does nothing when the id is empty. */
 void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t node, struct kp_str id, int64_t time_ms,
-                   uint16_t feeds);
+                   uint16_t feeds, bool gone);
 
 struct kp_recent_event {
     struct kp_str id;       /* borrows from the ring: good until the next kp_recent_add */
     int64_t time_ms;
 };
 
-/* Up to `most` of the newest events with from <= time < to that fed the KPI at the node or below it, the last to come
- * first. Looks at a bounded number of them. Returns how many. */
+/* Up to `most` of the newest events with from <= time < to that the KPI counts at the node or below it, the last to come
+ * first, each once. Looks at a bounded number of them. Returns how many. */
 size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
                       uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most);
 

@@ -15,28 +15,90 @@ struct task {           /* what the parts of one kp_track share */
     struct kp_track_state *state;
 };
 
-void kp_occurrence_id(struct kp_occurrence *o, const char *id, uint32_t len)
+static uint64_t word_of(const unsigned char *bytes)
 {
-    unsigned char bytes[sizeof o->id] = {0};
+    uint64_t word;
 
-    memcpy(bytes, id, len < sizeof bytes ? len : sizeof bytes);
-    for (int w = 0; w < 2; w++) {
-        uint64_t word = 0;
-
-        for (int i = 0; i < 8; i++)
-            word = word << 8 | bytes[w * 8 + i];
-        o->id[w] = word;
-    }
+    memcpy(&word, bytes, sizeof word);
+    return __builtin_bswap64(word);
 }
 
-int kp_occurrence_cmp(const struct kp_occurrence *a, const struct kp_occurrence *b, size_t size)
+static void bytes_of(uint64_t word, unsigned char bytes[8])
 {
-    if (a->time != b->time)
-        return a->time < b->time ? -1 : 1;
-    for (int i = 0; i < 2; i++)
-        if (a->id[i] != b->id[i])
-            return a->id[i] < b->id[i] ? -1 : 1;
-    return memcmp(&a->bits, &b->bits, size - offsetof(struct kp_occurrence, bits));
+    word = __builtin_bswap64(word);
+    memcpy(bytes, &word, sizeof word);
+}
+
+void kp_occurrence_id(struct kp_occurrence *o, const char *id, uint32_t len, unsigned char rest[KP_ID_REST])
+{
+    unsigned char bytes[KP_ID_SHORT] = {0};
+
+    memcpy(bytes, id, len < sizeof bytes ? len : sizeof bytes);
+    o->mark.id[0] = word_of(bytes);
+    o->mark.id[1] = word_of(bytes + 8);
+    if (len <= KP_ID_SHORT)
+        return;
+    rest[0] = (unsigned char)(len - KP_ID_HEAD);
+    memcpy(rest + 1, id + KP_ID_HEAD, len - KP_ID_HEAD);
+    o->mark.id[1] = (uintptr_t)rest;
+    o->bits |= KP_LONG_ID;
+}
+
+static const unsigned char *rest_of(const struct kp_mark *mark)
+{
+    return (const unsigned char *)(uintptr_t)mark->id[1];
+}
+
+uint32_t kp_mark_text(const struct kp_mark *mark, bool is_long, char text[KP_KEY_MAX])
+{
+    unsigned char bytes[KP_ID_SHORT];
+    uint32_t len = KP_ID_SHORT;
+
+    bytes_of(mark->id[0], bytes);
+    if (is_long) {
+        memcpy(text, bytes, KP_ID_HEAD);
+        memcpy(text + KP_ID_HEAD, rest_of(mark) + 1, rest_of(mark)[0]);
+        return KP_ID_HEAD + rest_of(mark)[0];
+    }
+    bytes_of(mark->id[1], bytes + 8);
+    while (len && bytes[len - 1] == 0)
+        len--;
+    memcpy(text, bytes, len);
+    return len;
+}
+
+/* What follows the first 8 bytes of a long id against that of another one. */
+static int compare_long(const struct kp_occurrence *a, const struct kp_occurrence *b)
+{
+    const unsigned char *rest = rest_of(&a->mark), *other = rest_of(&b->mark);
+    unsigned char bytes[1 + 8] = {8};
+    int order;
+
+    if (!(b->bits & KP_LONG_ID)) {
+        bytes_of(b->mark.id[1], bytes + 1);
+        other = bytes;
+    }
+    order = memcmp(rest + 1, other + 1, rest[0] < other[0] ? rest[0] : other[0]);
+    return order ? order : (int)rest[0] - (int)other[0];
+}
+
+int kp_occurrence_cmp(const struct kp_plan_space *space, const struct kp_occurrence *a, const struct kp_occurrence *b)
+{
+    int order = 0;
+
+    if (a->mark.time != b->mark.time)
+        return a->mark.time < b->mark.time ? -1 : 1;
+    if (a->mark.id[0] != b->mark.id[0])
+        return a->mark.id[0] < b->mark.id[0] ? -1 : 1;
+    if (a->bits & KP_LONG_ID)
+        order = compare_long(a, b);
+    else if (b->bits & KP_LONG_ID)
+        order = -compare_long(b, a);
+    else if (a->mark.id[1] != b->mark.id[1])
+        return a->mark.id[1] < b->mark.id[1] ? -1 : 1;
+    if (order == 0)
+        order = memcmp(&a->bits, &b->bits, sizeof a->bits + (size_t)space->nvalues * sizeof *a->tail);
+    return order;
 }
 
 void kp_traces_release(struct kp_traces *traces)
@@ -115,7 +177,7 @@ static void keep_all(const struct task *task, uint32_t i)
 
 static int64_t time_of(const struct task *task, uint32_t i)
 {
-    return kp_history_at(task->history, i)->time;
+    return kp_history_at(task->history, i)->mark.time;
 }
 
 static uint32_t node_of(const struct task *task, uint32_t i, int dim)
@@ -145,8 +207,17 @@ static void put(struct kp_traces *traces, struct kp_trace trace)
     traces->list[traces->n++] = trace;
 }
 
+/* A sample in one dimension, whose event is occurrence i. */
+static void put_at(const struct task *task, int o, int dim, uint32_t node, int64_t time, int64_t value, bool back, uint32_t i)
+{
+    const struct kp_occurrence *event = kp_history_at(task->history, i);
+
+    put(task->traces, (struct kp_trace){.outlet = (uint16_t)o, .dim = (uint8_t)dim, .back = back, .node = node, .time = time,
+                                        .value = value, .mark = event->mark, .is_long = (event->bits & KP_LONG_ID) != 0});
+}
+
 /* A sample of an outlet in each of its dimensions, credited to occurrence `who`. */
-static void sample(const struct task *task, int o, uint32_t who, int64_t time, int64_t value, bool back)
+static void sample(const struct task *task, int o, uint32_t who, int64_t time, int64_t value)
 {
     const struct kp_plan_outlet *outlet = &task->plan->outlets[o];
 
@@ -154,7 +225,20 @@ static void sample(const struct task *task, int o, uint32_t who, int64_t time, i
         uint32_t node = outlet->dims >> d & 1 ? node_of(task, who, d) : KP_NO_NODE;
 
         if (node != KP_NO_NODE)
-            put(task->traces, (struct kp_trace){(uint16_t)o, (uint8_t)d, back, node, time, value});
+            put_at(task, o, d, node, time, value, false, who);
+    }
+}
+
+/* The sample that is credited to `who` is taken back by occurrence i. */
+static void take_back(const struct task *task, int o, uint32_t who, int64_t value, uint32_t i)
+{
+    const struct kp_plan_outlet *outlet = &task->plan->outlets[o];
+
+    for (int d = 0; d < task->plan->ndims; d++) {
+        uint32_t node = outlet->dims >> d & 1 ? node_of(task, who, d) : KP_NO_NODE;
+
+        if (node != KP_NO_NODE)
+            put_at(task, o, d, node, time_of(task, i), value, true, i);
     }
 }
 
@@ -162,13 +246,13 @@ static void sample(const struct task *task, int o, uint32_t who, int64_t time, i
 
 /* A sample that a tracker would make if there were no `once`. */
 struct match {
+    uint32_t by;        /* the occurrence that makes it */
     uint32_t who;       /* credited to it, and placed at it */
     int64_t value;
 };
 
-/* In the order of the history: the first match counts, a reversal takes it back, and so on. The matches rise by `who`;
- * where one occurrence both reverses and matches, it reverses first. */
-/* Returns whether something counts at the end. */
+/* In the order of the history: the first match counts, a reversal takes it back, and so on. The matches rise by `by`;
+ * where one occurrence both reverses and matches, it reverses first. Returns whether something counts at the end. */
 static bool settle(const struct task *task, int o, const struct match *matches, size_t n)
 {
     const struct match *counted = NULL;
@@ -176,19 +260,19 @@ static bool settle(const struct task *task, int o, const struct match *matches, 
 
     if (!task->tracker->once) {
         for (; m < n; m++)
-            sample(task, o, matches[m].who, time_of(task, matches[m].who), matches[m].value, false);
+            sample(task, o, matches[m].who, time_of(task, matches[m].who), matches[m].value);
         return n > 0;
     }
     for (uint32_t i = 0; i < task->history->n; i++) {
         if (counted && has(task, i, 0)) {
-            sample(task, o, counted->who, time_of(task, i), counted->value, true);
+            take_back(task, o, counted->who, counted->value, i);
             counted = NULL;
         }
-        for (; m < n && matches[m].who == i; m++) {
+        for (; m < n && matches[m].by == i; m++) {
             if (counted)
                 continue;
             counted = &matches[m];
-            sample(task, o, i, time_of(task, i), counted->value, false);
+            sample(task, o, counted->who, time_of(task, counted->who), counted->value);
         }
     }
     return counted != NULL;
@@ -219,27 +303,45 @@ static void keep_pair(const struct task *task, int from, int to)
     }
 }
 
+/* The pairs that there are: with the earliest `to`, and where that may be taken back with each later one, too. */
+static size_t pairs_of(const struct task *task, const struct kp_plan_outlet *outlet, int from, int to, int64_t until,
+                       struct match matches[KP_HISTORY_MAX])
+{
+    bool is_elapsed = outlet->part == KP_PART_ELAPSED;
+    int bit = task->tracker->once;
+    size_t n = 0;
+
+    for (uint32_t i = (uint32_t)to; to != NONE && i < task->history->n && time_of(task, i) <= until; i++) {
+        if (n && !task->tracker->once)
+            break;
+        if (has(task, i, bit + 1) && time_of(task, i) >= time_of(task, (uint32_t)from))
+            matches[n++] = (struct match){i, is_elapsed ? i : (uint32_t)from,
+                                          is_elapsed ? seconds(time_of(task, i) - time_of(task, (uint32_t)from)) : KP_MICRO};
+    }
+    return n;
+}
+
 static void pair_outlet(const struct task *task, int o, int from, int to)
 {
     const struct kp_plan_outlet *outlet = &task->plan->outlets[o];
-    int64_t begun, ripe;
+    struct match matches[KP_HISTORY_MAX];
+    int64_t begun, ripe = INT64_MAX;
+    size_t n;
 
     if (from == NONE)
         return;
     begun = time_of(task, (uint32_t)from);
-    if (outlet->part == KP_PART_ELAPSED) {
-        if (to != NONE)
-            settle(task, o, &(struct match){(uint32_t)to, seconds(time_of(task, (uint32_t)to) - begun)}, 1);
+    if (outlet->part == KP_PART_COHORT && begun <= INT64_MAX - outlet->within_ms)
+        ripe = begun + outlet->within_ms;
+    n = pairs_of(task, outlet, from, to, ripe, matches);
+    if (n)
+        settle(task, o, matches, n);
+    else if (outlet->part == KP_PART_ELAPSED)
         return;
-    }
-    ripe = begun > INT64_MAX - outlet->within_ms ? INT64_MAX : begun + outlet->within_ms;
-    if (to != NONE && time_of(task, (uint32_t)to) <= ripe) {
-        settle(task, o, &(struct match){(uint32_t)from, KP_MICRO}, 1);
-    } else if (task->now >= ripe) {
-        settle(task, o, &(struct match){(uint32_t)from, 0}, 1);
-    } else if (ripe < task->state->due) {
+    else if (task->now >= ripe)
+        sample(task, o, (uint32_t)from, begun, 0);
+    else if (ripe < task->state->due)
         task->state->due = ripe;
-    }
 }
 
 static void track_pair(const struct task *task)
@@ -281,7 +383,7 @@ static void track_repeat(const struct task *task)
         for (; tracker->within_ms && first < i && time_of(task, first) <= time_of(task, i) - tracker->within_ms; first++)
             rank -= has(task, first, bit);
         if (rank >= tracker->nth)
-            matches[n++] = (struct match){i, 0};
+            matches[n++] = (struct match){i, i, 0};
         /* Without `within` only the first few decide what the others are. */
         if (tracker->once || (tracker->within_ms ? time_of(task, i) + tracker->within_ms > task->horizon
                                                  : rank < tracker->nth))
@@ -299,7 +401,7 @@ void kp_track_again(const struct kp_plan *plan, const struct kp_plan_tracker *tr
     const struct task task = {.plan = plan, .tracker = tracker, .history = &alone, .traces = traces};
 
     for (int i = 0; tracker->kind == KP_TRACK_REPEAT && i < tracker->noutlets; i++)
-        sample(&task, tracker->outlets[i], 0, o->time, 0, false);
+        sample(&task, tracker->outlets[i], 0, o->mark.time, 0);
 }
 
 /* ---- once, of a field or of nothing ---- */
@@ -343,7 +445,7 @@ static void track_once(const struct task *task)
 
         for (uint32_t i = 0; i < task->history->n; i++)
             if (is_match(task, outlet, i, &value))
-                matches[n++] = (struct match){i, value};
+                matches[n++] = (struct match){i, i, value};
         if (!settle(task, tracker->outlets[k], matches, n))
             task->state->settled = false;
     }
@@ -387,6 +489,11 @@ static int latest_turn(const struct task *task)
     return NONE;
 }
 
+static int later(int a, int b)
+{
+    return a > b ? a : b;
+}
+
 static void keep_latest(const struct task *task, int i, int bit)
 {
     if (i == NONE)
@@ -398,18 +505,19 @@ static void keep_latest(const struct task *task, int i, int bit)
 static void open_outlet(const struct task *task, int o)
 {
     const struct kp_plan_outlet *outlet = &task->plan->outlets[o];
-    int valued = outlet->value < 0 ? NONE : latest_value(task, outlet->value);
+    int valued = outlet->value < 0 ? NONE : latest_value(task, outlet->value), turn;
 
     if (!task->state->open || (outlet->value >= 0 && valued == NONE))
         return;
+    turn = latest_turn(task);
     for (int d = 0; d < task->plan->ndims; d++) {
         int who = outlet->dims >> d & 1 ? latest_node(task, d) : NONE;
         uint32_t node = who != NONE ? node_of(task, (uint32_t)who, d) : d == 0 ? 0 : KP_NO_NODE;
 
         if ((outlet->dims >> d & 1) && node != KP_NO_NODE)
-            put(task->traces, (struct kp_trace){(uint16_t)o, (uint8_t)d, false, node, 0,
-                                                valued == NONE ? 0
-                                                               : kp_history_at(task->history, (uint32_t)valued)->tail[outlet->value]});
+            put_at(task, o, d, node, 0,
+                   valued == NONE ? 0 : kp_history_at(task->history, (uint32_t)valued)->tail[outlet->value], false,
+                   (uint32_t)later(later(who, valued), turn));
     }
 }
 
@@ -474,24 +582,24 @@ static void funnel_outlet(const struct task *task, int o, const struct walk *wal
     switch (outlet->part) {
     case KP_PART_ENTERED:
         if (first != NONE)
-            sample(task, o, (uint32_t)first, time_of(task, (uint32_t)first), 0, false);
+            sample(task, o, (uint32_t)first, time_of(task, (uint32_t)first), 0);
         break;
     case KP_PART_CONVERTED:
         if (first != NONE)
-            sample(task, o, (uint32_t)first, time_of(task, (uint32_t)first), later != NONE ? KP_MICRO : 0, false);
+            sample(task, o, (uint32_t)first, time_of(task, (uint32_t)first), later != NONE ? KP_MICRO : 0);
         break;
     case KP_PART_STAY:
         if (leave != NONE)
             sample(task, o, (uint32_t)leave, time_of(task, (uint32_t)leave),
-                   seconds(time_of(task, (uint32_t)leave) - time_of(task, (uint32_t)first)), false);
+                   seconds(time_of(task, (uint32_t)leave) - time_of(task, (uint32_t)first)));
         break;
     case KP_PART_SKIPPED:
         if (later != NONE && (first == NONE || first > later))
-            sample(task, o, (uint32_t)later, time_of(task, (uint32_t)later), 0, false);
+            sample(task, o, (uint32_t)later, time_of(task, (uint32_t)later), 0);
         break;
     case KP_PART_STANDS:
         if (stands != NONE && stage_at(task, (uint32_t)stands) == s + 1 && s + 1 < task->tracker->nstages)
-            sample(task, o, (uint32_t)stands, 0, 0, false);
+            sample(task, o, (uint32_t)stands, 0, 0);
         break;
     case KP_PART_MATCH:
     case KP_PART_ELAPSED:

@@ -9,15 +9,23 @@
 
 #include "plan.h"
 
+#include "kpid/event.h"
 #include "kpid/value.h"
 
+#define KP_LONG_ID (UINT64_C(1) << 63)
 #define KP_NO_VALUE INT64_MIN
 enum { KP_HISTORY_MAX = 256 };     /* occurrences of one entity: beyond that the oldest are forgotten */
 
-struct kp_occurrence {
+/* An id of up to 16 bytes, big-endian and with zeros behind, so that it compares as the text does. Of a longer one
+ * the first 8, and the address of the others: their number in a byte, then they themselves. */
+struct kp_mark {
     int64_t time;
-    uint64_t id[2];     /* its first 16 bytes, big-endian, so that they compare as the id does */
-    uint64_t bits;      /* what it passed: see kp_plan_tracker.shift */
+    uint64_t id[2];
+};
+
+struct kp_occurrence {
+    struct kp_mark mark;
+    uint64_t bits;      /* what it passed: see kp_plan_tracker.shift; and KP_LONG_ID */
     int64_t tail[];     /* the space's values, millionths or KP_NO_VALUE; then its nodes, 32 bits each, or KP_NO_NODE */
 };
 
@@ -43,10 +51,14 @@ static inline uint32_t *kp_occurrence_nodes(const struct kp_plan_space *space, s
 {
     return (uint32_t *)(void *)(o->tail + space->nvalues);
 }
-/* Keep an event's id. */
-void kp_occurrence_id(struct kp_occurrence *o, const char *id, uint32_t len);
-/* Order by (time, id); what has no id comes first, and among equals the content decides. */
-int kp_occurrence_cmp(const struct kp_occurrence *a, const struct kp_occurrence *b, size_t size);
+/* Keep an event's id, at most KP_KEY_MAX bytes; what a long one has too many is put into `rest`, which is borrowed. */
+enum { KP_ID_SHORT = 16, KP_ID_HEAD = 8, KP_ID_REST = 1 + KP_KEY_MAX - KP_ID_HEAD };
+void kp_occurrence_id(struct kp_occurrence *o, const char *id, uint32_t len, unsigned char rest[KP_ID_REST]);
+/* Write an id into `text`; returns its length, 0: it has none. */
+uint32_t kp_mark_text(const struct kp_mark *mark, bool is_long, char text[KP_KEY_MAX]);
+/* Order by (time, id); what has no id comes first, and among equals what it passed and its values decide. 0: they differ in
+ * whom they are credited to at most. */
+int kp_occurrence_cmp(const struct kp_plan_space *space, const struct kp_occurrence *a, const struct kp_occurrence *b);
 
 /* One sample, in one dimension. */
 struct kp_trace {
@@ -56,6 +68,8 @@ struct kp_trace {
     uint32_t node;
     int64_t time;       /* of its pane; 0 for what is so now */
     int64_t value;      /* millionths; 0 where nothing but the number of samples matters */
+    struct kp_mark mark;    /* of the event that it is, or that it was taken back by; borrows from the history */
+    bool is_long;           /* its id */
 };
 
 /* Where samples are put; grows as needed and is used again. */

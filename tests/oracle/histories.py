@@ -1,7 +1,8 @@
 """KPIs of what happened before to the same entity, as SQL over the accepted events.
 
-Each kind gives the *matches* of an entity: which event makes a sample, and its value in millionths. Order within an
-entity is that of (at, ident). `once` walks along them; then the samples are added up by key and window."""
+Each kind gives the *matches* of an entity: the event that makes a sample (`cause`; none where time alone does), the one that
+it is credited to and placed at (`ref`, `at`), and its value in millionths. Order within an entity is that of (at, ident).
+`once` walks along the causes; then the samples are added up by key and window."""
 import re
 from fractions import Fraction
 
@@ -27,7 +28,7 @@ class HistoryOracle(Oracle):
     def sample(self, name, kpi):
         """All depends on what has come by then, so there is nothing to prepare."""
 
-    # ---- The matches: (per, ref, at, ident, v) ----
+    # ---- The matches: (per, ref, at, ident, v, cause) ----
 
     def matches(self, kpi, now):
         of, base = kpi.get("of"), where_sql(kpi.get("where", {}))
@@ -37,10 +38,13 @@ class HistoryOracle(Oracle):
             value = f"{of}_micro" if of and kpi["aggregate"] != "count" else "0"
             given = f"{of} IS NOT NULL" if of and kpi["aggregate"] == "count" else f"{value} IS NOT NULL"
             per = kpi["once"]["per"] + "_same"
-            return f"SELECT {per} AS per, id AS ref, at, ident, {value} AS v FROM cur WHERE {per} IS NOT NULL AND ({base}) AND {given}"
+            return (f"SELECT {per} AS per, id AS ref, at, ident, {value} AS v, id AS cause FROM cur WHERE {per} IS NOT NULL"
+                    f" AND ({base}) AND {given}")
         (kind, form), = of.items()
         per = form["per"] + "_same"
         mine = f"SELECT *, {per} AS per FROM cur WHERE {per} IS NOT NULL AND ({base})"
+        if kind in ("elapsed", "cohort"):
+            return getattr(self, kind)(form, mine, now, "once" in kpi)
         return getattr(self, kind)(form, mine, now)
 
     @staticmethod
@@ -49,22 +53,27 @@ class HistoryOracle(Oracle):
         return (f"SELECT per, id AS ref, at, ident FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY per ORDER BY at, ident) AS rn"
                 f" FROM ({mine}) WHERE ({where_sql(form['from'])})) WHERE rn = 1")
 
-    def elapsed(self, form, mine, _now):
-        return (f"SELECT per, ref, at, ident, (at - begun) * {SECOND} AS v FROM (SELECT m.per, m.id AS ref, m.at, m.ident,"
-                f" f.at AS begun, ROW_NUMBER() OVER (PARTITION BY m.per ORDER BY m.at, m.ident) AS rn"
+    def pairs(self, form, mine, until, once):
+        """The earliest `from` with the earliest `to` after it; with `once` with each of them, since one may count again."""
+        return (f"SELECT * FROM (SELECT m.per, m.id AS cause, m.at AS ended, m.ident AS ended_ident, f.ref AS first, f.at AS begun,"
+                f" f.ident AS begun_ident, ROW_NUMBER() OVER (PARTITION BY m.per ORDER BY m.at, m.ident) AS rn"
                 f" FROM ({mine} AND ({where_sql(form['to'])})) m JOIN ({self.first_from(form, mine)}) f ON f.per = m.per"
-                f" WHERE m.at >= f.at) WHERE rn = 1")
+                f" WHERE m.at >= f.at AND m.at <= {until}) WHERE {1 if once else 'rn = 1'}")
 
-    def cohort(self, form, mine, now):
+    def elapsed(self, form, mine, _now, once):
+        return (f"SELECT per, cause AS ref, ended AS at, ended_ident AS ident, (ended - begun) * {SECOND} AS v, cause"
+                f" FROM ({self.pairs(form, mine, 'm.at', once)})")
+
+    def cohort(self, form, mine, now, once):
         within = duration(form["within"])
-        hit = (f"EXISTS (SELECT 1 FROM ({mine} AND ({where_sql(form['to'])})) m WHERE m.per = f.per AND m.at >= f.at"
-               f" AND m.at <= f.at + {within})")
-        return (f"SELECT per, ref, at, ident, CASE WHEN {hit} THEN 1000000 ELSE 0 END AS v FROM ({self.first_from(form, mine)}) f"
-                f" WHERE {hit} OR {now} >= f.at + {within}")
+        pairs = self.pairs(form, mine, f"f.at + {within}", once)
+        return (f"SELECT per, first AS ref, begun AS at, begun_ident AS ident, 1000000 AS v, cause FROM ({pairs})"
+                f" UNION ALL SELECT per, ref, at, ident, 0, NULL FROM ({self.first_from(form, mine)}) WHERE {now} >= at + {within}"
+                f" AND per NOT IN (SELECT per FROM ({pairs}))")
 
     def repeat(self, form, mine, _now):
         within = f"AND b.at > a.at - {duration(form['within'])}" if "within" in form else ""
-        return (f"WITH mine AS ({mine}) SELECT per, id AS ref, at, ident, 0 AS v FROM mine a WHERE {form.get('from', 2)} <="
+        return (f"WITH mine AS ({mine}) SELECT per, id AS ref, at, ident, 0 AS v, id AS cause FROM mine a WHERE {form.get('from', 2)} <="
                 f" (SELECT COUNT(*) FROM mine b WHERE b.per = a.per AND (b.at, b.ident, b.id) <= (a.at, a.ident, a.id) {within})")
 
     def open(self, form, mine, _now):
@@ -111,17 +120,18 @@ class HistoryOracle(Oracle):
             return f"SELECT ref, at, v, 1 AS sign FROM ({matches})"
         per = once["per"] + "_same"
         back = f"({where_sql(once['reversed_by'])})" if "reversed_by" in once else "0"
-        return (f"WITH RECURSIVE m AS ({matches}), line AS (SELECT c.{per} AS per, c.id AS ref, c.at, m.v,"
-                f" m.ref IS NOT NULL AS hit, {back} AS back, ROW_NUMBER() OVER (PARTITION BY c.{per} ORDER BY c.at, c.ident) AS rn"
-                f" FROM cur c LEFT JOIN m ON m.ref = c.id WHERE c.{per} IS NOT NULL),"
-                f" walk AS (SELECT per, 0 AS rn, NULL AS held, NULL AS held_v, NULL AS gone, NULL AS gone_v, 0 AS taken, 0 AS at"
-                f" FROM line GROUP BY per UNION ALL SELECT l.per, l.rn,"
+        return (f"WITH RECURSIVE m AS ({matches}), line AS (SELECT c.{per} AS per, m.ref, m.at AS placed, c.at, m.v,"
+                f" m.cause IS NOT NULL AS hit, {back} AS back, ROW_NUMBER() OVER (PARTITION BY c.{per} ORDER BY c.at, c.ident) AS rn"
+                f" FROM cur c LEFT JOIN m ON m.cause = c.id WHERE c.{per} IS NOT NULL),"
+                f" walk AS (SELECT per, 0 AS rn, NULL AS held, NULL AS held_v, NULL AS gone, NULL AS gone_v, 0 AS taken, 0 AS placed,"
+                f" 0 AS at FROM line GROUP BY per UNION ALL SELECT l.per, l.rn,"
                 f" CASE WHEN l.hit AND (w.held IS NULL OR l.back) THEN l.ref WHEN l.back THEN NULL ELSE w.held END,"
                 f" CASE WHEN l.hit AND (w.held IS NULL OR l.back) THEN l.v WHEN l.back THEN NULL ELSE w.held_v END,"
                 f" CASE WHEN l.back THEN w.held END, CASE WHEN l.back THEN w.held_v END,"
-                f" l.hit AND (w.held IS NULL OR l.back), l.at FROM walk w JOIN line l ON l.per = w.per AND l.rn = w.rn + 1)"
-                f" SELECT held AS ref, at, held_v AS v, 1 AS sign FROM walk WHERE taken"
-                f" UNION ALL SELECT gone, at, gone_v, -1 FROM walk WHERE gone IS NOT NULL")
+                f" l.hit AND (w.held IS NULL OR l.back), l.placed, l.at FROM walk w JOIN line l ON l.per = w.per AND l.rn = w.rn + 1)"
+                f" SELECT held AS ref, placed AS at, held_v AS v, 1 AS sign FROM walk WHERE taken"
+                f" UNION ALL SELECT gone, at, gone_v, -1 FROM walk WHERE gone IS NOT NULL"
+                f" UNION ALL SELECT ref, at, v, 1 FROM m WHERE cause IS NULL")
 
     def credited(self, kpi, now):
         """[(key, at, v, sign)]"""

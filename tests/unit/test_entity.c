@@ -296,6 +296,90 @@ static void events_without_the_field_are_left_out(void **state)
     rig_free(rig);
 }
 
+/* Ids decide among events of one instant, to their last byte. */
+static void long_ids_order_what_happens_at_once(void **state)
+{
+    static const char *const ids[] = {"crm-activity-2026-0001", "crm-activity-2026-0002"};
+    static const char *const reps[] = {"x", "y"};       /* nobody of the roster: their numbers depend on who comes first */
+
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        struct rig *rig = rig_new(HEAD "kpis: {again: {aggregate: count, where: {type: call}, of: {repeat: {per: lead}}}}\n");
+
+        for (int i = 0; i < 2; i++) {
+            int k = way & 1 ? 1 - i : i;
+            char more[64];
+
+            snprintf(more, sizeof more, "\"lead\":1,\"id\":\"%s\"", ids[way & 2 ? 1 - k : k]);
+            tell(rig, 10, "call", reps[k], more);
+        }
+        assert_true(day(rig, way & 2 ? "x" : "y", "again") == 1);
+        rig_free(rig);
+    }
+}
+
+/* Without ids it is what they say that decides, never which came first. */
+static void events_of_one_instant_without_ids_count_the_same_in_any_order(void **state)
+{
+    struct rig *a = rig_new(HEAD "kpis: {again: {aggregate: count, where: {type: call}, of: {repeat: {per: lead}}}}\n");
+    struct rig *b = rig_new(HEAD "kpis: {again: {aggregate: count, where: {type: call}, of: {repeat: {per: lead}}}}\n");
+
+    (void)state;
+    tell(a, 10, "call", "x", "\"lead\":1");
+    tell(a, 10, "call", "y", "\"lead\":1");
+    tell(b, 10, "call", "y", "\"lead\":1");
+    tell(b, 10, "call", "x", "\"lead\":1");
+    /* one of them has it, and the other nothing to show */
+    for (int i = 0; i < 2; i++) {
+        struct kp_str key = {i ? "y" : "x", 1};
+
+        assert_int_equal(kp_engine_find(a->engine, 2, key) == KP_NO_KEY, kp_engine_find(b->engine, 2, key) == KP_NO_KEY);
+    }
+    rig_free(a);
+    rig_free(b);
+}
+
+/* What may come in any number does not push out what comes once. */
+static void a_long_history_keeps_what_a_pair_begins_with(void **state)
+{
+    struct rig *rig = rig_new(HEAD "kpis:\n"
+                                   "  t: {aggregate: mean, of: {elapsed: {from: {type: lead}, to: " WON ", per: deal}}}\n"
+                                   "  busy: {aggregate: count, of: {repeat: {per: deal, within: 10h}}}\n"
+                                   "  won: {aggregate: count, where: " WON ", once: {per: deal, reversed_by: {type: stage, stage: a}}}\n");
+
+    (void)state;
+    tell(rig, 0, "lead", "ana", "\"deal\":1");
+    for (int i = 1; i <= 300; i++)
+        tell(rig, i, "stage", "ana", "\"deal\":1,\"stage\":\"a\"");
+    tell(rig, 301, "stage", "bob", "\"deal\":1,\"stage\":\"won\"");
+    assert_true(day(rig, "bob", "t") == 301 * 60);
+    rig_free(rig);
+}
+
+/* What is taken back may come again: a conversion, too, and a reversal before it has nothing to take. */
+static void once_beside_pairs_counts_again_after_a_reversal(void **state)
+{
+    struct rig *rig = rig_new(HEAD "kpis:\n"
+                                   "  t: {aggregate: mean, of: {elapsed: {from: {type: lead}, to: " WON ", per: deal}},\n"
+                                   "      once: {per: deal, reversed_by: {type: stage, stage: {ne: won}}}}\n"
+                                   "  c: {aggregate: sum, of: {cohort: {from: {type: lead}, to: " WON ", per: deal, within: 1h}},\n"
+                                   "      once: {per: deal, reversed_by: {type: stage, stage: {ne: won}}}}\n");
+
+    (void)state;
+    tell(rig, 0, "lead", "ana", "\"deal\":1");
+    tell(rig, 5, "stage", "ana", "\"deal\":1,\"stage\":\"a\"");
+    tell(rig, 10, "stage", "bob", "\"deal\":1,\"stage\":\"won\"");
+    assert_true(day(rig, "ana", "c") == 1);
+    assert_true(day(rig, "bob", "t") == 600);
+    tell(rig, 20, "stage", "cid", "\"deal\":1,\"stage\":\"a\"");
+    assert_true(day(rig, "ana", "c") == 0);
+    assert_true(isnan(day(rig, "bob", "t")));
+    tell(rig, 30, "stage", "bob", "\"deal\":1,\"stage\":\"won\"");
+    assert_true(day(rig, "ana", "c") == 1);
+    assert_true(day(rig, "bob", "t") == 1800);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +394,10 @@ int main(void)
         cmocka_unit_test(one_entity_with_endless_events_stays_bounded),
         cmocka_unit_test(events_without_the_field_are_left_out),
         cmocka_unit_test(any_order_of_the_same_histories_gives_the_same_numbers),
+        cmocka_unit_test(long_ids_order_what_happens_at_once),
+        cmocka_unit_test(events_of_one_instant_without_ids_count_the_same_in_any_order),
+        cmocka_unit_test(a_long_history_keeps_what_a_pair_begins_with),
+        cmocka_unit_test(once_beside_pairs_counts_again_after_a_reversal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
