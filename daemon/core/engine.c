@@ -358,7 +358,12 @@ static enum kp_reason find_nodes(struct kp_engine *engine, const struct kp_progr
         if (len == 0)
             continue;
         if (len <= KP_GROUP_KEY_MAX)
+            nodes[d] = kp_store_find_group(&engine->store, d, (struct kp_str){key, (uint32_t)len});
+        if (len <= KP_GROUP_KEY_MAX && nodes[d] == KP_NO_NODE) {
+            if (!kp_text_ok((struct kp_str){key, (uint32_t)len}))
+                return KP_BAD_FIELD;
             nodes[d] = kp_store_group(&engine->store, d, (struct kp_str){key, (uint32_t)len});
+        }
         if (nodes[d] == KP_NO_NODE || !settle_in(engine, nodes[d]))
             return KP_LIMIT;
     }

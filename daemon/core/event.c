@@ -417,6 +417,27 @@ static inline uint32_t short_text(const unsigned char *p, size_t left)
     return (*p & 0xe0) == 0xa0 && len < left ? len : 0;
 }
 
+/* 1 to 31 bytes that are ASCII without a NUL, as most keys and ids are. */
+static inline bool is_plain(const unsigned char *p, size_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t odd = 0, word = ones;
+
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8) {
+            word = load64(p + i);
+            odd |= word | ((word - ones) & ~word);
+        }
+        word = load64(p + len - 8);
+    } else if (len >= 4) {
+        word = (uint64_t)be32(p) << 32 | be32(p + len - 4);
+    } else {
+        word = ones << 24 | (uint64_t)p[0] << 16 | (uint64_t)p[len / 2] << 8 | p[len - 1];
+    }
+    odd |= word | ((word - ones) & ~word);
+    return !(odd & (ones << 7));
+}
+
 /* A number as senders write them most: an unsigned integer of up to 16 bits, or a double. NULL: it is another one. */
 static inline const unsigned char *quick_number(const unsigned char *p, size_t left, struct kp_value *v)
 {
@@ -472,6 +493,8 @@ quick_value(const struct kp_schema *schema, const unsigned char *p, size_t left,
     if (fill->seen & bit)
         return NULL;
     if (__builtin_expect(len && !(no_text & bit), 1)) {
+        if ((schema->string_only & bit) && !is_plain(p + 1, len))
+            return NULL;
         v->kind = KP_STR;
         v->len = len;
         v->s = (const char *)p + 1;

@@ -1,5 +1,7 @@
 #include "kpid/out.h"
 
+#include "kpid/value.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,30 +109,13 @@ void kp_out_end(struct kp_out *out)
                       yajl_gen_status_ok);
 }
 
-/* Length of the UTF-8 sequence at s, 0 when it is none (RFC 3629: no surrogates, nothing overlong). */
-static size_t sequence(const unsigned char *s, size_t left)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : s[0] < 0xF5 ? 4 : 0;
-    uint32_t c = n == 1 ? s[0] : s[0] & (0x7Fu >> n);
-
-    if (n == 0 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-        c = (c << 6) | (s[i] & 0x3Fu);
-    }
-    return n > 1 && (c < least[n] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000)) ? 0 : n;
-}
-
 static void put_repaired(struct kp_out *out, const char *s, size_t len)
 {
     char *copy = malloc(len * 3 + 1);
     size_t n = 0;
 
     for (size_t i = 0; copy && i < len;) {
-        size_t k = sequence((const unsigned char *)s + i, len - i);
+        size_t k = kp_utf8_char(s + i, len - i);
 
         if (k) {
             memcpy(copy + n, s + i, k);

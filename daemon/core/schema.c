@@ -113,7 +113,7 @@ static enum kp_reason take_reserved(const struct kp_schema *schema, struct kp_ev
     if (v->kind == KP_STR && v->len == 0)
         return KP_ACCEPTED;
     if (schema->string_only >> slot & 1) {
-        if (v->kind != KP_STR || v->len > KP_KEY_MAX)
+        if (v->kind != KP_STR || v->len > KP_KEY_MAX || !kp_text_ok((struct kp_str){v->s, v->len}))
             return KP_BAD_FIELD;
         ev->v[slot] = *v;
     } else if (slot == KP_SLOT_TIME) {
@@ -161,7 +161,7 @@ enum kp_reason kp_intake_end(const struct kp_intake *in, struct kp_event *ev, st
         return KP_ACCEPTED;
     if (topic.len == 0)
         return KP_NO_TYPE;
-    if (topic.len > KP_KEY_MAX)
+    if (topic.len > KP_KEY_MAX || !kp_text_ok(topic))
         return KP_BAD_FIELD;
     ev->v[KP_SLOT_TYPE] = (struct kp_value){.kind = KP_STR, .len = topic.len, .s = topic.s};
     ev->present |= UINT64_C(1) << KP_SLOT_TYPE;

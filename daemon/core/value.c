@@ -60,6 +60,45 @@ bool kp_value_eq(const struct kp_value *a, const struct kp_value *b)
     return kp_number_cmp(a, b) == 0;
 }
 
+size_t kp_utf8_char(const char *s, size_t left)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    unsigned char low = 0x80, high = 0xBF;
+    size_t len;
+
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xC2 || p[0] > 0xF4)
+        return 0;
+    len = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+    if (p[0] == 0xE0)
+        low = 0xA0;
+    else if (p[0] == 0xED)
+        high = 0x9F;
+    else if (p[0] == 0xF0)
+        low = 0x90;
+    else if (p[0] == 0xF4)
+        high = 0x8F;
+    if (len > left || p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    return len;
+}
+
+bool kp_text_ok(struct kp_str text)
+{
+    for (uint32_t i = 0; i < text.len;) {
+        size_t len = text.s[i] ? kp_utf8_char(text.s + i, text.len - i) : 0;
+
+        if (len == 0)
+            return false;
+        i += (uint32_t)len;
+    }
+    return true;
+}
+
 /* Rounded once, so what was written with up to six decimals comes back as the nearest double to it. Beyond 2^53
  * millionths by an integer quotient of at least 56 bits whose last one also says whether there was a rest. */
 double kp_micro_to_double(kp_i128 micro)

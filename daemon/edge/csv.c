@@ -225,41 +225,13 @@ static void read_row(struct reader *rd)
     end_line(rd);
 }
 
-/* Length of the UTF-8 character at p, 0 if it is none: RFC 3629's table. */
-static size_t char_len(const unsigned char *p, size_t left)
-{
-    unsigned char low = 0x80, high = 0xBF;
-    size_t len;
-
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xC2 || p[0] > 0xF4)
-        return 0;
-    len = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
-    if (p[0] == 0xE0)
-        low = 0xA0;
-    else if (p[0] == 0xED)
-        high = 0x9F;
-    else if (p[0] == 0xF0)
-        low = 0x90;
-    else if (p[0] == 0xF4)
-        high = 0x8F;
-    if (len > left || p[1] < low || p[1] > high)
-        return 0;
-    for (size_t i = 2; i < len; i++) {
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    }
-    return len;
-}
-
 static void check_utf8(struct reader *rd)
 {
     struct reader scan = *rd;
     size_t len;
 
     while (scan.p < scan.end) {
-        len = char_len((const unsigned char *)scan.p, (size_t)(scan.end - scan.p));
+        len = kp_utf8_char(scan.p, (size_t)(scan.end - scan.p));
         if (len == 0) {
             fail(rd, scan.loc, "no UTF-8 text");
             return;

@@ -18,7 +18,7 @@ enum kp_reason {
     KP_NOT_A_MAP,
     KP_NO_TYPE,
     KP_BAD_TIME,
-    KP_BAD_FIELD,       /* a reserved key of the wrong type or longer than KP_KEY_MAX */
+    KP_BAD_FIELD,       /* a reserved key of the wrong type, longer than KP_KEY_MAX, no UTF-8 or with a NUL */
     KP_FUTURE,
     KP_TOO_LATE,
     KP_UNKNOWN_REP,
@@ -44,7 +44,7 @@ struct kp_schema *kp_schema_new(struct kp_err *err) KP_CHECK;
 void kp_schema_destroy(struct kp_schema **schema);
 
 /* The slot of name, added if new. -1: no slot left, or out of memory. A name added with string_only is
- * reserved: a value that is no string (nil aside) or is longer than KP_KEY_MAX makes the event KP_BAD_FIELD. */
+ * reserved: a value that is no string (nil aside), is longer than KP_KEY_MAX or no UTF-8 makes the event KP_BAD_FIELD. */
 int kp_schema_add(struct kp_schema *schema, const char *name, bool string_only);
 
 /* The slot of name, -1 if there is none. */

@@ -31,6 +31,11 @@ struct kp_str {
     uint32_t len;
 };
 
+/* Bytes of the UTF-8 character at s, of which `left` > 0 may be read; 0: it is none (RFC 3629: no surrogates, nothing overlong). */
+size_t kp_utf8_char(const char *s, size_t left);
+/* Is it UTF-8 without a NUL? So are all keys and ids that kpid says again. */
+bool kp_text_ok(struct kp_str text);
+
 /* Fixed point: an integer count of millionths. Sums of them are exact in any order. */
 #define KP_MICRO 1000000
 #define KP_VALUE_MAX INT64_C(9000000000000)     /* 9e12, the largest magnitude a KPI takes */

@@ -168,6 +168,19 @@ static void groups_are_keyed_by_their_values(void **state)
     rig_free(rig);
 }
 
+/* A free field may hold any bytes, but a key that is said again may not. */
+static void a_group_has_a_key_that_can_be_read(void **state)
+{
+    struct rig *rig = rig_new("kpis:\n  n: {aggregate: count}\n  by: {aggregate: count, by: [client]}\nwindows: [day]\n");
+
+    (void)state;
+    assert_int_equal(rig_event_at(rig, 1000, "\x82\xa4type\xa4" "call\xa6" "client\xa2\xc3\xa9"), KP_ACCEPTED);
+    assert_int_equal(rig_event_at(rig, 1000, "\x82\xa4type\xa4" "call\xa6" "client\xa2\xff\xfe"), KP_BAD_FIELD);
+    assert_int_equal(rig_event_at(rig, 1000, "\x82\xa4type\xa4" "call\xa5" "other\xa2\xff\xfe"), KP_ACCEPTED);
+    assert_true(rig_value(rig, "company", "", "n", "day") == 2);
+    rig_free(rig);
+}
+
 static void the_most_specific_target_wins_and_levels_above_have_the_sum(void **state)
 {
     struct rig *rig = rig_new(floor_yaml);
@@ -262,6 +275,7 @@ int main(void)
         cmocka_unit_test(formulas_divide_totals_and_are_nil_by_0),
         cmocka_unit_test(a_value_of_the_wrong_kind_leaves_the_event_out_of_that_kpi_alone),
         cmocka_unit_test(groups_are_keyed_by_their_values),
+        cmocka_unit_test(a_group_has_a_key_that_can_be_read),
         cmocka_unit_test(the_most_specific_target_wins_and_levels_above_have_the_sum),
         cmocka_unit_test(a_limit_refuses_a_new_key_and_keeps_the_old_ones),
         cmocka_unit_test(a_key_of_which_nothing_is_left_is_forgotten_and_may_come_again),

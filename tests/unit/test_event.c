@@ -461,6 +461,49 @@ static void a_known_key_is_none_that_is_nearly_the_same(void **state)
     }
 }
 
+/* Whatever its length and wherever in it: what kpid says again has to be readable by everybody. */
+static void ids_and_keys_are_utf8_without_nul(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+        bool ok;
+    } bits[] = {{"\xc3\xa9", 2, true}, {"\xe2\x82\xac", 3, true}, {"\xf0\x9f\x98\x80", 4, true}, {"\x01", 1, true}, {"\x7f", 1, true},
+                {"\xff", 1, false}, {"\xc3", 1, false}, {"\xed\xa0\x80", 3, false}, {"\xc0\x80", 2, false}, {"\0", 1, false}};
+    struct kp_schema *schema = make_schema();
+    struct kp_decoder *dec = make_decoder(schema, &small);
+    const struct kp_str topic = {"", 0};
+
+    (void)state;
+    for (size_t b = 0; b < COUNT_OF(bits); b++) {
+        for (size_t len = bits[b].len; len < 40; len++) {
+            for (size_t at = 0; at + bits[b].len <= len; at++) {
+                char text[40], got[512];
+                msgpack_sbuffer buf;
+                msgpack_packer pk;
+
+                memset(text, 'x', len);
+                memcpy(text + at, bits[b].text, bits[b].len);
+                msgpack_sbuffer_init(&buf);
+                msgpack_packer_init(&pk, &buf, msgpack_sbuffer_write);
+                msgpack_pack_map(&pk, 2);
+                msgpack_pack_str_with_body(&pk, at % 2 ? "id" : "rep", at % 2 ? 2 : 3);
+                msgpack_pack_str_with_body(&pk, text, len);
+                msgpack_pack_str_with_body(&pk, "type", 4);
+                msgpack_pack_str_with_body(&pk, "call", 4);
+                for (int i = 0; i < 2; i++) {       /* the key is unknown, then known */
+                    tell(schema, dec, buf.data, buf.size, topic, got, sizeof got);
+                    if ((strncmp(got, "ok ", 3) == 0) != bits[b].ok)
+                        fail_msg("%zu at %zu of %zu: %s", b, at, len, got);
+                }
+                msgpack_sbuffer_destroy(&buf);
+            }
+        }
+    }
+    kp_decoder_destroy(&dec);
+    kp_schema_destroy(&schema);
+}
+
 /* A number as a key is nobody's, also where no key is known yet. */
 static void a_number_for_a_key_is_passed_over(void **state)
 {
@@ -596,6 +639,7 @@ int main(void)
         cmocka_unit_test(what_a_refused_batch_claims_is_at_most_its_bytes),
         cmocka_unit_test(known_keys_never_change_an_event),
         cmocka_unit_test(a_known_key_is_none_that_is_nearly_the_same),
+        cmocka_unit_test(ids_and_keys_are_utf8_without_nul),
         cmocka_unit_test(a_number_for_a_key_is_passed_over),
         cmocka_unit_test(a_value_cut_behind_a_known_key_is_malformed),
         cmocka_unit_test(json_strings_keep_their_bytes_at_any_length),
