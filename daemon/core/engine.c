@@ -44,7 +44,7 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
     engine->alerts = kp_alerts_new(&engine->store, engine->targets, &engine->reader, engine->recent, kp_match_feeds(engine->match),
                                    engine, sink, err);
     engine->views = calloc((size_t)engine->plan->npairs + 1, sizeof *engine->views);
-    engine->sources = kp_sources_new(config, err);
+    engine->sources = kp_sources_new(engine->plan, err);
     if (!engine->alerts || !engine->views || !engine->sources || kp_sampler_init(&engine->sampler, engine->plan, err))
         return kp_fail(err, KP_ENOMEM, "engine: out of memory");
     for (uint32_t node = 0; node < engine->store.made; node++) {

@@ -158,6 +158,12 @@ static bool take_numbers(struct kp_engine *engine, uint32_t node)
     return ranked && !kp_rank_is_nobody(&engine->reader, node);
 }
 
+/* What an empty window says, before there is any time that one could lie in. */
+static struct kp_number nothing_yet(enum kp_agg agg)
+{
+    return (struct kp_number){.has = agg == KP_AGG_COUNT || agg == KP_AGG_SUM || agg == KP_AGG_DISTINCT};
+}
+
 static void view(struct kp_engine *engine, uint32_t node, int p, bool ranked, struct kp_cell_view *view)
 {
     const struct kp_plan_pair *pair = &engine->plan->pairs[p];
@@ -167,7 +173,7 @@ static void view(struct kp_engine *engine, uint32_t node, int p, bool ranked, st
 
     view->kpi = cfg;
     view->window = pair->window;
-    view->number = engine->reader.numbers[p];
+    view->number = engine->now_ms == INT64_MIN ? nothing_yet(cfg->agg) : engine->reader.numbers[p];
     view->target = kp_target_of(engine->targets, node, pair->target);
     view->expected = kp_target_expected(engine->targets, node, pair->target);
     if (ranked)

@@ -662,6 +662,7 @@ enum kp_reason kp_decode_begin(struct kp_decoder *dec, const void *bytes, size_t
 
 enum kp_next kp_decode_next(struct kp_decoder *dec, struct kp_event *ev, enum kp_reason *reason)
 {
+    ev->present = 0;
     if (dec->left == 0) {
         if (dec->at == dec->end)
             return KP_NEXT_END;
@@ -672,8 +673,10 @@ enum kp_next kp_decode_next(struct kp_decoder *dec, struct kp_event *ev, enum kp
     dec->left--;
     dec->next++;
     *reason = dec->is_json ? kp_json_event(dec->json, dec->next - 1, dec->topic, ev) : read_event(dec, ev);
-    if (!dec->is_json && !dec->is_batch && dec->at != dec->end)
+    if (!dec->is_json && !dec->is_batch && dec->at != dec->end) {
         *reason = give_up(dec);
+        ev->present = 0;
+    }
     return *reason == KP_ACCEPTED ? KP_NEXT_EVENT : KP_NEXT_REJECT;
 }
 

@@ -19,8 +19,37 @@ struct kp_sources {
     bool stale;                     /* something was told of a silent one */
 };
 
-struct kp_sources *kp_sources_new(const struct kp_config *config, struct kp_err *err)
+static bool names(const struct kp_where *where, const char *source)
 {
+    for (size_t a = 0; a < where->count; a++)
+        for (size_t p = 0; p < where->any[a].count; p++) {
+            const struct kp_pred *pred = &where->any[a].preds[p];
+
+            for (size_t i = 0; strcmp(pred->field, "source") == 0 && i < pred->nargs; i++)
+                if ((pred->cmp == KP_CMP_EQ || pred->cmp == KP_CMP_IN) && pred->args[i].kind == KP_STR &&
+                    pred->args[i].len == strlen(source) && memcmp(pred->args[i].s, source, pred->args[i].len) == 0)
+                    return true;
+        }
+    return false;
+}
+
+/* The KPIs that cannot do without the source: who was never heard of feeds them all the same. */
+static void add_named(const struct kp_plan *plan, const char *source, uint64_t *fed)
+{
+    for (int k = 0; k < plan->nkpis; k++) {
+        const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
+
+        if (!names(&cfg->where, source) && !names(&cfg->of_more.from, source) && !names(&cfg->of_more.to, source))
+            continue;
+        for (int o = 0; o < plan->nkpis; o++)
+            if (plan->kpis[k].feeds[o])
+                fed[o / 64] |= UINT64_C(1) << (o % 64);
+    }
+}
+
+struct kp_sources *kp_sources_new(const struct kp_plan *plan, struct kp_err *err)
+{
+    const struct kp_config *config = plan->config;
     struct kp_sources *s = calloc(1, sizeof *s);
     bool ok = s != NULL;
 
@@ -37,6 +66,8 @@ struct kp_sources *kp_sources_new(const struct kp_config *config, struct kp_err 
         s->list[i].heard = s->list[i].covered = INT64_MIN;
         s->list[i].fed = calloc(s->nwords, sizeof(uint64_t));
         ok = s->list[i].fed != NULL;
+        if (ok)
+            add_named(plan, config->sources[i].name, s->list[i].fed);
     }
     if (ok)
         return s;

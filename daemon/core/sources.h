@@ -1,17 +1,19 @@
 /* Who has to be heard of how often. A source that is silent for longer than its heartbeat makes what it feeds "no data":
  * a number that stands still because nobody reports is not a number that stands still because nobody works.
  *
- * Which KPIs a source feeds is learned from its events. What is heard is an instant: with `clock: wall` that of arrival,
+ * Which KPIs a source feeds is told by those that name it in a `where`, and learned from its events. What is heard is an instant: with `clock: wall` that of arrival,
  * with `clock: event` the event's own, so that the order of arrival does not matter. Once a source has said `covered_until`,
  * only that counts. */
 #ifndef KPID_CORE_SOURCES_H
 #define KPID_CORE_SOURCES_H
 
+#include "plan.h"
+
 #include "kpid/engine.h"
 
 struct kp_sources;
 
-struct kp_sources *kp_sources_new(const struct kp_config *config, struct kp_err *err) KP_CHECK;
+struct kp_sources *kp_sources_new(const struct kp_plan *plan, struct kp_err *err) KP_CHECK;
 void kp_sources_destroy(struct kp_sources **sources);
 
 /* The index of a source that is configured; -1: it is not. */

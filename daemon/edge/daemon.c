@@ -197,11 +197,14 @@ static void end(struct daemon *d)
 {
     int64_t until = clock_ms(CLOCK_MONOTONIC) + LAST_WORD_MS / 4;
     struct kp_ingest_stats stats;
+    uint32_t unsent;
 
     while (kp_ingest_turn(d->ingest, clock_ms(CLOCK_REALTIME)) && clock_ms(CLOCK_MONOTONIC) < until)
         ;
     kp_engine_settle(d->engine, d->config->event_clock ? INT64_MIN : clock_ms(CLOCK_REALTIME), ALERTS_TURN);
-    kp_publish_last(d->publish, d->engine, LAST_WORD_MS);
+    unsent = kp_publish_last(d->publish, d->engine, LAST_WORD_MS);
+    if (unsent)
+        kp_log(KP_LOG_WARN, "event=unpublished keys=%u what=\"changed since their last snapshot, no time to send it\"", unsent);
     kp_ingest_stats(d->ingest, &stats);
     kp_log(KP_LOG_INFO, "event=stopped accepted=%llu duplicates=%llu", (unsigned long long)stats.accepted,
            (unsigned long long)stats.duplicates);

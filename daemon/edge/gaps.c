@@ -41,6 +41,8 @@ void kp_gaps_note(struct kp_gaps *gaps, struct kp_str name, int64_t seq)
         gaps->untracked++;
         return;
     }
+    if (seq > 1 && seq < source->next && source->next - seq <= KP_GAP_LATE)
+        return;
     if (source->next >= 0 && seq > source->next)
         source->missed += (uint64_t)(seq - source->next);
     source->next = seq == INT64_MAX ? seq : seq + 1;

@@ -1,13 +1,14 @@
 /* What best-effort sockets lost: gaps in the `seq` of each source.
  *
- * A source's seq rises by one; a jump ahead is a gap of that many events. A seq that is smaller than expected is an
- * event that came late or again, or a source that began anew: no gap, and counting goes on from it. */
+ * A source's seq rises by one; a jump ahead is a gap of that many events. One that is a little smaller than expected is an
+ * event that came late or again, and changes nothing; one that is much smaller, or 0 or 1, is a source that began anew, and
+ * counting goes on from it. */
 #ifndef KPID_GAPS_H
 #define KPID_GAPS_H
 
 #include "kpid/value.h"
 
-enum { KP_GAP_SOURCES = 1024, KP_GAP_NAME = 128 };
+enum { KP_GAP_SOURCES = 1024, KP_GAP_NAME = 128, KP_GAP_LATE = 1000 };
 
 struct kp_gap_source {
     char name[KP_GAP_NAME];

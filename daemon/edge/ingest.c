@@ -231,12 +231,12 @@ static void read_events(struct kp_ingest *ingest)
 
         if (next == KP_NEXT_END)
             return;
+        if (ingest->input->transport == KP_IN_SUB && kp_event_has(ev, KP_SLOT_SEQ))
+            note_seq(ingest, ev);       /* of a rejected one, too: it was not lost on the way */
         if (next == KP_NEXT_REJECT) {
             count(ingest, reason, kp_decode_index(ingest->decoder), NULL);
             continue;
         }
-        if (ingest->input->transport == KP_IN_SUB && kp_event_has(ev, KP_SLOT_SEQ))
-            note_seq(ingest, ev);
         ingest->index[ingest->nevents++] = kp_decode_index(ingest->decoder);
         if (ingest->nevents < KP_APPLY_MAX)
             continue;

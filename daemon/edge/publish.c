@@ -298,15 +298,19 @@ static int64_t clock_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-void kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, int64_t most_ms)
+uint32_t kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, int64_t most_ms)
 {
     int64_t until = clock_ms() + most_ms;
     struct pass last = {.running = true, .kind = PASS_CHANGED};
+    uint32_t left = 0;
 
     if (publish->socket)
         take_subscriptions(publish);
     while (publish->socket && last.running && clock_ms() < until)
         go_forward(publish, engine, &last, SEND_TURN, LOOK_TURN);
+    for (uint32_t node = last.next; last.running && publish->stats.subscriptions && node < kp_engine_nodes(engine); node++)
+        left += kp_engine_changed(engine, node);
+    return left;
 }
 
 void kp_publish_stats(const struct kp_publish *publish, struct kp_publish_stats *stats)

@@ -28,8 +28,9 @@ void kp_publish_alert(struct kp_publish *publish, struct kp_engine *engine, cons
 bool kp_publish_turn(struct kp_publish *publish, struct kp_engine *engine, int64_t steady_ms, bool sweep);
 /* When the next pass begins, by the same clock. */
 int64_t kp_publish_due(const struct kp_publish *publish);
-/* Everything that changed, at once, for at most most_ms: the last word before the end. */
-void kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, int64_t most_ms);
+/* Everything that changed, at once, for at most most_ms: the last word before the end. Returns how many keys have changed
+ * and had no turn. */
+uint32_t kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, int64_t most_ms);
 
 struct kp_publish_stats {
     uint64_t alerts, snapshots, dropped, full_passes, prefix_passes, prefix_refused;

@@ -88,7 +88,7 @@ void kp_decoder_destroy(struct kp_decoder **dec);
 enum kp_reason kp_decode_begin(struct kp_decoder *dec, const void *bytes, size_t len, struct kp_str topic);
 
 /* The next event of the message: KP_NEXT_EVENT fills *ev; KP_NEXT_REJECT tells in *reason why this one
- * can't be used (its index still counts); KP_NEXT_END. After broken framing (KP_MALFORMED) or trailing
+ * can't be used (its index still counts) and leaves in *ev what of it was well; KP_NEXT_END. After broken framing (KP_MALFORMED) or trailing
  * bytes the message ends; events before it stand. A lone event with trailing bytes is KP_MALFORMED itself. */
 enum kp_next { KP_NEXT_END, KP_NEXT_EVENT, KP_NEXT_REJECT };
 enum kp_next kp_decode_next(struct kp_decoder *dec, struct kp_event *ev, enum kp_reason *reason);

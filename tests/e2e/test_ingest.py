@@ -158,15 +158,19 @@ class Ingest(Case):
         pub = d.socket(zmq.XPUB, "sub")
         for _ in range(2):
             pub.recv()
-        for source, seqs in {"a": (7, 8, 9), "b": (1, 3, 2, 4), "c\"": (1, 1, 100)}.items():
+        for source, seqs in {"a": (7, 8, 9), "b": (1, 3, 2, 4), "c\"": (1, 1, 100), "d": (5000, 7, 8)}.items():
             for seq in seqs:
                 pub.send_multipart([b"call", msgpack.packb({"source": source, "seq": seq})])
-        until(lambda: d.metrics()["kpid_events_accepted_total"] == 12)
+        for event in ({"seq": 1}, {"seq": 2, "time": "never"}, {"seq": 3}):     # the second was refused, not lost
+            pub.send_multipart([b"call", msgpack.packb({"source": "e", **event})])
+        until(lambda: d.metrics()["kpid_events_accepted_total"] == 17)
         gaps = {name: missed for name, missed in d.metrics().items() if name.startswith("kpid_source_gaps_total")}
         self.assertEqual(gaps['kpid_source_gaps_total{source="c\\x22"}'], 98)
         self.assertNotIn('kpid_source_gaps_total{source="a"}', gaps)
         self.assertNotIn('kpid_source_gaps_total{source="crm"}', gaps)
-        self.assertGreaterEqual(gaps['kpid_source_gaps_total{source="b"}'], 1)
+        self.assertEqual(gaps['kpid_source_gaps_total{source="b"}'], 1)
+        for source in "de":
+            self.assertNotIn(f'kpid_source_gaps_total{{source="{source}"}}', gaps)
         d.stop()
 
     def test_too_many_frames_are_counted_and_harm_nobody(self):

@@ -245,6 +245,19 @@ static void time_alone_changes_what_a_key_shows(void **state)
     rig_free(rig);
 }
 
+/* With `clock: event` and no event yet. */
+static void before_there_is_any_time_nothing_is_counted(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "kpis: {n: {aggregate: count}, s: {aggregate: sum, of: a}, d: {aggregate: distinct, of: a}, m: {aggregate: mean, of: a}}\n"
+                              "windows: [day]\n");
+
+    (void)state;
+    assert_true(rig_value(rig, "company", "", "n", "day") == 0 && rig_value(rig, "company", "", "s", "day") == 0 &&
+                rig_value(rig, "company", "", "d", "day") == 0 && isnan(rig_value(rig, "company", "", "m", "day")));
+    rig_free(rig);
+}
+
 static void the_day_before_is_read_by_the_zone(void **state)
 {
     struct rig *rig = rig_new(floor_yaml);
@@ -280,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_limit_refuses_a_new_key_and_keeps_the_old_ones),
         cmocka_unit_test(a_key_of_which_nothing_is_left_is_forgotten_and_may_come_again),
         cmocka_unit_test(time_alone_changes_what_a_key_shows),
+        cmocka_unit_test(before_there_is_any_time_nothing_is_counted),
         cmocka_unit_test(the_day_before_is_read_by_the_zone),
     };
 

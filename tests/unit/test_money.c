@@ -147,6 +147,27 @@ static void covered_until_counts_and_not_when_it_was_said(void **state)
     rig_free(rig);
 }
 
+/* It cannot be learned what a source feeds that was never heard of, but where it is named it is known. */
+static void who_is_named_and_never_heard_of_is_missed(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "sources: {pbx: {heartbeat: 2m}}\n"
+                              "windows: [day]\n"
+                              "kpis:\n"
+                              "  calls: {aggregate: count, where: [{type: call, source: [pbx, mobile]}, {type: meeting}]}\n"
+                              "  deals: {aggregate: count, where: {type: deal, source: {ne: pbx}}}\n"
+                              "  ratio: {formula: deals / calls}\n");
+
+    (void)state;
+    from(rig, 1000, "crm", "deal", "");
+    assert_false(no_data(rig, "calls"));
+    rig_at(rig, 1121);
+    assert_true(no_data(rig, "calls") && no_data(rig, "ratio") && !no_data(rig, "deals"));
+    from(rig, 1122, "pbx", "kpid.heartbeat", "");
+    assert_false(no_data(rig, "calls") || no_data(rig, "ratio"));
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_silent_source_takes_its_kpis_and_their_formulas_with_it),
         cmocka_unit_test(what_is_heard_late_is_no_sign_of_life_now),
         cmocka_unit_test(covered_until_counts_and_not_when_it_was_said),
+        cmocka_unit_test(who_is_named_and_never_heard_of_is_missed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
