@@ -14,10 +14,11 @@ struct kp_holiday_sink {
 
 enum { KP_HOLIDAYS_BYTES_MAX = 4 << 20, KP_HOLIDAYS_MAX = 100000, KP_HOLIDAYS_FIRST = 1970, KP_HOLIDAYS_LAST = 2100 };
 
-/* Hand out the events of a file: all-day ones as days, timed ones as stretches; a rule's repetitions from 1970 to 2100.
- * Events that are cancelled are left out, and timed ones that block no time (TRANSP:TRANSPARENT). A time without a zone
- * is of `zone`.
- * KP_EINVAL, KP_ELIMIT with the reason. */
+/* Hand out the events of a file, of all its calendars: all-day ones as days, timed ones as stretches; a rule's
+ * repetitions from 1970 to 2100. Events that are cancelled are left out, and timed ones that block no time
+ * (TRANSP:TRANSPARENT). A time without a zone is of `zone`.
+ * KP_EINVAL for what can't be read or would be read wrongly, KP_ELIMIT for too much, KP_ENOMEM, each with the reason;
+ * some days may have been handed out by then. */
 enum kp_code kp_holidays_read(const char *bytes, size_t len, const struct kp_zone *zone,
                               const struct kp_holiday_sink *sink, struct kp_err *err) KP_CHECK;
 
