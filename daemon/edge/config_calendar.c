@@ -109,7 +109,8 @@ static int32_t clock_of(const char *text)
     return (hour * 60 + minute) * MINUTE;
 }
 
-/* "09:00-12:30 13:30-17:30"; how many, -1 and a fault when it is none. */
+/* "09:00-12:30 13:30-17:30"; how many, -1 and a fault when it is none. A day off is told by its absence alone, so that
+ * hours which somebody forgot to fill in are not taken for one. */
 static int hours_of(struct kp_loader *ld, const struct kp_node *node, struct kp_hours hours[HOURS_MAX])
 {
     const char *at = node->text;
@@ -136,7 +137,10 @@ static int hours_of(struct kp_loader *ld, const struct kp_node *node, struct kp_
         n++;
         at += len;
     }
-    return n;
+    if (n > 0)
+        return n;
+    kp_complain(ld, node->loc, "has no hours; for a day off, leave the day out");
+    return -1;
 }
 
 static KP_READER(read_hours)
@@ -194,21 +198,29 @@ static void take_stretch(void *ctx, int64_t from_ms, int64_t to_ms)
         *slot = (struct kp_closed){from_ms, to_ms};
 }
 
+static void read_range(struct into *in, const struct kp_node *item, size_t *left)
+{
+    struct kp_days days;
+
+    if (kp_want(in->ld, item, KP_NODE_SCALAR) && kp_days_of(in->ld, item, item->text, item->len, true, &days))
+        for (int64_t day = days.first; day <= days.last && *left; day++, --*left)
+            take_day(in, day);
+}
+
 static KP_READER(read_holidays)
 {
     struct into in = {ld, into};
     size_t i = 0, left = DAYS_MAX;
 
     (void)key;
-    if (!kp_want_some(ld, node, KP_NODE_LIST, DAYS_MAX))
+    if (node->kind == KP_NODE_SCALAR)
+        read_range(&in, node, &left);
+    else if (!kp_want_some(ld, node, KP_NODE_LIST, DAYS_MAX))
         return;
     for (const struct kp_node *item = node->first; item; item = item->next) {
         size_t back = kp_path_index(ld, i++);
-        struct kp_days days;
 
-        if (kp_want(ld, item, KP_NODE_SCALAR) && kp_days_of(ld, item, item->text, item->len, true, &days))
-            for (int64_t day = days.first; day <= days.last && left; day++, left--)
-                take_day(&in, day);
+        read_range(&in, item, &left);
         kp_path_back(ld, back);
     }
     if (!left)

@@ -12,6 +12,7 @@ enum {
     TEXT_BYTES_MAX = 1024,
     ALIASES_MAX = 64,
     AWAY_MAX = 1000,
+    AWAY_BYTES_MAX = AWAY_MAX * 24,     /* ranges of 22 bytes, and what is between them */
     ENTRIES_MAX = 256,
     MEMBERS_MAX = 4000000,
 };
@@ -209,7 +210,9 @@ static void read_away(struct kp_loader *ld, const struct kp_node *node, struct k
     static const char between[] = " ;\t";
 
     if (node->kind == KP_NODE_SCALAR) {
-        for (const char *at = node->text + strspn(node->text, between); *at; at += strspn(at, between)) {
+        const char *text = kp_text(ld, node, AWAY_BYTES_MAX);
+
+        for (const char *at = text ? text + strspn(text, between) : ""; *at; at += strspn(at, between)) {
             add_away(ld, node, at, strcspn(at, between), member);
             at += strcspn(at, between);
         }
@@ -219,6 +222,22 @@ static void read_away(struct kp_loader *ld, const struct kp_node *node, struct k
                 add_away(ld, item, item->text, strlen(item->text), member);
     }
     settle_away(member);
+}
+
+/* A list; or one alias by itself, with whatever blanks it has. (A cell of the CSV comes as a list.) */
+static void read_aliases(struct kp_loader *ld, const struct kp_node *node, struct kp_member *member)
+{
+    const char *text;
+    char **slot;
+
+    if (node->kind != KP_NODE_SCALAR) {
+        kp_texts_of(ld, node, KEY_BYTES_MAX, ALIASES_MAX, &member->aliases, &member->naliases);
+        return;
+    }
+    text = kp_text(ld, node, KEY_BYTES_MAX);
+    slot = text ? kp_grow(ld, &member->aliases, &member->naliases, sizeof *member->aliases) : NULL;
+    if (slot)
+        *slot = kp_copy(ld, text);
 }
 
 static void read_member_entry(struct kp_loader *ld, const struct kp_node *node, const struct kp_node *entry,
@@ -239,7 +258,7 @@ static void read_member_entry(struct kp_loader *ld, const struct kp_node *node, 
     } else if (known && (strcmp(entry->key, "start") == 0 || strcmp(entry->key, "end") == 0)) {
         read_edge(ld, entry, entry->key[0] == 's' ? &member->start : &member->end);
     } else if (known && strcmp(entry->key, "aliases") == 0) {
-        kp_texts_of(ld, entry, KEY_BYTES_MAX, ALIASES_MAX, &member->aliases, &member->naliases);
+        read_aliases(ld, entry, member);
     } else if (known || !is_slip(ld, node, entry)) {
         text = kp_text(ld, entry, TEXT_BYTES_MAX);
         if (text)

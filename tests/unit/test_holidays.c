@@ -1,6 +1,8 @@
 /* Holidays out of iCalendar files: which days and hours come out of what people really have. */
 #include "unit.h"
 
+#include "config.h"
+#include "faults.h"
 #include "holidays.h"
 
 struct found {
@@ -344,6 +346,44 @@ static void what_is_no_calendar_is_refused(void **state)
     kp_zone_destroy(&zone);
 }
 
+/* ---- in a configuration ---- */
+
+static void a_single_value_stands_for_a_list_of_one(void **state)
+{
+    static const char yaml[] = "kpis: {k: {aggregate: count}}\n"
+                               "calendars:\n"
+                               "  one: {hours: {mon: '09:00-17:00'}, holidays: 2026-12-25}\n"
+                               "  range: {hours: {mon: '09:00-17:00'}, holidays: 2026-12-25..2026-12-26}\n"
+                               "roster:\n"
+                               "  members:\n"
+                               "    - {rep: ana, aliases: Ana Silva, away: 2026-08-03}\n"
+                               "    - {rep: bob, aliases: [b1, b2], away: 2026-08-03..2026-08-04 2026-08-10}\n";
+    struct kp_fault_list list;
+    struct kp_config config;
+    const struct kp_member *ana, *bob;
+
+    (void)state;
+    kp_fault_list_init(&list, "test.yaml");
+    if (kp_config_load_bytes("test.yaml", NULL, yaml, strlen(yaml), &config, &list.faults)) {
+        kp_fault_list_print(&list, stderr);
+        fail();
+    }
+    kp_fault_list_release(&list);
+    assert_int_equal(config.calendars[0].nholidays, 1);
+    assert_int_equal(config.calendars[0].holidays[0], kp_civil_to_day(2026, 12, 25));
+    assert_int_equal(config.calendars[1].nholidays, 2);
+    ana = &config.roster.members[0];
+    assert_int_equal(ana->naliases, 1);
+    assert_string_equal(ana->aliases[0], "Ana Silva");
+    assert_int_equal(ana->naway, 1);
+    assert_int_equal(ana->away[0].first, kp_civil_to_day(2026, 8, 3));
+    assert_int_equal(ana->away[0].last, kp_civil_to_day(2026, 8, 3));
+    bob = &config.roster.members[1];
+    assert_int_equal(bob->naliases, 2);
+    assert_int_equal(bob->naway, 2);
+    kp_config_release(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +405,7 @@ int main(void)
         cmocka_unit_test(what_is_cancelled_or_blocks_no_time_is_left_out),
         cmocka_unit_test(an_endless_rule_ends_with_the_years_that_are_read),
         cmocka_unit_test(what_is_no_calendar_is_refused),
+        cmocka_unit_test(a_single_value_stands_for_a_list_of_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
