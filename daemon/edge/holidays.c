@@ -525,6 +525,35 @@ static bool read_override(struct reader *rd, icalcomponent *component)
     return read_time(rd, id, icalproperty_get_recurrenceid(id), &start) && leave_out(rd, &rd->told, rd->uid, start);
 }
 
+/* libical lists all changes of a zone's clocks beforehand, and so takes for ever over some that change by the hour. */
+static bool check_zone(struct reader *rd, icalcomponent *zone)
+{
+    icalcompiter parts = icalcomponent_begin_component(zone, ICAL_ANY_COMPONENT);
+
+    for (icalcomponent *c = icalcompiter_deref(&parts); c; c = icalcompiter_next(&parts))
+        for (icalproperty *p = icalcomponent_get_first_property(c, ICAL_RRULE_PROPERTY); p;
+             p = icalcomponent_get_next_property(c, ICAL_RRULE_PROPERTY))
+            if (icalproperty_get_rrule(p).freq < ICAL_MONTHLY_RECURRENCE) {
+                rd->code = kp_fail(rd->err, KP_EINVAL, "a zone's clocks change more often than monthly (VTIMEZONE)");
+                return false;
+            }
+    return true;
+}
+
+static bool check_zones(struct reader *rd)
+{
+    icalcompiter calendars = icalcomponent_begin_component(rd->root, ICAL_VCALENDAR_COMPONENT);
+
+    for (icalcomponent *c = icalcompiter_deref(&calendars); c; c = icalcompiter_next(&calendars)) {
+        icalcompiter zones = icalcomponent_begin_component(c, ICAL_VTIMEZONE_COMPONENT);
+
+        for (icalcomponent *zone = icalcompiter_deref(&zones); zone; zone = icalcompiter_next(&zones))
+            if (!check_zone(rd, zone))
+                return false;
+    }
+    return true;
+}
+
 static bool each_event(struct reader *rd, bool (*read)(struct reader *rd, icalcomponent *component))
 {
     icalcompiter calendars = icalcomponent_begin_component(rd->root, ICAL_VCALENDAR_COMPONENT);
@@ -556,7 +585,7 @@ static void read_events(struct reader *rd)
         return;
     }
     rd->count = 0;
-    if (each_event(rd, read_override)) {
+    if (check_zones(rd) && each_event(rd, read_override)) {
         sort_marks(&rd->told);
         each_event(rd, read_event);
     }

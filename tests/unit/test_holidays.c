@@ -249,6 +249,9 @@ static void a_zone_that_nobody_knows_is_refused(void **state)
                "the zone \"Mars\"");
     is_refused(EVENT("UID:1\r\nDTSTART;TZID:20260706T130000\r\n"), "parameter");
     gives(EVENT("UID:1\r\nDTSTART;VALUE=DATE;TZID=Mars:20260706\r\n"), "2026-07-06 ");
+    is_refused("BEGIN:VTIMEZONE\r\nTZID:Wild\r\nBEGIN:STANDARD\r\nDTSTART:19701025T020000\r\nTZOFFSETFROM:+0100\r\n"
+               "TZOFFSETTO:+0000\r\nRRULE:FREQ=HOURLY\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+               EVENT("UID:1\r\nDTSTART;TZID=Wild:20260706T130000\r\n"), "clocks change more often");
     gives(EVENT("UID:1\r\nDTSTART;TZID=US/Eastern:20260706T080000\r\nDURATION:PT4H\r\n"), MONDAY_6);
 }
 
