@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS, RUNS_MAX = 1000000 };
+enum { CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS };
 #define NONE UINT32_MAX
 
 struct state {              /* of one rule for one key */
@@ -37,7 +37,7 @@ struct kp_alerts {
     uint32_t nactive, active_room;
     uint32_t *queue;                /* owned; nodes touched, a ring */
     uint32_t queue_first, queue_count, queue_room;
-    uint64_t evaluations, pending, firing;
+    uint64_t evaluations, pending, firing, leaps_cut;
     struct kp_alert out;            /* what is handed to the sink; large, so made once */
 };
 
@@ -571,11 +571,15 @@ int64_t kp_alerts_due(const struct kp_alerts *alerts)
 
 void kp_alerts_run_before(struct kp_alerts *alerts, int64_t t)
 {
-    for (uint32_t runs = 0; runs < RUNS_MAX; runs++) {
+    for (uint32_t runs = 0;; runs++) {
         int64_t due = kp_heap_due(&alerts->heap);
 
         if (due >= t || due == INT64_MIN)
             return;
+        if (runs == plan_of(alerts)->config->limits.leap) {
+            alerts->leaps_cut++;
+            return;
+        }
         kp_plan_at(alerts->store->plan, due);
         kp_targets_at(alerts->targets, due);
         look(alerts, kp_heap_pop(&alerts->heap), due);
@@ -641,6 +645,7 @@ void kp_alerts_stats(const struct kp_alerts *alerts, struct kp_alerts_stats *sta
     stats->evaluations = alerts->evaluations;
     stats->pending = alerts->pending;
     stats->firing = alerts->firing;
+    stats->leaps_cut = alerts->leaps_cut;
     stats->bytes = sizeof *alerts + (size_t)alerts->nchunks * CHUNK * sizeof(struct state) +
                    (size_t)alerts->heap.room * (sizeof(struct kp_timer) + sizeof(uint32_t)) +
                    ((size_t)alerts->active_room + alerts->queue_room) * sizeof(uint32_t);

@@ -32,8 +32,8 @@ void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node);
 /* An event touched the node: its rules are to be looked at. */
 void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node);
 
-/* Run what is due before t, each at its own instant; brings the bounds of the plan there. At most a million of them: when
- * an event claims to come from the year 9999, what is left is looked at once, at t, by kp_alerts_settle. */
+/* Run what is due before t, each at its own instant; brings the bounds of the plan there. At most limits.leap of them: when
+ * an event claims to come from the year 9999, what is left is looked at once, at t, by kp_alerts_settle, and counted. */
 void kp_alerts_run_before(struct kp_alerts *alerts, int64_t t);
 /* Look at what was touched and at what is due at t, at most `most`; true when some is left. */
 bool kp_alerts_settle(struct kp_alerts *alerts, int64_t t, size_t most);
@@ -46,6 +46,7 @@ void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx,
 
 struct kp_alerts_stats {
     uint64_t evaluations, pending, firing;
+    uint64_t leaps_cut;     /* leaps of event time with more to look at on the way than limits.leap */
     size_t bytes;
 };
 void kp_alerts_stats(const struct kp_alerts *alerts, struct kp_alerts_stats *stats);

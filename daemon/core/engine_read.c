@@ -318,6 +318,7 @@ void kp_engine_stats(const struct kp_engine *engine, struct kp_engine_stats *sta
     stats->evaluations = alerts.evaluations;
     stats->pending = alerts.pending;
     stats->firing = alerts.firing;
+    stats->leaps_cut = alerts.leaps_cut;
     if (engine->entities) {
         kp_entities_stats(engine->entities, &entities);
         stats->entities = entities.count;

@@ -249,6 +249,7 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
         {"kpid_alerts_pending", engine.pending},
         {"kpid_alerts_firing", engine.firing},
         {"kpid_alert_evaluations_total", engine.evaluations},
+        {"kpid_alert_leaps_cut_total", engine.leaps_cut},
         {"kpid_publish_alerts_total", pub.alerts},
         {"kpid_publish_snapshots_total", pub.snapshots},
         {"kpid_publish_dropped_total", pub.dropped},

@@ -161,6 +161,7 @@ struct kp_engine_stats {
     uint64_t memory_out;                /* parts of samples lost because memory was out */
     uint64_t evaluations;               /* of alerts */
     uint64_t pending, firing;           /* alerts, now */
+    uint64_t leaps_cut;                 /* leaps of event time that looked at limits.leap alerts on the way, and no more */
     uint32_t keys;                      /* now */
     size_t rows;                        /* panes held, now */
     size_t dedup_ids;                   /* now */

@@ -171,6 +171,7 @@ static bool start(struct run *run, const char *file, struct kp_err *err)
         return false;
     run->loaded = true;
     run->config.event_clock = true;
+    run->config.limits.leap = UINT32_MAX;       /* nobody waits here, and every change is to be told */
     run->engine = kp_engine_new(&run->config, 0, &sink, err);
     if (!run->engine)
         return false;
