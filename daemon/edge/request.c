@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <msgpack.h>
+#include <yajl/yajl_parse.h>
 #include <yajl/yajl_tree.h>
 
 /* One value of either format, as far as requests use it. */
@@ -115,17 +116,71 @@ static enum kp_code take(struct kp_request *req, struct kp_str key, struct node 
     return KP_OK;
 }
 
+/* ---- JSON ---- */
+
+/* What a tree is not built for: yajl frees a tree by recursion, so its depth must be bounded, and keeps a string without
+ * its length, so that one with a NUL would pass for a shorter one. The parser itself keeps its state on the heap. */
+struct shape {
+    int depth;
+    const char *wrong;      /* static; NULL: nothing */
+};
+
+static int on_open(void *ctx)
+{
+    struct shape *shape = ctx;
+
+    if (++shape->depth > KP_REQUEST_DEPTH)
+        shape->wrong = "maps and lists are nested too deep";
+    return !shape->wrong;
+}
+
+static int on_close(void *ctx)
+{
+    struct shape *shape = ctx;
+
+    shape->depth--;
+    return 1;
+}
+
+static int on_text(void *ctx, const unsigned char *text, size_t len)
+{
+    struct shape *shape = ctx;
+
+    if (len && memchr(text, '\0', len))
+        shape->wrong = "a string holds a NUL character";
+    return !shape->wrong;
+}
+
+/* Parse without building anything. KP_EINVAL: no JSON, or none to build a tree of. */
+static enum kp_code check_shape(const char *bytes, size_t len, struct kp_err *err)
+{
+    static const yajl_callbacks callbacks = {.yajl_string = on_text, .yajl_start_map = on_open, .yajl_map_key = on_text,
+                                             .yajl_end_map = on_close, .yajl_start_array = on_open, .yajl_end_array = on_close};
+    struct shape shape = {0};
+    yajl_handle parser = yajl_alloc(&callbacks, NULL, &shape);
+    bool ok = parser && yajl_parse(parser, (const unsigned char *)bytes, len) == yajl_status_ok &&
+              yajl_complete_parse(parser) == yajl_status_ok;
+
+    if (parser)
+        yajl_free(parser);
+    if (ok)
+        return KP_OK;
+    return parser ? kp_fail(err, KP_EINVAL, "no JSON object: %s", shape.wrong ? shape.wrong : "it can't be parsed")
+                  : kp_fail(err, KP_ENOMEM, "out of memory");
+}
+
 static enum kp_code read_json(struct kp_request *req, const char *bytes, size_t len, struct kp_err *err)
 {
-    char *copy = strndup(bytes, len);
-    char why[160] = "";
-    yajl_val tree = copy ? yajl_tree_parse(copy, why, sizeof why) : NULL;
-    enum kp_code code = KP_OK;
+    enum kp_code code = check_shape(bytes, len, err);
+    char *copy = code ? NULL : strndup(bytes, len);
+    yajl_val tree = copy ? yajl_tree_parse(copy, NULL, 0) : NULL;
 
     free(copy);
     req->memory = tree;
+    if (code)
+        return code;
     if (!YAJL_IS_OBJECT(tree))
-        return kp_fail(err, KP_EINVAL, "no JSON object: %s", why[0] ? why : "something else");
+        return kp_fail(err, KP_EINVAL, "no JSON object: %s", tree ? "something else" : "out of memory");
     for (size_t i = 0; !code && i < tree->u.object.len; i++) {
         const char *key = tree->u.object.keys[i];
 
@@ -134,6 +189,8 @@ static enum kp_code read_json(struct kp_request *req, const char *bytes, size_t 
     }
     return code;
 }
+
+/* ---- MessagePack ---- */
 
 /* Every claimed length is checked against the bytes before msgpack-c may allocate for it. */
 static bool fits(const void *bytes, size_t len)
@@ -174,7 +231,8 @@ static enum kp_code read_msgpack(struct kp_request *req, const char *bytes, size
         memcpy(packed->bytes, bytes, len);
     if (!fits(bytes, len) || msgpack_unpack_next(&packed->item, packed->bytes, len, &off) != MSGPACK_UNPACK_SUCCESS ||
         item->data.type != MSGPACK_OBJECT_MAP)
-        return kp_fail(err, KP_EINVAL, "no MessagePack or JSON map of at most 64 keys");
+        return kp_fail(err, KP_EINVAL, "no MessagePack or JSON map of at most 64 keys, nested at most %d deep",
+                       KP_REQUEST_DEPTH);
     for (uint32_t i = 0; !code && i < item->data.via.map.size; i++) {
         const msgpack_object_kv *kv = &item->data.via.map.ptr[i];
 
@@ -184,6 +242,8 @@ static enum kp_code read_msgpack(struct kp_request *req, const char *bytes, size
     }
     return code;
 }
+
+/* ---- Either ---- */
 
 enum kp_code kp_request_read(struct kp_request *req, const void *bytes, size_t len, struct kp_err *err)
 {

@@ -5,7 +5,7 @@
 #include "kpid/err.h"
 #include "kpid/value.h"
 
-enum { KP_REQUEST_LIST = 1000, KP_REQUEST_BYTES = 1 << 20 };
+enum { KP_REQUEST_LIST = 1000, KP_REQUEST_BYTES = 1 << 20, KP_REQUEST_DEPTH = 32 };
 
 struct kp_str_list {
     struct kp_str *items;   /* owned; NULL: not given */

@@ -153,6 +153,29 @@ class Control(Case):
         req.close()
 
 
+    def test_a_request_that_nests_deep_is_refused_and_harms_nothing(self):
+        deep = [b"[" * 400000 + b"]" * 400000, b'{"a":' * 150000 + b"1" + b"}" * 150000, b"[" * 32 + b"]" * 32]
+        req = self.d.socket(zmq.REQ, "control")
+        for value in deep:
+            req.send(b'{"op":"status","x":' + value + b"}")
+            reply = json.loads(req.recv())
+            self.assertFalse(reply["ok"])
+            self.assertIn("too deep", reply["error"])
+        req.send(msgpack.packb({"op": "status"})[:-7] + b"\xa6status\xa1x" + b"\x91" * 100000 + b"\xc0")
+        self.assertFalse(msgpack.unpackb(req.recv())["ok"])
+        for text in (b"[" * 31 + b"]" * 31, b'"' + b"[" * 1000 + b'"', b'"\\"' + b"[" * 1000 + b'"'):
+            req.send(b'{"op":"status","x":' + text + b"}")
+            self.assertTrue(json.loads(req.recv())["ok"])
+        req.close()
+
+    def test_a_string_with_a_nul_passes_for_no_other(self):
+        req = self.d.socket(zmq.REQ, "control")
+        for request in (b'{"op":"status\\u0000x"}', b'{"op\\u0000":"status","op":"x"}', b'{"op":"status"}\0x', b'{"op":"status"} x'):
+            req.send(request)
+            self.assertFalse(json.loads(req.recv())["ok"], request)
+        req.close()
+
+
 class Process(Case):
     """The daemon as a process: its start, its signals, its exit status."""
 
