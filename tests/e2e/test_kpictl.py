@@ -8,6 +8,7 @@ import re
 import select
 import shlex
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -15,7 +16,7 @@ import termios
 
 import msgpack
 
-from daemon import KPICTL, KPID, Case, kpictl, main, until
+from daemon import KPICTL, KPID, Case, healthy, kpictl, main, until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLE = f"{TOP}/config/kpid.yaml"
@@ -75,6 +76,82 @@ class Kpictl(Case):
         found = kpictl("emit", "--router", "tcp://127.0.0.1:9", "--timeout", "0.2", file)
         self.assertEqual(found.returncode, 1)
         self.assertIn("is the daemon running?", found.stderr)
+        self.d.stop()
+
+    def test_emit_tells_what_was_accepted_before_the_input_broke(self):
+        self.d = self.daemon(CONFIG)
+        good = msgpack.packb({"type": "call", "rep": "ana"})
+        for broken, text in ((b"\xc1", "no MessagePack at byte"), (good[:-1], "cut short")):
+            found = subprocess.run([KPICTL, "emit", "--router", self.d.endpoints["router"], "--msgpack", "-"],
+                                   input=good * 3 + broken, capture_output=True, timeout=60)
+            self.assertEqual(found.returncode, 1)
+            self.assertIn("3 messages: accepted 3, duplicates 0, rejected 0\n", found.stderr.decode())
+            self.assertIn(text, found.stderr.decode())
+        self.d.stop()
+
+    def test_events_that_nobody_takes_are_a_failure(self):
+        found = kpictl("emit", "--push", "tcp://127.0.0.1:1", "--timeout", "0.3", "-", input='{"type":"call"}\n')
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("nobody takes the events; is the daemon running?", found.stderr)
+        with socket.create_server(("127.0.0.1", 0)) as mute:     # connects, and never speaks ZeroMQ
+            endpoint = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+            found = kpictl("emit", "--push", endpoint, "--timeout", "0.3", "-", input='{"type":"call"}\n')
+            self.assertEqual(found.returncode, 1)
+        both = [subprocess.Popen([KPICTL, *given, "tcp://127.0.0.1:1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                for given in (("simulate", "--reps", "3", "--duration", "0.1", "--push"), ("get", "--control"))]
+        for process, text in zip(both, ("nobody takes", "no answer; is the daemon running?")):
+            self.addCleanup(process.kill)
+            self.assertIn(text, process.communicate(timeout=20)[1])     # a `get` waits a minute for its answer, not for a peer
+            self.assertEqual(process.returncode, 1)
+
+    def test_ctrl_c_ends_emit_at_once(self):
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            endpoint = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+            for kind in ("--router", "--push", "--pub"):
+                r, w = os.pipe()
+                os.write(w, b'{"type":"call"}\n')
+                os.close(w)
+                process = subprocess.Popen([KPICTL, "emit", kind, endpoint, "--timeout", "60", "-"], stdin=r,
+                                           stderr=subprocess.PIPE, text=True)
+                self.addCleanup(process.kill)
+                mute.settimeout(20)
+                peer, _ = mute.accept()
+                if kind == "--router":      # the others read nothing before somebody is there
+                    until(lambda: struct.unpack("i", fcntl.ioctl(r, termios.FIONREAD, b"    "))[0] == 0, "the event is read")
+                process.send_signal(signal.SIGINT)
+                error = process.communicate(timeout=20)[1]
+                self.assertTrue(healthy(error), error)
+                self.assertIn(process.returncode, (0, 1))
+                peer.close()
+                os.close(r)
+        self.d = self.daemon(CONFIG)
+        file = self.write("good.jsonl", '{"type":"call","rep":"ana"}\n' * 10000)
+        process = subprocess.Popen([KPICTL, "emit", "--router", self.d.endpoints["router"], "--rate", "100", file],
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        until(lambda: self.d.metrics()["kpid_events_accepted_total"] > 5)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=20)[1]
+        self.assertEqual(process.returncode, 0, error)
+        sent, accepted = map(int, re.match(r"(\d+) messages: accepted (\d+), ", error).groups())
+        self.assertEqual((sent, accepted), (accepted, self.d.metrics()["kpid_events_accepted_total"]))
+        self.d.stop()
+
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        self.d = self.daemon(CONFIG)
+        control = ("--control", self.d.endpoints["control"])
+        for given in (("get", *control), ("status", *control), ("status", *control, "--json"), ("--help",), ("get", "--help"),
+                      ("--version",), ("top", "--once", *control), ("watch", "snapshots", "--count", "1", *control)):
+            with open("/dev/full", "w") as full:
+                found = subprocess.run([KPICTL, *given], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+            self.assertEqual(found.returncode, 1, given)
+            self.assertIn("can't be written", found.stderr)
+        found = subprocess.run(["sh", "-c", f'exec "$0" get --control {control[1]} >&-', KPICTL], stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(found.returncode, 1)
+        found = subprocess.run(["sh", "-c", f'exec "$0" emit --router {self.d.endpoints["router"]} - <&-', KPICTL],
+                               stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("standard input: it is closed", found.stderr)
         self.d.stop()
 
     def test_emit_binds_for_a_daemon_that_connects(self):

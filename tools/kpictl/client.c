@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <yajl/yajl_tree.h>
 #include <zmq.h>
@@ -32,6 +33,86 @@ void client_catch_signals(bool resume)
 bool client_stopped(void)
 {
     return stopped != 0;
+}
+
+static int64_t steady_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* ---- Sockets ---- */
+
+/* In pieces, so that a signal is heard that came just before the wait began. */
+bool client_wait(void *socket, short events, int timeout_ms)
+{
+    enum { PIECE_MS = 100 };
+    int64_t end_ms = steady_ms() + timeout_ms;
+
+    while (!client_stopped()) {
+        zmq_pollitem_t item = {.socket = socket, .events = events};
+        int64_t left_ms = end_ms - steady_ms();
+        int n = zmq_poll(&item, 1, left_ms < 0 ? 0 : left_ms < PIECE_MS ? (long)left_ms : PIECE_MS);
+
+        if (n > 0)
+            return true;
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (left_ms <= 0) {
+            errno = EAGAIN;
+            return false;
+        }
+    }
+    errno = EINTR;
+    return false;
+}
+
+bool client_send(void *socket, const void *bytes, size_t len, int flags, int timeout_ms)
+{
+    while (zmq_send(socket, bytes, len, flags | ZMQ_DONTWAIT) < 0)
+        if ((errno != EAGAIN && errno != EINTR) || !client_wait(socket, ZMQ_POLLOUT, timeout_ms))
+            return false;
+    return true;
+}
+
+bool client_is_no_endpoint(int error)
+{
+    return error == EINVAL || error == EPROTONOSUPPORT || error == ENOCOMPATPROTO;
+}
+
+int client_connect(void *zmq, void *socket, const char *endpoint, int timeout_ms)
+{
+    void *monitor = zmq_socket(zmq, ZMQ_PAIR);
+    char name[64];
+    int status = -1, error;
+
+    snprintf(name, sizeof name, "inproc://monitor-%p", socket);
+    if (monitor && zmq_socket_monitor(socket, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) == 0 && zmq_connect(monitor, name) == 0 &&
+        zmq_connect(socket, endpoint) == 0 && client_wait(monitor, ZMQ_POLLIN, timeout_ms))
+        status = 0;
+    error = errno;
+    zmq_socket_monitor(socket, NULL, 0);
+    if (monitor)
+        zmq_close(monitor);
+    errno = error;
+    return status;
+}
+
+/* libzmq does not tell whether it has sent everything, but it waits in vain only as long as it is told to. */
+bool client_end(void *zmq, void *socket, int linger_ms)
+{
+    enum { EARLY_MS = 5 };      /* its clock and ours may round apart */
+    int64_t begun_ms = steady_ms();
+    bool ended;
+
+    if (socket) {
+        zmq_setsockopt(socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+        zmq_close(socket);
+    }
+    ended = !zmq || zmq_ctx_term(zmq) == 0;
+    return ended && steady_ms() - begun_ms < linger_ms - EARLY_MS;
 }
 
 /* ---- Where ---- */
@@ -90,8 +171,12 @@ static void *open_asker(struct client *client, int timeout_ms)
     if (zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
         zmq_setsockopt(socket, ZMQ_RCVTIMEO, &timeout_ms, sizeof timeout_ms) != 0 ||
         zmq_setsockopt(socket, ZMQ_SNDTIMEO, &timeout_ms, sizeof timeout_ms) != 0 ||
-        zmq_connect(socket, client->control) != 0) {
+        (timeout_ms > CLIENT_TIMEOUT_MS ? client_connect(client->zmq, socket, client->control, CLIENT_TIMEOUT_MS)
+                                        : zmq_connect(socket, client->control)) != 0) {
+        int error = errno;
+
         zmq_close(socket);
+        errno = error;
         return NULL;
     }
     return socket;
@@ -108,10 +193,13 @@ static enum kp_code read_reply(const zmq_msg_t *msg, msgpack_unpacked *reply, st
     why = object_get(&reply->data, "error");
     if (ok && ok->type == MSGPACK_OBJECT_BOOLEAN && ok->via.boolean)
         return KP_OK;
-    return kp_fail(err, KP_EINVAL, "%s", object_text(why, text, sizeof text));
+    object_text(why, text, sizeof text);
+    return kp_fail(err, strncmp(text, "busy", 4) == 0 ? KP_ELIMIT : KP_EINVAL, "%s", text);
 }
 
-/* A socket for each request: one that was not answered leaves nothing behind for the next. */
+/* Who gives it longer than usual waits for a long answer, not for a daemon that is not there.
+ *
+ * A socket for each request: one that was not answered leaves nothing behind for the next. */
 enum kp_code client_ask(struct client *client, const msgpack_sbuffer *request, int timeout_ms, msgpack_unpacked *reply,
                         struct kp_err *err)
 {
@@ -121,9 +209,9 @@ enum kp_code client_ask(struct client *client, const msgpack_sbuffer *request, i
 
     msgpack_unpacked_init(reply);
     zmq_msg_init(&msg);
-    if (!socket)
-        code = kp_fail(err, KP_EIO, "%s: %s", client->control, zmq_strerror(errno));
-    else if (zmq_send(socket, request->data, request->size, 0) < 0 || zmq_msg_recv(&msg, socket, 0) < 0)
+    if (!socket && client_is_no_endpoint(errno))
+        code = kp_fail(err, KP_EINVAL, "%s: no endpoint: %s", client->control, zmq_strerror(errno));
+    else if (!socket || zmq_send(socket, request->data, request->size, 0) < 0 || zmq_msg_recv(&msg, socket, 0) < 0)
         code = kp_fail(err, KP_EIO, "%s: %s", client->control,
                        errno == EAGAIN ? "no answer; is the daemon running?" : zmq_strerror(errno));
     else

@@ -28,11 +28,26 @@ enum kp_code client_open(struct client *client, const char *control, struct kp_e
 void client_close(struct client *client);
 
 /* A request that is built by the caller, and its reply; the caller ends reply with msgpack_unpacked_destroy, whatever came
- * back. KP_EIO: no answer within the time. KP_EINVAL: {"ok": false}, with its error. */
+ * back. KP_EIO: no answer within the time. KP_EINVAL: {"ok": false}, with its error, or the endpoint is none. KP_ELIMIT:
+ * the daemon is busy. */
 enum kp_code client_ask(struct client *client, const msgpack_sbuffer *request, int timeout_ms, msgpack_unpacked *reply,
                         struct kp_err *err) KP_CHECK;
 /* {"op": op} */
 enum kp_code client_ask_op(struct client *client, const char *op, msgpack_unpacked *reply, struct kp_err *err) KP_CHECK;
+
+/* Connect, and wait until the peer has answered: a socket alone takes messages for nobody, too. 0, or -1 with errno:
+ * EAGAIN: nobody was there within the time; EINTR: stopped; else the endpoint is none (client_is_no_endpoint). */
+int client_connect(void *zmq, void *socket, const char *endpoint, int timeout_ms) KP_CHECK;
+/* errno of a connect or bind: is the endpoint itself wrong, so that no daemon could ever be there? */
+bool client_is_no_endpoint(int error);
+
+/* Wait until the socket is ready for these ZMQ_POLL events. False with errno EAGAIN: not within the time; EINTR: stopped. */
+bool client_wait(void *socket, short events, int timeout_ms);
+/* Send one frame, and wait for room so long. False with errno, as above. */
+bool client_send(void *socket, const void *bytes, size_t len, int flags, int timeout_ms) KP_CHECK;
+
+/* Close a socket and end its context; what is still on its way has so long to go out. False: it did not. */
+bool client_end(void *zmq, void *socket, int linger_ms);
 
 /* Interrupted by Ctrl-C or SIGTERM? Set up once by client_catch_signals; zmq calls then return EINTR, and so do reads and
  * writes, unless `resume`: a line that is being written is finished then. A second Ctrl-C ends the program at once. */

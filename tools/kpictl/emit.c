@@ -33,10 +33,10 @@ static const char help[] =
     "  --map FILE         FILE is CSV, made events of as kpictl replay --help tells\n"
     "  --timeout SECONDS  give up when nobody answers for so long (default 10)\n"
     "\n"
-    "Exit status: 0 all accepted or duplicates (or sent, without acknowledgement), 1 some rejected or not sent,\n"
-    "2 wrong use.\n";
+    "Ctrl-C ends it. Exit status: 0 all accepted or duplicates (or sent, without acknowledgement), 1 some rejected, not\n"
+    "sent or not answered, 2 wrong use.\n";
 
-enum { IN_FLIGHT = 256, ERRORS_SHOWN = 20 };
+enum { IN_FLIGHT = 256, ERRORS_SHOWN = 20, GRACE_MS = 300 };
 
 struct options {
     const char *endpoint, *topic, *file, *map;
@@ -51,7 +51,7 @@ struct emit {
     void *socket;
     struct source *source;
     uint64_t sent, accepted, duplicates, rejected, answered, shown;
-    bool progress;
+    bool progress, silent;      /* silent: no reply came within the time */
     int64_t told_ms;
 };
 
@@ -115,15 +115,16 @@ static uint64_t count_of(const msgpack_object *reply, const char *key)
     return object_number(object_get(reply, key), &v) && v > 0 ? (uint64_t)v : 0;
 }
 
-/* Take one reply; false: none within the time. */
-static bool take_reply(struct emit *e)
+/* Take one reply, and wait for it so long; false: none came. */
+static bool take_reply(struct emit *e, int timeout_ms)
 {
     msgpack_unpacked item;
     zmq_msg_t msg;
     bool ok;
 
     zmq_msg_init(&msg);
-    ok = zmq_msg_recv(&msg, e->socket, 0) >= 0;
+    while (!(ok = zmq_msg_recv(&msg, e->socket, ZMQ_DONTWAIT) >= 0) && client_wait(e->socket, ZMQ_POLLIN, timeout_ms))
+        ;
     if (ok) {
         msgpack_unpacked_init(&item);
         e->answered++;
@@ -136,36 +137,66 @@ static bool take_reply(struct emit *e)
         msgpack_unpacked_destroy(&item);
     }
     zmq_msg_close(&msg);
+    e->silent = !ok && !client_stopped();
     return ok;
+}
+
+/* Ctrl-C does not wait for a daemon that is not there, but one that lives has answered within the blink of an eye. */
+static void take_last_replies(struct emit *e)
+{
+    zmq_pollitem_t item = {.socket = e->socket, .events = ZMQ_POLLIN};
+    int64_t end_ms = steady_ms() + GRACE_MS;
+
+    while (e->answered < e->sent && steady_ms() < end_ms)
+        if (zmq_poll(&item, 1, GRACE_MS / 10) > 0)
+            take_reply(e, 0);
+}
+
+/* Every reply that is still to come. */
+static int take_replies(struct emit *e)
+{
+    while (e->answered < e->sent && !e->silent && !client_stopped())
+        take_reply(e, e->opt->timeout_ms);
+    if (client_stopped())
+        take_last_replies(e);
+    if (e->answered == e->sent)
+        return EXIT_WELL;
+    return kpictl_failed("emit", "%s: %llu messages were not answered%s", e->opt->endpoint,
+                         (unsigned long long)(e->sent - e->answered), client_stopped() ? "" : "; is the daemon running?");
 }
 
 /* ---- Sending ---- */
 
+static int not_taken(const struct options *opt)
+{
+    return kpictl_failed("emit", "%s: %s", opt->endpoint,
+                         errno == EAGAIN ? "nobody takes the events; is the daemon running?" : zmq_strerror(errno));
+}
+
 static int open_socket(struct emit *e, void *zmq)
 {
     const struct options *opt = e->opt;
-    int linger = opt->timeout_ms;
     char endpoint[CLIENT_ENDPOINT];
-    zmq_msg_t hello;
+    int status;
 
     e->socket = zmq_socket(zmq, opt->type);
     if (!opt->bind)
         client_connectable(opt->endpoint, endpoint);
     else
         snprintf(endpoint, sizeof endpoint, "%s", opt->endpoint);
-    if (!e->socket || zmq_setsockopt(e->socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
-        zmq_setsockopt(e->socket, ZMQ_SNDTIMEO, &opt->timeout_ms, sizeof opt->timeout_ms) != 0 ||
-        zmq_setsockopt(e->socket, ZMQ_RCVTIMEO, &opt->timeout_ms, sizeof opt->timeout_ms) != 0 ||
-        (opt->bind ? zmq_bind : zmq_connect)(e->socket, endpoint) != 0)
-        return kpictl_failed("emit", "%s: %s", opt->endpoint, zmq_strerror(errno));
-    if (opt->type != ZMQ_XPUB)
-        return EXIT_WELL;
-    zmq_msg_init(&hello);       /* what is published before somebody subscribes goes nowhere */
-    if (zmq_msg_recv(&hello, e->socket, 0) < 0) {
-        zmq_msg_close(&hello);
+    if (!e->socket)
+        status = -1;
+    else if (opt->type == ZMQ_PUSH && !opt->bind)       /* nothing comes back that would tell later */
+        status = client_connect(zmq, e->socket, endpoint, opt->timeout_ms);
+    else
+        status = (opt->bind ? zmq_bind : zmq_connect)(e->socket, endpoint);
+    if (status && client_is_no_endpoint(errno))
+        return kpictl_wrong("emit", "%s: no endpoint: %s", opt->endpoint, zmq_strerror(errno));
+    if (status)
+        return not_taken(opt);
+    /* what is published before somebody subscribes goes nowhere */
+    if (opt->type == ZMQ_XPUB && !client_wait(e->socket, ZMQ_POLLIN, opt->timeout_ms) && errno == EAGAIN)
         return kpictl_failed("emit", "%s: nobody subscribes; is the daemon running?", opt->endpoint);
-    }
-    zmq_msg_close(&hello);
     return EXIT_WELL;
 }
 
@@ -180,34 +211,50 @@ static void keep_rate(const struct emit *e, int64_t start_ms)
         nanosleep(&(struct timespec){due / 1000, due % 1000 * 1000000}, NULL);
 }
 
+static bool send_one(struct emit *e, const char *bytes, size_t len)
+{
+    const struct options *opt = e->opt;
+
+    if (opt->topic && !client_send(e->socket, opt->topic, strlen(opt->topic), ZMQ_SNDMORE, opt->timeout_ms))
+        return false;
+    if (!client_send(e->socket, bytes, len, 0, opt->timeout_ms))
+        return false;
+    e->sent++;
+    return true;
+}
+
 static int send_all(struct emit *e)
 {
     const struct options *opt = e->opt;
     struct kp_err err = {0};
     int64_t start = steady_ms();
+    int status = EXIT_WELL, more = 0, answered;
     const char *bytes;
     size_t len;
-    int more;
 
-    while (!client_stopped() && (more = source_next(e->source, &bytes, &len, &err)) != 0) {
-        if (more < 0)
-            return kpictl_failed("emit", "%s", err.text);
-        if (opt->topic && zmq_send(e->socket, opt->topic, strlen(opt->topic), ZMQ_SNDMORE) < 0)
-            return kpictl_failed("emit", "%s: %s", opt->endpoint, errno == EAGAIN ? "nobody takes it" : zmq_strerror(errno));
-        if (zmq_send(e->socket, bytes, len, 0) < 0)
-            return kpictl_failed("emit", "%s: %s", opt->endpoint, errno == EAGAIN ? "nobody takes it" : zmq_strerror(errno));
-        e->sent++;
-        while (opt->type == ZMQ_DEALER && e->sent - e->answered >= IN_FLIGHT)
-            if (!take_reply(e))
-                return kpictl_failed("emit", "%s: no answer; is the daemon running?", opt->endpoint);
+    while (!status && !e->silent && !client_stopped() && (more = source_next(e->source, &bytes, &len, &err)) > 0) {
+        if (!send_one(e, bytes, len) && !client_stopped())
+            status = not_taken(opt);
+        while (opt->type == ZMQ_DEALER && e->sent - e->answered >= IN_FLIGHT && !e->silent && !client_stopped())
+            take_reply(e, opt->timeout_ms);
         keep_rate(e, start);
         show_progress(e, false);
     }
-    while (opt->type == ZMQ_DEALER && e->answered < e->sent)
-        if (!take_reply(e))
-            return kpictl_failed("emit", "%s: %llu messages were not answered; is the daemon running?", opt->endpoint,
-                                 (unsigned long long)(e->sent - e->answered));
-    return EXIT_WELL;
+    /* What was sent before the input broke was taken, and the summary is to say so. */
+    answered = opt->type == ZMQ_DEALER ? take_replies(e) : EXIT_WELL;
+    if (more < 0 && !client_stopped())
+        status = kpictl_failed("emit", "%s", err.text);
+    return status ? status : answered;
+}
+
+static void summarize(struct emit *e)
+{
+    show_progress(e, true);
+    if (e->opt->type == ZMQ_DEALER)
+        fprintf(stderr, "%llu messages: accepted %llu, duplicates %llu, rejected %llu\n", (unsigned long long)e->sent,
+                (unsigned long long)e->accepted, (unsigned long long)e->duplicates, (unsigned long long)e->rejected);
+    else
+        fprintf(stderr, "%llu messages sent\n", (unsigned long long)e->sent);
 }
 
 static int emit(const struct options *opt)
@@ -215,7 +262,7 @@ static int emit(const struct options *opt)
     struct emit e = {.opt = opt, .progress = isatty(STDERR_FILENO) == 1};
     struct kp_err err = {0};
     void *zmq = zmq_ctx_new();
-    int status = zmq ? EXIT_WELL : kpictl_failed("emit", "zeromq: %s", zmq_strerror(errno));
+    int status = zmq ? EXIT_WELL : kpictl_failed("emit", "zeromq: %s", zmq_strerror(errno)), linger_ms = 0;
 
     client_catch_signals(false);
     e.source = source_open(opt->file, opt->as_msgpack, opt->map, &err);
@@ -225,18 +272,13 @@ static int emit(const struct options *opt)
         status = open_socket(&e, zmq);
     if (!status) {
         status = send_all(&e);
-        show_progress(&e, true);
-        if (opt->type == ZMQ_DEALER)
-            fprintf(stderr, "%llu messages: accepted %llu, duplicates %llu, rejected %llu\n", (unsigned long long)e.sent,
-                    (unsigned long long)e.accepted, (unsigned long long)e.duplicates, (unsigned long long)e.rejected);
-        else
-            fprintf(stderr, "%llu messages sent\n", (unsigned long long)e.sent);
+        summarize(&e);
+        /* a DEALER has its replies, or waited for them long enough; Ctrl-C drops what nobody took yet */
+        linger_ms = opt->type == ZMQ_DEALER || client_stopped() ? 0 : opt->timeout_ms;
     }
     source_close(&e.source);
-    if (e.socket)
-        zmq_close(e.socket);
-    if (zmq)
-        zmq_ctx_term(zmq);
+    if (!client_end(zmq, e.socket, linger_ms) && linger_ms && !status)
+        status = kpictl_failed("emit", "%s: not all of it was taken", opt->endpoint);
     return status ? status : e.rejected ? EXIT_FAILED : EXIT_WELL;
 }
 
@@ -247,13 +289,14 @@ static int parse(int argc, char **argv, struct options *opt)
         {"topic", 1, NULL, 't'},  {"rate", 1, NULL, 'n'},    {"msgpack", 0, NULL, 'm'}, {"map", 1, NULL, 'M'}, {"timeout", 1, NULL, 'o'},
         {"help", 0, NULL, 'h'},   {NULL, 0, NULL, 0}};
     char *end = NULL;
-    int c;
+    int c, sockets = 0;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
         case 'r':
         case 'p':
         case 's':
+            sockets++;
             opt->endpoint = optarg;
             opt->type = c == 'r' ? ZMQ_DEALER : c == 'p' ? ZMQ_PUSH : ZMQ_XPUB;
             break;
@@ -264,8 +307,7 @@ static int parse(int argc, char **argv, struct options *opt)
             opt->topic = optarg;
             break;
         case 'n':
-            opt->rate = strtoull(optarg, &end, 10);
-            if (*end || !opt->rate)
+            if (!kpictl_count(optarg, &opt->rate))
                 return kpictl_wrong("emit", "--rate %s: a number of messages a second", optarg);
             break;
         case 'm':
@@ -288,6 +330,8 @@ static int parse(int argc, char **argv, struct options *opt)
     }
     if (optind != argc - 1)
         return kpictl_wrong("emit", "needs one FILE, or - for standard input");
+    if (sockets > 1)
+        return kpictl_wrong("emit", "--router, --push and --pub exclude one another");
     if (opt->topic && opt->type == ZMQ_DEALER)
         return kpictl_wrong("emit", "--topic goes with --pub or --push");
     opt->file = argv[optind];

@@ -29,7 +29,9 @@ static const char help[] =
     "  --control ENDPOINT  default tcp://127.0.0.1:5561\n"
     "  --config FILE       take the control endpoint from a configuration\n"
     "\n"
-    "Exit status: 0 well, 1 no answer or nothing found, 2 wrong use.\n";
+    "Exit status: 0 well, 1 no answer or nothing found, 2 wrong use or a name that the daemon does not know.\n";
+
+enum { ANSWER_MS = 60000 };     /* everybody's numbers may be many; where nobody is there, it takes no longer than elsewhere */
 
 struct options {
     const char *level, *keys, *under, *kpis, *windows, *control, *config;
@@ -208,14 +210,14 @@ static int get(const struct options *opt)
         pack_explain(&packer, opt);
     else
         pack_request(&packer, opt);
-    code = client_ask(&client, &buffer, 60000, &reply, &err);
+    code = client_ask(&client, &buffer, ANSWER_MS, &reply, &err);
     msgpack_sbuffer_destroy(&buffer);
     if (!code)
         n = print_reply(opt, &reply.data);
     msgpack_unpacked_destroy(&reply);
     client_close(&client);
     if (code)
-        return kpictl_failed("get", "%s", err.text);
+        return kpictl_refused("get", &err);
     return n ? EXIT_WELL : kpictl_failed("get", "nobody matches");
 }
 

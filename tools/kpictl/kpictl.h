@@ -29,6 +29,13 @@ int kpictl_wrong(const char *sub, const char *fmt, ...) KP_PRINTF(2, 3);
 /* The same, EXIT_FAILED. */
 int kpictl_failed(const char *sub, const char *fmt, ...) KP_PRINTF(2, 3);
 
+/* What came of a request (client_ask): its error to stderr; EXIT_WRONG where the daemon knows no such name, else
+ * EXIT_FAILED. */
+int kpictl_refused(const char *sub, const struct kp_err *err);
+
+/* A whole number from 1, and nothing else. */
+bool kpictl_count(const char *text, uint64_t *count);
+
 /* "2026-03-02T09:00:00Z" or ms. */
 bool kpictl_time(const char *text, int64_t *at_ms);
 

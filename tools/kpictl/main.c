@@ -7,10 +7,13 @@
 
 #include "kpid/zone.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct sub {
     const char *name, *what;
@@ -66,6 +69,11 @@ int kpictl_failed(const char *sub, const char *fmt, ...)
     return EXIT_FAILED;
 }
 
+int kpictl_refused(const char *sub, const struct kp_err *err)
+{
+    return (err->code == KP_EINVAL ? kpictl_wrong : kpictl_failed)(sub, "%s", err->text);
+}
+
 bool kpictl_load(const char *file, struct kp_config *config)
 {
     struct kp_fault_list faults;
@@ -77,6 +85,17 @@ bool kpictl_load(const char *file, struct kp_config *config)
         kp_fault_list_print(&faults, stderr);
     kp_fault_list_release(&faults);
     return ok;
+}
+
+bool kpictl_count(const char *text, uint64_t *count)
+{
+    char *end;
+
+    if (*text < '0' || *text > '9')     /* strtoull takes signs and blanks */
+        return false;
+    errno = 0;
+    *count = strtoull(text, &end, 10);
+    return !*end && *count > 0 && errno == 0;
 }
 
 bool kpictl_time(const char *text, int64_t *at_ms)
@@ -102,9 +121,17 @@ static int unknown(const char *name)
     return EXIT_WRONG;
 }
 
-int main(int argc, char **argv)
+/* A descriptor that we were started without would be given to the first socket, and events read from it or a table be
+ * written to it. These ones refuse to be read, and to be written. */
+static void hold_descriptors(void)
 {
-    setlocale(LC_CTYPE, "");
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            return;
+}
+
+static int run(int argc, char **argv)
+{
     if (argc < 2) {
         usage(stderr);
         return EXIT_WRONG;
@@ -121,4 +148,18 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], subs[i].name) == 0)
             return subs[i].run(argc - 1, argv + 1);
     return unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    hold_descriptors();
+    setlocale(LC_CTYPE, "");
+    status = run(argc, argv);
+    if ((fflush(stdout) == EOF || ferror(stdout)) && status == EXIT_WELL) {
+        fputs("kpictl: the output can't be written\n", stderr);
+        status = EXIT_FAILED;
+    }
+    return status;
 }

@@ -38,6 +38,8 @@ static const char help[] =
     "\n"
     "Exit status: 0 well (Ctrl-C too), 1 nobody takes the events, 2 wrong use.\n";
 
+enum { SEND_MS = 10000, LINGER_MS = 1000 };
+
 struct options {
     const char *config, *push, *output;
     size_t reps;
@@ -91,6 +93,12 @@ static void sleep_until(int64_t due_ms)
     }
 }
 
+static int not_taken(const struct options *opt)
+{
+    return kpictl_failed("simulate", "%s: %s", opt->push,
+                         errno == EAGAIN ? "nobody takes the events; is the daemon running?" : zmq_strerror(errno));
+}
+
 static int send_events(const struct options *opt, struct floor *floor, void *socket)
 {
     struct kp_out *out = kp_out_new(false, NULL);
@@ -114,12 +122,10 @@ static int send_events(const struct options *opt, struct floor *floor, void *soc
         kp_out_clear(out);
         floor_put(floor, out, clock_ms(CLOCK_REALTIME));
         bytes = kp_out_bytes(out, &len);
-        if (!bytes || zmq_send(socket, bytes, len, 0) < 0) {
-            if (errno == EINTR && client_stopped())
-                break;
-            status = kpictl_failed("simulate", "%s: %s", opt->push,
-                                   errno == EAGAIN ? "nobody takes the events; is the daemon running?" : zmq_strerror(errno));
-        }
+        if (!bytes)
+            status = kpictl_failed("simulate", "out of memory");
+        else if (!client_send(socket, bytes, len, 0, SEND_MS) && !client_stopped())
+            status = not_taken(opt);
         if (terminal && now - told >= 500) {
             told = now;
             fprintf(stderr, "\r%llu events sent", (unsigned long long)floor->made);
@@ -134,18 +140,19 @@ static int send_events(const struct options *opt, struct floor *floor, void *soc
 static int send_live(const struct options *opt, struct floor *floor)
 {
     void *zmq = zmq_ctx_new(), *socket = zmq ? zmq_socket(zmq, ZMQ_PUSH) : NULL;
-    int linger = 1000, timeout = 10000, status;
+    int linger_ms = 0, status;
 
     client_catch_signals(false);
-    if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
-        zmq_setsockopt(socket, ZMQ_SNDTIMEO, &timeout, sizeof timeout) != 0 || zmq_connect(socket, opt->push) != 0)
-        status = kpictl_failed("simulate", "%s: %s", opt->push, zmq_strerror(errno));
-    else
+    if (socket && client_connect(zmq, socket, opt->push, CLIENT_TIMEOUT_MS) == 0) {
         status = send_events(opt, floor, socket);
-    if (socket)
-        zmq_close(socket);
-    if (zmq)
-        zmq_ctx_term(zmq);
+        linger_ms = LINGER_MS;
+    } else if (client_is_no_endpoint(errno)) {
+        status = kpictl_wrong("simulate", "%s: no endpoint: %s", opt->push, zmq_strerror(errno));
+    } else {
+        status = client_stopped() ? EXIT_WELL : not_taken(opt);
+    }
+    if (!client_end(zmq, socket, linger_ms) && linger_ms && !status && !client_stopped())
+        status = kpictl_failed("simulate", "%s: the last events were not taken", opt->push);
     return status;
 }
 
