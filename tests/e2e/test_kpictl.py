@@ -255,11 +255,20 @@ class Kpictl(Case):
                  ("replay", "--config", EXAMPLE, "--events", "-", "--at", "noon"),
                  ("replay", "--config", EXAMPLE, "--events", "-", "--format", "xml"),
                  ("replay", "--config", "/nowhere.yaml", "--events", "-"), ("check", "/nowhere.yaml"),
-                 ("status", "--config", "/nowhere.yaml")]
+                 ("status", "--config", "/nowhere.yaml"), ("emit", "--rate", "-5", "-"), ("emit", "--rate", "0", "-"),
+                 ("emit", "--rate", "99999999999999999999", "-"), ("watch", "alerts", "--count", "0"),
+                 ("watch", "alerts", "--count", "-1"), ("emit", "--router", "tcp://127.0.0.1:1", "--push", "tcp://127.0.0.1:1", "-"),
+                 ("emit", "--pub", "tcp://127.0.0.1:1", "--pub", "tcp://127.0.0.1:2", "-")]
         for case in cases:
             found = kpictl(*case, input="")
             self.assertEqual(found.returncode, 2, case)
             self.assertTrue(found.stderr, case)
+        for sub, option in (("emit", "--router"), ("emit", "--push"), ("emit", "--pub"), ("simulate", "--push"), ("get", "--control"),
+                            ("status", "--control"), ("top", "--control")):
+            for endpoint in ("garbage", "tcp://", "udp6://127.0.0.1:1"):
+                found = kpictl(sub, option, endpoint, *(["-"] if sub == "emit" else []), input="")
+                self.assertEqual(found.returncode, 2, (sub, option, endpoint, found.stderr))
+                self.assertIn(endpoint, found.stderr)
         for case in (("emit", "/nowhere.jsonl"), ("replay", "--config", EXAMPLE, "--events", "/nowhere.jsonl")):
             found = kpictl(*case)
             self.assertEqual(found.returncode, 1, case)

@@ -10,7 +10,7 @@ static const char help[] =
     "Read a configuration as the daemon would. Every fault is told at once, each where it stands:\n"
     "\n"
     "  $ kpictl check config/kpid.yaml\n"
-    "  config/kpid.yaml: well: 18 KPIs, 5 alerts, 24 members\n"
+    "  config/kpid.yaml: well: N KPIs, N alerts, N members\n"
     "\n"
     "  $ kpictl check mine.yaml\n"
     "  mine.yaml:12:5: kpis.calls.agregate: unknown key \"agregate\"; did you mean \"aggregate\"?\n"

@@ -352,7 +352,7 @@ static int print_once(struct top *top)
     for (int i = 0; i < top->board.nalerts; i++)
         printf("%s %s\n", top->board.alerts[i].critical ? "CRITICAL" : "warning ", top->board.alerts[i].text);
     free(order);
-    return fflush(stdout) == 0 ? EXIT_WELL : EXIT_FAILED;
+    return EXIT_WELL;
 }
 
 /* ---- The screen ---- */
@@ -619,7 +619,7 @@ static int show_once(struct top *top)
     const struct board_kpi *kpi;
 
     if (!connect_to(top, CLIENT_TIMEOUT_MS, &err))
-        return kpictl_failed("top", "%s", err.text);
+        return kpictl_refused("top", &err);
     kpi = &top->board.kpis[top->kpi];
     if (top->level_name && strcmp(top->level_name, top->board.levels[top->level]) != 0)
         return kpictl_wrong("top", "--level %s: the daemon has no such level", top->level_name);

@@ -104,7 +104,7 @@ static int fill(struct source *s, struct kp_err *err)
     if (n == 0) {
         s->ended = true;
         if (ferror(s->file)) {
-            kp_fail(err, KP_EIO, "%s: %s", s->name, strerror(errno));
+            kp_fail(err, KP_EIO, "%s: %s", s->name, errno == EBADF ? "it is closed" : strerror(errno));
             return -1;
         }
     }

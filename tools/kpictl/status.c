@@ -96,5 +96,5 @@ int kpictl_status(int argc, char **argv)
         print_status(&reply.data);
     msgpack_unpacked_destroy(&reply);
     client_close(&client);
-    return code ? kpictl_failed("status", "%s", err.text) : EXIT_WELL;
+    return code ? kpictl_refused("status", &err) : EXIT_WELL;
 }

@@ -130,7 +130,7 @@ static int find_publish(const struct options *opt, char endpoint[CLIENT_ENDPOINT
     msgpack_unpacked_destroy(&reply);
     client_close(&client);
     if (code)
-        return kpictl_failed("watch", "%s", err.text);
+        return kpictl_refused("watch", &err);
     return endpoint[0] ? EXIT_WELL : kpictl_failed("watch", "the daemon publishes nothing");
 }
 
@@ -176,7 +176,7 @@ static int follow(const struct options *opt, const char *endpoint)
     int status = EXIT_WELL, linger = 0;
 
     if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 || zmq_connect(socket, endpoint) != 0)
-        status = kpictl_failed("watch", "%s: %s", endpoint, zmq_strerror(errno));
+        status = (client_is_no_endpoint(errno) ? kpictl_wrong : kpictl_failed)("watch", "%s: %s", endpoint, zmq_strerror(errno));
     if (!status) {
         /* NOLINTNEXTLINE: parse() has seen to it */
         bool alerts = strcmp(opt->what, "alerts") == 0;
@@ -201,7 +201,6 @@ static int parse(int argc, char **argv, struct options *opt)
         {"under", 1, NULL, 'u'},   {"pending", 0, NULL, 'p'}, {"json", 0, NULL, 'j'},   {"count", 1, NULL, 'n'},
         {"publish", 1, NULL, 's'}, {"control", 1, NULL, 'c'}, {"config", 1, NULL, 'f'}, {"help", 0, NULL, 'h'},
         {NULL, 0, NULL, 0}};
-    char *end = NULL;
     int c;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -216,9 +215,8 @@ static int parse(int argc, char **argv, struct options *opt)
             opt->json = true;
             break;
         case 'n':
-            opt->count = strtoull(optarg, &end, 10);
-            if (*end)
-                return kpictl_wrong("watch", "--count %s: a number", optarg);
+            if (!kpictl_count(optarg, &opt->count))
+                return kpictl_wrong("watch", "--count %s: a number of messages", optarg);
             break;
         case 's':
             opt->publish = optarg;
