@@ -6,6 +6,7 @@
 #include "socket.h"
 
 #include "kpid/encode.h"
+#include "kpid/zone.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -466,6 +467,14 @@ static void answer_advance(struct kp_control *control, const struct kp_request *
         put_error(out, "advance needs \"time\"");
         return;
     }
+    if (req->time_ms < kp_engine_now(control->world.engine)) {
+        char now[40], text[128];
+
+        snprintf(text, sizeof text, "time only goes forward, and it is %s already",
+                 kp_rfc3339_format(kp_engine_now(control->world.engine), now));
+        put_error(out, text);
+        return;
+    }
     while (kp_engine_settle(control->world.engine, req->time_ms, SIZE_MAX))
         ;
     begin_reply(out, 1);
@@ -539,34 +548,6 @@ static bool is_one_of(const struct kp_str_list *list, struct kp_str text)
     return false;
 }
 
-/* "emea/field-1" in one string is the path ["emea", "field-1"]. */
-static enum kp_code split_under(struct kp_request *req)
-{
-    struct kp_str whole;
-    size_t parts = 1, n = 0, from = 0;
-    struct kp_str *items;
-
-    if (req->under.count != 1)
-        return KP_OK;
-    whole = req->under.items[0];
-    for (uint32_t i = 0; i < whole.len; i++)
-        parts += whole.s[i] == '/';
-    items = calloc(parts + 1, sizeof *items);
-    if (!items)
-        return KP_ENOMEM;
-    for (uint32_t i = 0; i <= whole.len; i++) {
-        if (i < whole.len && whole.s[i] != '/')
-            continue;
-        if (i > from)
-            items[n++] = (struct kp_str){whole.s + from, (uint32_t)(i - from)};
-        from = i + 1u;
-    }
-    free(req->under.items);
-    req->under.items = items;
-    req->under.count = n;
-    return KP_OK;
-}
-
 static bool is_under(const struct kp_str_list *under, const struct kp_place *place)
 {
     if (place->npath < under->count)
@@ -578,41 +559,79 @@ static bool is_under(const struct kp_str_list *under, const struct kp_place *pla
     return true;
 }
 
-static const char *check_names(const struct kp_control *control, const struct kp_request *req, char *buf, size_t size)
+static bool has_window(const struct kp_kpi_cfg *kpi, struct kp_str text)
 {
-    for (size_t i = 0; i < req->kpis.count; i++) {
-        if (kp_engine_find_kpi(control->world.engine, req->kpis.items[i].s, req->kpis.items[i].len) < 0) {
-            snprintf(buf, size, "no KPI \"%.*s\"", (int)(req->kpis.items[i].len > 100 ? 100 : req->kpis.items[i].len),
-                     req->kpis.items[i].s);
-            return buf;
+    for (size_t i = 0; i < kpi->nwindows; i++)
+        if (strlen(kpi->windows[i].text) == text.len && memcmp(kpi->windows[i].text, text.s, text.len) == 0)
+            return true;
+    return false;
+}
+
+/* Of what is asked for, each window must be some KPI's, and at least one of them one of the KPIs': a request may ask for
+ * many of both, but an answer without any number would only hide a mistake. */
+static bool check_windows(const struct kp_control *control, const struct kp_request *req, struct kp_err *err)
+{
+    const struct kp_config *config = control->world.config;
+    bool any = req->windows.count == 0;
+    char text[64];
+
+    for (size_t i = 0; i < req->windows.count; i++) {
+        struct kp_str window = req->windows.items[i];
+        bool known = false;
+
+        for (size_t k = 0; k < config->nkpis; k++) {
+            const struct kp_str kpi = {config->kpis[k].name, (uint32_t)strlen(config->kpis[k].name)};
+            bool has = has_window(&config->kpis[k], window);
+
+            known |= has;
+            any |= has && (!req->kpis.items || is_one_of(&req->kpis, kpi));
+        }
+        if (!known) {
+            kp_fail(err, KP_EINVAL, "no window \"%s\"", cut(window, text));
+            return false;
         }
     }
-    return NULL;
+    if (!any)
+        kp_fail(err, KP_EINVAL, "none of the KPIs has \"%s\" or another of the windows",
+                cut(req->windows.items[0], text));
+    return any;
+}
+
+/* What is asked for by name must be there; *level -1: all of them. */
+static bool check_names(const struct kp_control *control, const struct kp_request *req, int *level, struct kp_err *err)
+{
+    char text[64];
+
+    *level = -1;
+    for (size_t i = 0; i < req->kpis.count; i++) {
+        if (kp_engine_find_kpi(control->world.engine, req->kpis.items[i].s, req->kpis.items[i].len) < 0) {
+            kp_fail(err, KP_EINVAL, "no KPI \"%s\"", cut(req->kpis.items[i], text));
+            return false;
+        }
+    }
+    if (req->level.len) {
+        *level = kp_engine_find_level(control->world.engine, req->level.s, req->level.len);
+        if (*level < 0) {
+            kp_fail(err, KP_EINVAL, "no level \"%s\"", cut(req->level, text));
+            return false;
+        }
+    }
+    return check_windows(control, req, err);
 }
 
 /* Begin a `get`; true when it took the envelope and the request over. */
 static bool begin_get(struct kp_control *control, struct envelope *to, struct kp_request *req, struct kp_out *out)
 {
     struct job *job = NULL;
-    char buf[256];
-    const char *wrong = check_names(control, req, buf, sizeof buf);
-    int level = -1;
+    struct kp_err err = {0};
+    int level;
+    const char *wrong = check_names(control, req, &level, &err) ? NULL : err.text;
 
     for (int i = 0; i < JOBS_MAX && !job; i++)
         if (!control->jobs[i].running)
             job = &control->jobs[i];
-    if (!job)
+    if (!job && !wrong)
         wrong = "busy: too many requests at a time, ask again";
-    if (req->level.len) {
-        level = kp_engine_find_level(control->world.engine, req->level.s, req->level.len);
-        if (level < 0 && !wrong) {
-            snprintf(buf, sizeof buf, "no level \"%.*s\"", (int)(req->level.len > 100 ? 100 : req->level.len),
-                     req->level.s);
-            wrong = buf;
-        }
-    }
-    if (!wrong && split_under(req))
-        wrong = "out of memory";
     if (wrong) {
         put_error(out, wrong);
         return false;
@@ -743,7 +762,9 @@ static bool is_op(const struct kp_request *req, const char *op)
     return strlen(op) == req->op.len && memcmp(op, req->op.s, req->op.len) == 0;
 }
 
-static void answer(struct kp_control *control, struct envelope *to, const void *bytes, size_t len, int64_t steady_ms)
+/* whole: the envelope holds all of its frames. */
+static void answer(struct kp_control *control, struct envelope *to, bool whole, const void *bytes, size_t len,
+                   int64_t steady_ms)
 {
     struct kp_request req;
     struct kp_err err = {0};
@@ -752,7 +773,9 @@ static void answer(struct kp_control *control, struct envelope *to, const void *
     bool taken = false;
 
     control->requests++;
-    if (code)
+    if (!whole)
+        put_error(out, "too many frames before the request: no more can be sent back");
+    else if (code)
         put_error(out, err.text);
     else if (is_op(&req, "status"))
         answer_status(control, out, steady_ms);
@@ -773,7 +796,8 @@ static void answer(struct kp_control *control, struct envelope *to, const void *
     kp_request_release(&req);
 }
 
-/* One request: [who, frames to echo..., payload]. False: none is there. */
+/* One request: [who, frames to echo..., payload]. False: none is there. Of too many frames, the first ones come back with
+ * an error, so that whoever waits does not wait for ever. */
 static bool take_request(struct kp_control *control, int64_t steady_ms)
 {
     struct envelope to = {.count = 0};
@@ -795,8 +819,7 @@ static bool take_request(struct kp_control *control, int64_t steady_ms)
         if (zmq_msg_recv(&msg, control->socket, ZMQ_DONTWAIT) < 0)
             break;
     }
-    if (fits)
-        answer(control, &to, zmq_msg_data(&msg), zmq_msg_size(&msg), steady_ms);
+    answer(control, &to, fits, zmq_msg_data(&msg), zmq_msg_size(&msg), steady_ms);
     close_envelope(&to);
     zmq_msg_close(&msg);
     return true;

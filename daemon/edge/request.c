@@ -73,6 +73,83 @@ static enum kp_code list_of(struct node n, const char *key, struct kp_str_list *
     return KP_OK;
 }
 
+static int hex_digit(char c)
+{
+    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+/* Copy without the %XX of topics; how long it has become. -1: a % that begins none. */
+static int64_t decode(struct kp_str text, char *to)
+{
+    int64_t n = 0;
+
+    for (uint32_t i = 0; i < text.len; i++) {
+        int high, low;
+
+        if (text.s[i] != '%') {
+            to[n++] = text.s[i];
+            continue;
+        }
+        high = text.len - i > 2 ? hex_digit(text.s[i + 1]) : -1;
+        low = text.len - i > 2 ? hex_digit(text.s[i + 2]) : -1;
+        if (high < 0 || low < 0)
+            return -1;
+        to[n++] = (char)(high * 16 + low);
+        i += 2;
+    }
+    return n;
+}
+
+/* The one text of `under` is a path as topics have it; an element of a list is a key as it is, whatever it holds. */
+static enum kp_code split_path(struct kp_request *req, struct kp_err *err)
+{
+    struct kp_str whole = req->under.items[0];
+    size_t parts = 1, n = 0, from = 0;
+    struct kp_str *items;
+    char *to;
+
+    for (uint32_t i = 0; i < whole.len; i++)
+        parts += whole.s[i] == '/';
+    items = calloc(parts + 1, sizeof *items);
+    req->path = to = malloc((size_t)whole.len + 1);
+    if (!items || !to) {
+        free(items);
+        return kp_fail(err, KP_ENOMEM, "out of memory");
+    }
+    free(req->under.items);
+    req->under = (struct kp_str_list){items, 0};
+    for (uint32_t i = 0; i <= whole.len; i++) {
+        int64_t len;
+
+        if (i < whole.len && whole.s[i] != '/')
+            continue;
+        len = decode((struct kp_str){whole.s + from, (uint32_t)(i - from)}, to);
+        if (len < 0)
+            return kp_fail(err, KP_EINVAL, "\"under\" as a text is a path as in topics: %% stands before two "
+                                           "hexadecimal digits, %%25 for itself");
+        if (len)
+            items[n++] = (struct kp_str){to, (uint32_t)len};
+        to += len;
+        from = i + 1u;
+    }
+    req->under.count = n;
+    return KP_OK;
+}
+
+static enum kp_code take_list(struct kp_request *req, struct node n, const char *key, struct kp_str_list *list,
+                              struct kp_err *err)
+{
+    struct kp_str text;
+    enum kp_code code;
+
+    if (list->items)        /* given twice: the first wins */
+        return KP_OK;
+    code = list_of(n, key, list, err);
+    return !code && list == &req->under && text_of(n, &text) ? split_path(req, err) : code;
+}
+
 static enum kp_code time_of(struct node n, struct kp_request *req, struct kp_err *err)
 {
     struct kp_str text;
@@ -109,7 +186,7 @@ static enum kp_code take(struct kp_request *req, struct kp_str key, struct node 
         if (strlen(known[i].name) != key.len || memcmp(known[i].name, key.s, key.len) != 0)
             continue;
         if (known[i].list)
-            return known[i].list->items ? KP_OK : list_of(n, known[i].name, known[i].list, err);
+            return take_list(req, n, known[i].name, known[i].list, err);
         if (!text_of(n, known[i].text))
             return kp_fail(err, KP_EINVAL, "\"%s\" is a string", known[i].name);
     }
@@ -154,8 +231,9 @@ static int on_text(void *ctx, const unsigned char *text, size_t len)
 /* Parse without building anything. KP_EINVAL: no JSON, or none to build a tree of. */
 static enum kp_code check_shape(const char *bytes, size_t len, struct kp_err *err)
 {
-    static const yajl_callbacks callbacks = {.yajl_string = on_text, .yajl_start_map = on_open, .yajl_map_key = on_text,
-                                             .yajl_end_map = on_close, .yajl_start_array = on_open, .yajl_end_array = on_close};
+    static const yajl_callbacks callbacks = {
+        .yajl_string = on_text, .yajl_start_map = on_open, .yajl_map_key = on_text, .yajl_end_map = on_close,
+        .yajl_start_array = on_open, .yajl_end_array = on_close};
     struct shape shape = {0};
     yajl_handle parser = yajl_alloc(&callbacks, NULL, &shape);
     bool ok = parser && yajl_parse(parser, (const unsigned char *)bytes, len) == yajl_status_ok &&
@@ -275,5 +353,6 @@ void kp_request_release(struct kp_request *req)
     free(req->under.items);
     free(req->kpis.items);
     free(req->windows.items);
+    free(req->path);
     memset(req, 0, sizeof *req);
 }

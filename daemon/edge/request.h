@@ -15,7 +15,9 @@ struct kp_str_list {
 struct kp_request {
     bool is_json;           /* so the reply is, too */
     struct kp_str op, level, kpi, key, window;  /* empty: not given */
-    struct kp_str_list keys, under, kpis, windows;
+    struct kp_str_list keys, kpis, windows;
+    struct kp_str_list under;   /* a path: a list as it came, or a text "em%2Fea/one", taken apart and decoded as in topics */
+    char *path;             /* owned; what the decoded parts of `under` lie in */
     bool has_time;
     int64_t time_ms;
     void *memory;           /* owned; what the strings lie in */

@@ -48,6 +48,29 @@ class Control(Case):
         self.assertEqual(found[0]["kpis"], {"calls": {"day": {"value": 1, "n": 1, "rank": 1, "of": 2, "percentile": 100}}})
         self.assertEqual(found[0]["time"], 1000000)
 
+    def test_a_path_reaches_keys_with_a_slash(self):
+        self.d.send({"type": "call", "region": "em/ea", "time": 1000000}, {"type": "call", "region": "50%", "time": 1000000})
+        self.assertEqual(self.keys(under=["em/ea"]), [("region", "em/ea")])
+        self.assertEqual(self.keys(under=["50%"]), [("region", "50%")])
+        for path in ("em%2Fea", "em%2fea/", "/em%2Fea//"):
+            self.assertEqual(self.keys(under=path), [("region", "em/ea")])
+        self.assertEqual(self.keys(under="50%25"), [("region", "50%")])
+        self.assertEqual(self.keys(under="em/ea"), [])
+        self.assertEqual(self.keys(under=["emea/one"]), [])
+        self.assertEqual(self.keys(under=["emea", "one"], level="rep"), [("rep", "ana"), ("rep", "bob")])
+        self.assertEqual(len(self.keys(under="")), 10)
+        for path in ("50%", "%2", "%zz", "a/%"):
+            self.assertIn("%25", self.d.ask(op="get", under=path)["error"])
+
+    def test_more_frames_than_can_be_sent_back_are_an_error(self):
+        dealer = self.d.socket(zmq.DEALER, "control")
+        for n, ok in ((15, True), (16, False), (400, False)):
+            dealer.send_multipart([b"%d" % i for i in range(n)] + [msgpack.packb({"op": "status"})])
+            frames = dealer.recv_multipart()
+            self.assertEqual(frames[:-1], [b"%d" % i for i in range(min(n, 15))])
+            self.assertEqual(msgpack.unpackb(frames[-1])["ok"], ok)
+        dealer.close()
+
     def test_many_gets_at_once_are_all_answered(self):
         dealer = self.d.socket(zmq.DEALER, "control")
         for i in range(100):
@@ -123,7 +146,9 @@ class Control(Case):
         self.assertEqual(self.d.ask(op="advance", time=1014000)["time"], 1014000)
         self.assertEqual({(a["key"], a["state"], a["since"]) for a in self.d.ask(op="alerts")["alerts"]},
                          {("bob", "firing", 1000000), ("ana", "pending", 1010000), ("cid", "pending", 1010000)})
-        self.assertEqual(self.d.ask(op="advance", time=500)["time"], 1014000)            # it never goes back
+        back = self.d.ask(op="advance", time=500)
+        self.assertEqual((back["ok"], back["error"]), (False, "time only goes forward, and it is 1970-01-01T00:16:54Z already"))
+        self.assertEqual(self.d.ask(op="advance", time=1014000)["time"], 1014000)
         self.assertFalse(self.d.ask(op="advance")["ok"])
         sub.close()
 
@@ -142,6 +167,9 @@ class Control(Case):
         self.assertIn("not in this version", error(op="reload"))
         self.assertIn("no level", error(op="get", level="squad"))
         self.assertIn("no KPI", error(op="get", kpis=["call"]))
+        self.assertIn('no window "zz"', error(op="get", windows=["day", "zz"]))
+        self.assertIn("none of the KPIs has", error(op="get", kpis=["sales", "per_call"], windows=["10s/1s"]))
+        self.assertTrue(self.d.ask(op="get", kpis=["sales", "calls"], windows=["10s/1s"])["ok"])
         self.assertIn("list of strings", error(op="get", keys=[1]))
         self.assertIn('needs "op"', error(level="rep"))
         req = self.d.socket(zmq.DEALER, "control")
