@@ -183,6 +183,29 @@ class Kpictl(Case):
         self.assertEqual([json.loads(s)["path"][0] for s in snapshots], ["emea"] * 3)
         self.d.stop()
 
+    def test_a_path_with_a_slash_within_a_key(self):
+        self.d = self.daemon(CONFIG)
+        self.d.send({"type": "call", "region": "em/ea"}, {"type": "call", "region": "em"})
+        control = ("--control", self.d.endpoints["control"])
+        for path in ("em%2Fea", "em%2fea/", "/em%2Fea"):
+            found = kpictl("get", *control, "--under", path, "--json").stdout.splitlines()
+            self.assertEqual([json.loads(s)["key"] for s in found], ["em/ea"])
+            found = kpictl("watch", "snapshots", *control, "--under", path, "--count", "1", "--json").stdout.splitlines()
+            self.assertEqual([json.loads(s)["key"] for s in found], ["em/ea"])
+        self.assertEqual(kpictl("get", *control, "--under", "em/ea").returncode, 1)
+        self.assertEqual(kpictl("get", *control, "--under", "50%").returncode, 2)
+        self.assertEqual(kpictl("watch", "alerts", *control, "--under", "x" * 2000).returncode, 2)
+        self.d.stop()
+
+    def test_a_name_that_the_daemon_does_not_know_is_wrong_use(self):
+        self.d = self.daemon(CONFIG)
+        for sub in (("get",), ("top", "--once")):
+            for option in ("--level", "--kpi", "--window"):
+                found = kpictl(*sub, "--control", self.d.endpoints["control"], option, "nope")
+                self.assertEqual(found.returncode, 2, (sub, option))
+                self.assertIn("nope", found.stderr)
+        self.d.stop()
+
     def test_replay_is_the_same_each_time_and_in_any_order(self):
         self.d = self.daemon(CONFIG)
         events = f"{self.d.folder.name}/day.jsonl"

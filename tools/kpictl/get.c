@@ -20,7 +20,7 @@ static const char help[] =
     "\n"
     "  --level LEVEL       company, a level of the roster, or a group like @client\n"
     "  --key KEY[,KEY]     only these keys\n"
-    "  --under PATH        only what stands below, as emea/field-1\n"
+    "  --under PATH        only what stands below, as emea/field-1; a / within a key is %2F\n"
     "  --kpi KPI[,KPI]     only these KPIs\n"
     "  --window W[,W]      only these windows\n"
     "  --explain           where one number comes from: what it counts, the parts of its formula, its newest\n"

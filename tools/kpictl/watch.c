@@ -23,7 +23,7 @@ static const char help[] =
     "  $ kpictl watch alerts --under emea --pending\n"
     "  $ kpictl watch snapshots --under emea/field-1 --json | jq .kpis.revenue.day.value\n"
     "\n"
-    "  --under PATH        only what concerns this key and those below it\n"
+    "  --under PATH        only what concerns this key and those below it; a / within a key is %2F\n"
     "  --pending           with alerts: those that have not fired yet, too\n"
     "  --json              a line of JSON for each message\n"
     "  --count N           end after N messages\n"
@@ -32,6 +32,8 @@ static const char help[] =
     "  --config FILE       take the control endpoint from a configuration\n"
     "\n"
     "Ctrl-C ends it. Exit status: 0 well, 1 the daemon did not answer, 2 wrong use.\n";
+
+enum { TOPIC_MAX = 1024 };
 
 struct options {
     const char *what, *under, *control, *config, *publish;
@@ -134,13 +136,22 @@ static int find_publish(const struct options *opt, char endpoint[CLIENT_ENDPOINT
     return endpoint[0] ? EXIT_WELL : kpictl_failed("watch", "the daemon publishes nothing");
 }
 
+/* A path as `get` takes it, made into the one way that topics write it: no empty part, %2F and not %2f, a / at the end. */
 static void subscribe(void *socket, const char *kind, const char *under)
 {
-    char topic[1024];
-    int len = snprintf(topic, sizeof topic, "%s/%s%s", kind, under ? under : "",
-                       under && *under && under[strlen(under) - 1] != '/' ? "/" : "");
+    char topic[TOPIC_MAX];
+    size_t n = (size_t)snprintf(topic, sizeof topic, "%s/", kind);
+    int digits = 0;     /* of a %XX that are still to come */
 
-    zmq_setsockopt(socket, ZMQ_SUBSCRIBE, topic, (size_t)len);
+    for (; *under && n + 2 < sizeof topic; under++) {
+        if (*under == '/' && topic[n - 1] == '/')
+            continue;
+        topic[n++] = digits > 0 && *under >= 'a' && *under <= 'f' ? (char)(*under - 'a' + 'A') : *under;
+        digits = *under == '%' ? 2 : digits - 1;
+    }
+    if (topic[n - 1] != '/')
+        topic[n++] = '/';
+    zmq_setsockopt(socket, ZMQ_SUBSCRIBE, topic, n);
 }
 
 static bool take_message(void *socket, const struct options *opt)
@@ -206,6 +217,8 @@ static int parse(int argc, char **argv, struct options *opt)
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
         case 'u':
+            if (strlen(optarg) > TOPIC_MAX - 32)
+                return kpictl_wrong("watch", "--under: longer than any topic");
             opt->under = optarg;
             break;
         case 'p':
@@ -242,7 +255,7 @@ static int parse(int argc, char **argv, struct options *opt)
 
 int kpictl_watch(int argc, char **argv)
 {
-    struct options opt = {0};
+    struct options opt = {.under = ""};
     char endpoint[CLIENT_ENDPOINT];
     int status = parse(argc, argv, &opt);
 
