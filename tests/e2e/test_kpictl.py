@@ -16,7 +16,7 @@ import termios
 
 import msgpack
 
-from daemon import KPICTL, KPID, Case, healthy, kpictl, main, until
+from daemon import KPICTL, KPID, Case, healthy, kpictl, main, now_ms, until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLE = f"{TOP}/config/kpid.yaml"
@@ -249,7 +249,66 @@ class Kpictl(Case):
         self.assertEqual(found.returncode, 0, found.stderr)
         company = json.loads(found.stdout.splitlines()[0])["kpis"]
         self.assertEqual((company["n"]["day"]["value"], company["t"]["day"]["value"]), (2, 123))
-        self.assertEqual(kpictl("replay", "--config", config, "--events", rows).returncode, 1)
+        with open(rows) as f:
+            self.assertEqual(kpictl("replay", "--config", config, "--events", "-", "--map", fields, input=f.read()).stdout, found.stdout)
+        self.assertEqual(kpictl("replay", "--config", config, "--events", rows).returncode, 2)
+        faulty = self.write("f.yaml", "type: [call]\n")
+        for file in (faulty, "/nowhere.yaml"):
+            for given in (("replay", "--config", config, "--events"), ("emit", "--router", self.d.endpoints["router"])):
+                found = kpictl(*given, rows, "--map", file)
+                self.assertEqual(found.returncode, 2, given)
+                self.assertIn(file, found.stderr)
+        self.d.stop()
+
+    def test_a_bad_row_is_counted_and_told_and_the_others_are_taken(self):
+        self.d = self.daemon(CONFIG)
+        good = b'ana,"2026-03-02, a Monday"'
+        bad = {b"ana": "the row has 1 fields, the header 2", b"ana,x,y": "the row has 3 fields, the header 2",
+               b'a"na,x': "a quotation mark within", b'a""na,x': "a quotation mark within", b'"ana"b,x': "text behind a closing",
+               b'"ana,x': "never closed", b"an\xe9,x": "no UTF-8", b"an\xed\xa0\x80,x": "no UTF-8", b"an\xf0\x9f,x": "no UTF-8",
+               b"ana," + b"x" * 9000: "longer than"}
+        live = self.write("live.yaml", 'type: call\nrep: "{Who}"\nnote: "{Day}"\n')
+        fields = self.write("m.yaml", 'type: call\nrep: "{Who}"\ntime: "2026-03-02T09:00:00Z"\nnote: "{Day}"\n')
+        config = self.write("k.yaml", "kpis: {n: {aggregate: count, windows: [day]}}\n")
+        for row, text in bad.items():
+            for end in (b"\n", b"\r\n"):
+                rows = b"\xef\xbb\xbfWho,Day" + end + good + end + end + row + end + b'"a""na" , "two' + end + b'lines"' + end + good
+                found = subprocess.run([KPICTL, "replay", "--config", config, "--events", "-", "--map", fields, "--at", "0"],
+                                       input=rows, capture_output=True, timeout=60)
+                error = found.stderr.decode()
+                self.assertEqual(found.returncode, 0, error)
+                self.assertIn("replayed 4 events: accepted 3 malformed 1\n", error)
+                self.assertIn("standard input:4: ", error)
+                self.assertIn(text, error)
+            file = self.write("rows.csv", b"Who,Day\n" + good + b"\n" + row + b"\n" + good + b"\n")
+            found = kpictl("emit", "--router", self.d.endpoints["router"], "--map", live, file)
+            self.assertEqual((found.returncode, found.stderr.count("rows.csv:3: ")), (1, 1))
+            self.assertIn("2 messages: accepted 2, duplicates 0, rejected 1\n", found.stderr)
+        for rows in ("", "\n\n", "Who,Who\n", "Who,\n", '"Who\n'):
+            found = kpictl("replay", "--config", config, "--events", "-", "--map", fields, input=rows)
+            self.assertEqual(found.returncode, 1, rows)
+        self.d.stop()
+
+    def test_an_unused_field_may_nest_as_deep_as_it_likes(self):
+        self.d = self.daemon(CONFIG)
+        call = {"type": "call", "rep": "ana", "time": now_ms()}
+        deep = b"\x84" + msgpack.packb(call)[1:] + b"\xa1x"
+        events = [deep + b"\x91" * 40 + b"\xc0", deep + b"\x91" * 300000 + b"\xc0", deep + b"\x81\x01" * 40 + b"\xc0",
+                  deep + b"\xdc\x00\x02" * 40 + b"\xcb12345678" * 41,
+                  msgpack.packb({**call, "x": [msgpack.Timestamp(1, 1), b"x" * 300, "y" * 70000, -1, -1000, 2**40, 0.5,
+                                          msgpack.ExtType(5, b"z" * 20), {"a": None}, True, [1] * 20, [2] * 70000,
+                                          {str(i): i for i in range(20)}]})]
+        file = self.write("deep.msgpack", b"".join(events))
+        found = kpictl("emit", "--router", self.d.endpoints["router"], file)
+        self.assertEqual((found.returncode, found.stderr), (0, "5 messages: accepted 5, duplicates 0, rejected 0\n"))
+        found = kpictl("replay", "--config", self.d.file, "--events", file)
+        self.assertEqual((found.returncode, found.stderr), (0, "replayed 5 events: accepted 5\n"))
+        for cut in (1, 20, 70000, 300000, 400000):
+            found = kpictl("replay", "--config", self.d.file, "--events", self.write("cut.msgpack", b"".join(events)[:-cut]))
+            self.assertEqual(found.returncode, 1)
+            self.assertIn("cut short", found.stderr)
+        found = kpictl("replay", "--config", self.d.file, "--events", self.write("broken.msgpack", events[0] + b"\x92\xc0\xc1"))
+        self.assertIn(f"no MessagePack at byte {len(events[0]) + 2}", found.stderr)
         self.d.stop()
 
     def test_simulate_live(self):

@@ -89,8 +89,9 @@ int client_connect(void *zmq, void *socket, const char *endpoint, int timeout_ms
     int status = -1, error;
 
     snprintf(name, sizeof name, "inproc://monitor-%p", socket);
-    if (monitor && zmq_socket_monitor(socket, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) == 0 && zmq_connect(monitor, name) == 0 &&
-        zmq_connect(socket, endpoint) == 0 && client_wait(monitor, ZMQ_POLLIN, timeout_ms))
+    if (monitor && zmq_socket_monitor(socket, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) == 0 &&
+        zmq_connect(monitor, name) == 0 && zmq_connect(socket, endpoint) == 0 &&
+        client_wait(monitor, ZMQ_POLLIN, timeout_ms))
         status = 0;
     error = errno;
     zmq_socket_monitor(socket, NULL, 0);

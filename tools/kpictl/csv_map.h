@@ -7,7 +7,8 @@
  *     duration: {of: "{AvgTalkDuration}", as: clock}        # hh:mm:ss -> seconds
  *     amount: {of: "{Total}", as: number}
  *
- * A field that comes out empty is left out of the event. */
+ * A field that comes out empty is left out of the event. Records are those of RFC 4180, in UTF-8; beyond it, blanks
+ * around a field that is not quoted are dropped, and so is a byte order mark. */
 #ifndef KPICTL_CSV_MAP_H
 #define KPICTL_CSV_MAP_H
 
@@ -18,11 +19,25 @@
 
 struct csv_map;
 
-/* Read both files; what is wrong with them goes to stderr, and NULL comes back. */
-struct csv_map *csv_map_open(const char *csv, const char *map) KP_CHECK;
+/* Read the map; what is wrong with it goes to stderr, and NULL comes back. */
+struct csv_map *csv_map_open(const char *map) KP_CHECK;
 void csv_map_close(struct csv_map **csv);
 
-/* The next row as one JSON event; borrowed until the next call. False: the end. */
-bool csv_map_next(struct csv_map *csv, const char **bytes, size_t *len);
+enum csv_extent {
+    CSV_WHOLE,      /* the record ends at *end, where its line end stands */
+    CSV_MORE,       /* its line end is not there yet */
+    CSV_OPEN,       /* nor is it there, and a quotation mark is open */
+    CSV_TORN,       /* the quotation marks do not match: who knows what belongs together */
+};
+
+/* How far the record reaches that the bytes begin with. */
+enum csv_extent csv_map_record(const char *bytes, size_t len, size_t *end);
+
+/* The first record, which names the columns. KP_EINVAL with what is wrong with it. */
+enum kp_code csv_map_header(struct csv_map *csv, const char *bytes, size_t len, struct kp_err *err) KP_CHECK;
+
+/* A record as one JSON event, which is borrowed until the next call. KP_EINVAL: no event can be made of it. */
+enum kp_code csv_map_row(struct csv_map *csv, const char *bytes, size_t len, const char **event, size_t *event_len,
+                         struct kp_err *err) KP_CHECK;
 
 #endif

@@ -211,6 +211,14 @@ static void keep_rate(const struct emit *e, int64_t start_ms)
         nanosleep(&(struct timespec){due / 1000, due % 1000 * 1000000}, NULL);
 }
 
+/* It is not sent, and rejected as the daemon would reject a line that is no JSON. */
+static void note_bad_row(struct emit *e, const char *why)
+{
+    e->rejected++;
+    if (e->shown++ < ERRORS_SHOWN)
+        fprintf(stderr, "%s%s\n", e->progress ? "\r\033[K" : "", why);
+}
+
 static bool send_one(struct emit *e, const char *bytes, size_t len)
 {
     const struct options *opt = e->opt;
@@ -228,11 +236,17 @@ static int send_all(struct emit *e)
     const struct options *opt = e->opt;
     struct kp_err err = {0};
     int64_t start = steady_ms();
-    int status = EXIT_WELL, more = 0, answered;
+    int status = EXIT_WELL, answered;
+    enum source_got got = SOURCE_END;
     const char *bytes;
     size_t len;
 
-    while (!status && !e->silent && !client_stopped() && (more = source_next(e->source, &bytes, &len, &err)) > 0) {
+    while (!status && !e->silent && !client_stopped() && 
+           (got = source_next(e->source, &bytes, &len, &err)) > SOURCE_END) {
+        if (got == SOURCE_BAD_ROW) {
+            note_bad_row(e, err.text);
+            continue;
+        }
         if (!send_one(e, bytes, len) && !client_stopped())
             status = not_taken(opt);
         while (opt->type == ZMQ_DEALER && e->sent - e->answered >= IN_FLIGHT && !e->silent && !client_stopped())
@@ -242,7 +256,7 @@ static int send_all(struct emit *e)
     }
     /* What was sent before the input broke was taken, and the summary is to say so. */
     answered = opt->type == ZMQ_DEALER ? take_replies(e) : EXIT_WELL;
-    if (more < 0 && !client_stopped())
+    if (got == SOURCE_FAILED && !client_stopped())
         status = kpictl_failed("emit", "%s", err.text);
     return status ? status : answered;
 }
@@ -253,6 +267,9 @@ static void summarize(struct emit *e)
     if (e->opt->type == ZMQ_DEALER)
         fprintf(stderr, "%llu messages: accepted %llu, duplicates %llu, rejected %llu\n", (unsigned long long)e->sent,
                 (unsigned long long)e->accepted, (unsigned long long)e->duplicates, (unsigned long long)e->rejected);
+    else if (e->rejected)
+        fprintf(stderr, "%llu messages sent, %llu rejected\n", (unsigned long long)e->sent,
+                (unsigned long long)e->rejected);
     else
         fprintf(stderr, "%llu messages sent\n", (unsigned long long)e->sent);
 }
@@ -267,7 +284,7 @@ static int emit(const struct options *opt)
     client_catch_signals(false);
     e.source = source_open(opt->file, opt->as_msgpack, opt->map, &err);
     if (!status && !e.source)
-        status = kpictl_failed("emit", "%s", err.text);
+        status = (err.code == KP_EINVAL ? kpictl_wrong : kpictl_failed)("emit", "%s", err.text);
     if (!status)
         status = open_socket(&e, zmq);
     if (!status) {

@@ -31,7 +31,8 @@ static const char help[] =
     "\n"
     "Exit status: 0 well, 1 no answer or nothing found, 2 wrong use or a name that the daemon does not know.\n";
 
-enum { ANSWER_MS = 60000 };     /* everybody's numbers may be many; where nobody is there, it takes no longer than elsewhere */
+/* Everybody's numbers may be many; where nobody is there, it takes no longer than elsewhere. */
+enum { ANSWER_MS = 60000 };
 
 struct options {
     const char *level, *keys, *under, *kpis, *windows, *control, *config;

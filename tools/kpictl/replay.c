@@ -37,7 +37,8 @@ static const char help[] =
     "  --alerts-only   no snapshots\n"
     "  --format json   the only one\n"
     "\n"
-    "What was rejected is counted on stderr. Exit status: 0 well, 1 unreadable input, 2 wrong use or configuration.\n";
+    "What was rejected is counted on stderr; lines that are no JSON and rows of CSV that are no event are malformed.\n"
+    "Exit status: 0 well, 1 unreadable input, 2 wrong use, or a faulty configuration or map.\n";
 
 struct options {
     const char *config, *against, *events, *map;
@@ -60,6 +61,7 @@ struct run {
     struct kp_out *out;
     struct kp_event event;
     uint64_t alerts, snapshots, counts[KP_REASONS];
+    char bad_row[256];      /* the first row that no event could be made of */
     bool keep;              /* changes are kept, nothing is printed */
     struct change *changes; /* owned */
     size_t nchanges, room;
@@ -228,6 +230,14 @@ static void feed(struct run *run, const struct options *opt, size_t *next_at, co
     }
 }
 
+/* A row is as good as a line that is no JSON. */
+static void count_bad_row(struct run *run, const char *why)
+{
+    if (!run->bad_row[0])
+        snprintf(run->bad_row, sizeof run->bad_row, "%s", why);
+    run->counts[KP_MALFORMED]++;
+}
+
 static void close_run(struct run *run, const struct options *opt, size_t *next_at)
 {
     bool asked = opt->nats > 0;
@@ -248,6 +258,8 @@ static void tell_counts(const struct run *run)
         if (run->counts[i] || i == KP_ACCEPTED)
             fprintf(stderr, " %s %llu", kp_reason_name((enum kp_reason)i), (unsigned long long)run->counts[i]);
     fputc('\n', stderr);
+    if (run->bad_row[0])
+        fprintf(stderr, "the first row that is malformed: %s\n", run->bad_row);
 }
 
 /* ---- --against ---- */
@@ -400,15 +412,20 @@ static int replay(const struct options *opt, struct run *runs, size_t nruns)
     struct source *source = source_open(opt->events, opt->as_msgpack, opt->map, &err);
     size_t next_at[2] = {0}, len;
     const char *bytes;
-    int more = 0;
+    enum source_got got;
 
     if (!source)
-        return kpictl_failed("replay", "%s", err.text);
-    while ((more = source_next(source, &bytes, &len, &err)) > 0)
-        for (size_t i = 0; i < nruns; i++)
-            feed(&runs[i], opt, &next_at[i], bytes, len);
+        return (err.code == KP_EINVAL ? kpictl_wrong : kpictl_failed)("replay", "%s", err.text);
+    while ((got = source_next(source, &bytes, &len, &err)) > SOURCE_END) {
+        for (size_t i = 0; i < nruns; i++) {
+            if (got == SOURCE_MESSAGE)
+                feed(&runs[i], opt, &next_at[i], bytes, len);
+            else
+                count_bad_row(&runs[i], err.text);
+        }
+    }
     source_close(&source);
-    if (more < 0)
+    if (got == SOURCE_FAILED)
         return kpictl_failed("replay", "%s", err.text);
     for (size_t i = 0; i < nruns; i++)
         close_run(&runs[i], opt, &next_at[i]);

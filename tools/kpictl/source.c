@@ -8,18 +8,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <msgpack.h>
-
-enum { READ = 1 << 16 };
+enum { READ = 1 << 16, ROW_MAX = 1 << 20 };
 #define MESSAGE_MAX ((size_t)256 << 20)
 
 struct source {
     FILE *file;         /* owned, unless it is stdin */
     const char *name;   /* borrowed */
     struct csv_map *csv;    /* owned; NULL: no CSV */
-    bool is_msgpack, ended;
+    bool is_msgpack, has_header, ended;
     char *buf;          /* owned */
     size_t first, len, room;
+    size_t walked;      /* MessagePack: behind first, what was looked at of the item that is not here as a whole yet */
+    uint64_t todo;      /* ... and how many items that one still needs; 0: it was not begun */
     uint64_t done, all, line;
 };
 
@@ -41,12 +41,13 @@ struct source *source_open(const char *name, bool as_msgpack, const char *map, s
     }
     s->name = strcmp(name, "-") == 0 ? "standard input" : name;
     if (map || ends_with(name, ".csv")) {
-        s->csv = map ? csv_map_open(name, map) : NULL;
+        s->csv = map ? csv_map_open(map) : NULL;
         if (!s->csv) {
-            kp_fail(err, KP_EINVAL, map ? "%s: cannot be made events of" : "%s: a CSV file needs --map", name);
+            kp_fail(err, KP_EINVAL, map ? "%s: no event can be made of it" : "%s: a CSV file needs --map",
+                    map ? map : name);
             source_close(&s);
+            return NULL;
         }
-        return s;
     }
     s->is_msgpack = as_msgpack || ends_with(name, ".msgpack");
     s->file = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
@@ -120,7 +121,9 @@ static bool is_blank(const char *p, size_t len)
     return true;
 }
 
-static int next_line(struct source *s, const char **bytes, size_t *len, struct kp_err *err)
+/* ---- Lines ---- */
+
+static enum source_got next_line(struct source *s, const char **bytes, size_t *len, struct kp_err *err)
 {
     size_t looked = 0;
 
@@ -136,7 +139,7 @@ static int next_line(struct source *s, const char **bytes, size_t *len, struct k
             if (more > 0)
                 continue;
             if (more < 0 || have == 0)
-                return more;
+                return more < 0 ? SOURCE_FAILED : SOURCE_END;
             end = s->buf + s->len;      /* the last line has no newline */
         }
         start = s->buf + s->first;
@@ -146,47 +149,165 @@ static int next_line(struct source *s, const char **bytes, size_t *len, struct k
         s->line++;
         looked = 0;
         if (!is_blank(*bytes, *len))
-            return 1;
+            return SOURCE_MESSAGE;
     }
 }
 
-static int next_item(struct source *s, const char **bytes, size_t *len, struct kp_err *err)
+/* ---- MessagePack ---- */
+
+/* The first bytes of an item: how long it is without the items in it, and how many those are. */
+struct head {
+    uint64_t size, items;
+};
+
+/* 1: here it is; 0: it is cut short; -1: the one byte that MessagePack never uses. */
+static int read_head(const unsigned char *p, size_t have, struct head *head)
+{
+    /* By the first byte, from 0xc0: bytes behind it, and of those that tell a length. */
+    static const uint8_t plain[32] = {0, 0, 0, 0, 1, 2, 4, 2, 3, 5, 4, 8, 1, 2, 4, 8,
+                                      1, 2, 4, 8, 2, 3, 5, 9, 17, 1, 2, 4, 2, 4, 2, 4};
+    static const uint8_t width[32] = {0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0,
+                                      0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4};
+    unsigned char c = *p;
+    uint64_t n = 0;
+
+    *head = (struct head){.size = 1};
+    if (c >= 0x80 && c <= 0x9f) {
+        head->items = (c & 15u) * (c < 0x90 ? 2u : 1u);
+    } else if (c >= 0xa0 && c <= 0xbf) {
+        head->size += c & 31u;
+    } else if (c == 0xc1) {
+        return -1;
+    } else if (c >= 0xc0 && c <= 0xdf) {
+        if (have <= width[c - 0xc0])
+            return 0;
+        for (int i = 1; i <= width[c - 0xc0]; i++)
+            n = n << 8 | p[i];
+        head->size += plain[c - 0xc0];
+        if (c >= 0xdc)
+            head->items = n * (c >= 0xde ? 2u : 1u);
+        else
+            head->size += n;
+    }
+    return 1;
+}
+
+/* Walk on through the item that begins at first: what lies in it is counted, not gone into, so that its depth costs
+ * nothing, and what was walked before more bytes came is not walked again. As read_head. */
+static int walk(struct source *s)
+{
+    if (s->todo == 0) {
+        s->todo = 1;
+        s->walked = 0;
+    }
+    while (s->todo > 0) {
+        size_t have = s->len - s->first - s->walked;
+        struct head head;
+        int got = have ? read_head((const unsigned char *)s->buf + s->first + s->walked, have, &head) : 0;
+
+        if (got <= 0)
+            return got;
+        if (head.size > have)
+            return 0;
+        s->walked += (size_t)head.size;
+        s->todo += head.items - 1;
+    }
+    return 1;
+}
+
+static enum source_got next_item(struct source *s, const char **bytes, size_t *len, struct kp_err *err)
 {
     for (;;) {
-        size_t have = s->len - s->first, off = 0;
-        msgpack_unpacked item;
-        msgpack_unpack_return got = MSGPACK_UNPACK_CONTINUE;
-        int more;
+        size_t have = s->len - s->first;
+        int got = walk(s);
 
-        msgpack_unpacked_init(&item);
-        if (have)
-            got = msgpack_unpack_next(&item, s->buf + s->first, have, &off);
-        msgpack_unpacked_destroy(&item);
-        if (got == MSGPACK_UNPACK_SUCCESS || got == MSGPACK_UNPACK_EXTRA_BYTES) {
+        if (got > 0) {
             *bytes = s->buf + s->first;
-            *len = off;
-            s->first += off;
-            return 1;
+            *len = s->walked;
+            s->first += s->walked;
+            return SOURCE_MESSAGE;
         }
-        if (got != MSGPACK_UNPACK_CONTINUE) {
+        if (got < 0) {
             kp_fail(err, KP_EINVAL, "%s: no MessagePack at byte %llu", s->name,
-                    (unsigned long long)(s->done - have));
-            return -1;
+                    (unsigned long long)(s->done - have + s->walked));
+            return SOURCE_FAILED;
         }
-        more = fill(s, err);
-        if (more == 0 && have) {
+        got = fill(s, err);
+        if (got == 0 && have) {
             kp_fail(err, KP_EINVAL, "%s: the last message is cut short", s->name);
-            return -1;
+            return SOURCE_FAILED;
         }
-        if (more <= 0)
-            return more;
+        if (got <= 0)
+            return got < 0 ? SOURCE_FAILED : SOURCE_END;
     }
 }
 
-int source_next(struct source *source, const char **bytes, size_t *len, struct kp_err *err)
+/* ---- CSV ---- */
+
+/* The next record: a line, or more where a quoted field holds line ends. Where the quotation marks do not match, or one
+ * is never closed, the line alone, so that one mark does not swallow what follows. */
+static enum source_got next_record(struct source *s, const char **bytes, size_t *len, struct kp_err *err)
+{
+    for (;;) {
+        size_t have = s->len - s->first, end = 0;
+        enum csv_extent extent = have ? csv_map_record(s->buf + s->first, have, &end) : CSV_MORE;
+        const char *newline = extent == CSV_OPEN || extent == CSV_TORN ? memchr(s->buf + s->first, '\n', have) : NULL;
+        bool wants = extent == CSV_MORE || (extent == CSV_OPEN && have < ROW_MAX) || (extent == CSV_TORN && !newline);
+        int more = wants ? fill(s, err) : 0;
+
+        if (more > 0)
+            continue;
+        if (more < 0 || have == 0)
+            return more < 0 ? SOURCE_FAILED : SOURCE_END;
+        *bytes = s->buf + s->first;
+        if (newline)
+            end = (size_t)(newline - *bytes);
+        else if (extent != CSV_WHOLE)
+            end = have;
+        *len = end;
+        s->first += end + (end < have);
+        return SOURCE_MESSAGE;
+    }
+}
+
+static enum source_got next_row(struct source *s, const char **bytes, size_t *len, struct kp_err *err)
+{
+    struct kp_err why = {0};
+    const char *record;
+    size_t record_len;
+    enum source_got got;
+
+    while ((got = next_record(s, &record, &record_len, err)) == SOURCE_MESSAGE) {
+        uint64_t line = s->line + 1;
+        bool is_header = !s->has_header;
+        enum kp_code code;
+
+        for (size_t i = 0; i < record_len; i++)
+            s->line += record[i] == '\n';
+        s->line++;
+        if (is_blank(record, record_len))
+            continue;
+        code = is_header ? csv_map_header(s->csv, record, record_len, &why)
+                         : csv_map_row(s->csv, record, record_len, bytes, len, &why);
+        s->has_header = true;
+        if (code) {
+            kp_fail(err, code, "%s:%llu: %s", s->name, (unsigned long long)line, why.text);
+            return is_header || code != KP_EINVAL ? SOURCE_FAILED : SOURCE_BAD_ROW;
+        }
+        if (!is_header)
+            return SOURCE_MESSAGE;
+    }
+    if (got == SOURCE_END && !s->has_header) {
+        kp_fail(err, KP_EINVAL, "%s: it is empty; its first line must name the columns", s->name);
+        return SOURCE_FAILED;
+    }
+    return got;
+}
+
+enum source_got source_next(struct source *source, const char **bytes, size_t *len, struct kp_err *err)
 {
     if (source->csv)
-        return csv_map_next(source->csv, bytes, len);
+        return next_row(source, bytes, len, err);
     return source->is_msgpack ? next_item(source, bytes, len, err) : next_line(source, bytes, len, err);
 }
 

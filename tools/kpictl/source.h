@@ -12,13 +12,20 @@
 struct source;
 
 /* "-" is standard input. MessagePack when the name ends in .msgpack (or as_msgpack says so), else lines. map: the name
- * of a CSV file's map, NULL for the others. NULL with the reason in *err. */
+ * of a CSV file's map, NULL for the others. NULL with the reason in *err: KP_EINVAL for wrong use or a faulty map,
+ * whose faults were printed. */
 struct source *source_open(const char *name, bool as_msgpack, const char *map, struct kp_err *err);
 void source_close(struct source **source);
 
-/* The next message; borrowed until the next call. 1: here it is; 0: the end; -1: broken or unreadable, see *err. Empty lines
- * are passed over. */
-int source_next(struct source *source, const char **bytes, size_t *len, struct kp_err *err);
+enum source_got {
+    SOURCE_FAILED = -1,     /* broken or unreadable from here on, see *err */
+    SOURCE_END = 0,
+    SOURCE_MESSAGE,
+    SOURCE_BAD_ROW,         /* of CSV: it can't be made an event, see *err; the next call goes on behind it */
+};
+
+/* The next message; borrowed until the next call. Empty lines are passed over. */
+enum source_got source_next(struct source *source, const char **bytes, size_t *len, struct kp_err *err);
 
 /* Bytes read so far, and in all (0: not known). For progress. */
 void source_progress(const struct source *source, uint64_t *done, uint64_t *all);

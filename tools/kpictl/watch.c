@@ -136,7 +136,8 @@ static int find_publish(const struct options *opt, char endpoint[CLIENT_ENDPOINT
     return endpoint[0] ? EXIT_WELL : kpictl_failed("watch", "the daemon publishes nothing");
 }
 
-/* A path as `get` takes it, made into the one way that topics write it: no empty part, %2F and not %2f, a / at the end. */
+/* A path as `get` takes it, made into the one way that topics write it: no empty part, %2F and not %2f, a / at the
+ * end. */
 static void subscribe(void *socket, const char *kind, const char *under)
 {
     char topic[TOPIC_MAX];
@@ -187,7 +188,8 @@ static int follow(const struct options *opt, const char *endpoint)
     int status = EXIT_WELL, linger = 0;
 
     if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 || zmq_connect(socket, endpoint) != 0)
-        status = (client_is_no_endpoint(errno) ? kpictl_wrong : kpictl_failed)("watch", "%s: %s", endpoint, zmq_strerror(errno));
+        status = (client_is_no_endpoint(errno) ? kpictl_wrong : kpictl_failed)("watch", "%s: %s", endpoint,
+                                                                               zmq_strerror(errno));
     if (!status) {
         /* NOLINTNEXTLINE: parse() has seen to it */
         bool alerts = strcmp(opt->what, "alerts") == 0;
