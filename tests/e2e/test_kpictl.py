@@ -356,10 +356,10 @@ class Kpictl(Case):
             self.assertEqual(found.returncode, 1, case)
             self.assertIn("nowhere.jsonl", found.stderr)
 
-    def on_terminal(self, *given):
+    def on_terminal(self, *given, columns=120):
         """Started on a terminal of its own; (process, its screen's end)."""
         end, other = pty.openpty()
-        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         process = subprocess.Popen([KPICTL, *given], stdin=other, stdout=other, stderr=other, start_new_session=True,
                                    env={**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"})
         os.close(other)
@@ -391,6 +391,20 @@ class Kpictl(Case):
         os.write(end, b"q")
         self.see(end, "\x1b[?1049l")                # the terminal is given back as it was
         self.assertEqual(process.wait(20), 0)
+        self.d.stop()
+
+    def test_top_on_a_narrow_terminal_shows_the_number_that_it_is_about(self):
+        self.d = self.daemon(re.sub("alerts:.*", "", CONFIG))
+        self.d.send(*[{"type": "call", "rep": "ana"}] * 1234)
+        for columns, name in ((120, "Ana Silva"), (60, "Ana Silva"), (50, "Ana Silva"), (30, "Ana Silva"), (22, "Ana S"), (5, "")):
+            process, end = self.on_terminal("top", "--control", self.d.endpoints["control"], columns=columns)
+            seen = self.see(end, "1234" if columns > 20 else "1")
+            self.assertIn(name, seen)
+            self.assertEqual("1h*" in seen, columns > 20, columns)
+            self.assertEqual("one" in seen, columns >= 60, columns)      # the parent gives way first
+            os.write(end, b"q")
+            self.see(end, "\x1b[?1049l")
+            self.assertEqual(process.wait(20), 0)
         self.d.stop()
 
     def test_emit_shows_its_progress_on_a_terminal(self):

@@ -38,7 +38,7 @@ static const char help[] =
     "\n"
     "Exit status: 0 well, 1 no answer (with --once), 2 wrong use.\n";
 
-enum { COLUMN = 12, NAME_WIDTH = 22, PARENT_WIDTH = 12, LOOK_MS = 5000, PROBE_MS = 250 };
+enum { COLUMN = 12, RANK = 4, NAME_WIDTH = 22, PARENT_WIDTH = 12, NAME_LEAST = 4, LOOK_MS = 5000, PROBE_MS = 250 };
 enum { COLOR_OK = 1, COLOR_WARNING, COLOR_CRITICAL, COLOR_HEAD };
 
 struct top {
@@ -263,28 +263,42 @@ struct column {
     int kpi, window;
 };
 
-/* The chosen KPI in its windows, the chosen one first, then other KPIs in the chosen window. */
-static int columns_for(const struct top *top, int width, struct column *columns, int most)
+enum { COLUMNS_MAX = 32 };
+
+struct layout {
+    int name, parent;       /* widths; parent 0: left out */
+    struct column columns[COLUMNS_MAX];
+    int ncolumns;
+};
+
+/* The chosen KPI in its windows, the chosen one first, then other KPIs in the chosen window. On a narrow terminal the
+ * parent makes room for the number that the table is about, then the name does. */
+static struct layout lay_out(const struct top *top, int width, int most)
 {
     const struct board *m = &top->board;
     const struct board_kpi *chosen = &m->kpis[top->kpi];
-    int room = (width - 4 - NAME_WIDTH - PARENT_WIDTH - 2) / COLUMN, n = 0;
+    struct layout lay = {.name = NAME_WIDTH, .parent = PARENT_WIDTH};
+    int left = width - 1 - RANK, n = 0, room;       /* the last place of a line stays empty */
 
-    if (room > most)
-        room = most;
-    if (room > 0)
-        columns[n++] = (struct column){top->kpi, top->window};
+    if (left < NAME_WIDTH + 1 + PARENT_WIDTH + COLUMN)
+        lay.parent = 0;
+    if (left < NAME_WIDTH + COLUMN)
+        lay.name = left - COLUMN > NAME_LEAST ? left - COLUMN : NAME_LEAST;
+    room = (left - lay.name - (lay.parent ? 1 + lay.parent : 0)) / COLUMN;
+    room = room > most ? most : room;
+    lay.columns[n++] = (struct column){top->kpi, top->window};
     for (int w = 0; w < chosen->nwindows && n < room; w++)
         if (w != top->window)
-            columns[n++] = (struct column){top->kpi, w};
+            lay.columns[n++] = (struct column){top->kpi, w};
     for (int k = 0; k < m->nkpis && n < room; k++) {
         if (k == top->kpi || !board_has(m, top->level, k))
             continue;
         for (int w = 0; w < m->kpis[k].nwindows; w++)
             if (strcmp(m->kpis[k].windows[w], chosen->windows[top->window]) == 0)
-                columns[n++] = (struct column){k, w};
+                lay.columns[n++] = (struct column){k, w};
     }
-    return n;
+    lay.ncolumns = n;
+    return lay;
 }
 
 static void head_text(const struct top *top, char *buf, size_t size)
@@ -327,26 +341,25 @@ static const char *cell_text(const struct top *top, struct column c, const struc
 
 static int print_once(struct top *top)
 {
-    struct column columns[32];
-    int ncolumns = columns_for(top, 160, columns, 9);
+    const struct layout lay = lay_out(top, 160, 9);
     char text[256], buf[256];
     uint32_t *order;
     size_t n = board_sort(&top->board, top->level, top->kpi, top->window, "", &order);
 
     head_text(top, text, sizeof text);
     puts(text);
-    printf("%3s %s %s", "#", fit("name", NAME_WIDTH, buf, sizeof buf), fit("of", PARENT_WIDTH, text, sizeof text));
-    for (int c = 0; c < ncolumns; c++)
-        printf(" %*s", COLUMN - 1, column_title(top, columns[c], text, sizeof text));
+    printf("%3s %s %s", "#", fit("name", lay.name, buf, sizeof buf), fit("of", lay.parent, text, sizeof text));
+    for (int c = 0; c < lay.ncolumns; c++)
+        printf(" %*s", COLUMN - 1, column_title(top, lay.columns[c], text, sizeof text));
     puts("  status");
     for (size_t i = 0; i < n; i++) {
         static const char *const statuses[] = {"", "ok", "warning", "critical"};
         const struct board_row *row = &top->board.rows[order[i]];
 
-        printf("%3zu %s ", i + 1, fit(row->name, NAME_WIDTH, buf, sizeof buf));
-        fputs(fit(row->parent, PARENT_WIDTH, buf, sizeof buf), stdout);
-        for (int c = 0; c < ncolumns; c++)
-            printf(" %*s", COLUMN - 1, cell_text(top, columns[c], row, text, sizeof text));
+        printf("%3zu %s ", i + 1, fit(row->name, lay.name, buf, sizeof buf));
+        fputs(fit(row->parent, lay.parent, buf, sizeof buf), stdout);
+        for (int c = 0; c < lay.ncolumns; c++)
+            printf(" %*s", COLUMN - 1, cell_text(top, lay.columns[c], row, text, sizeof text));
         printf("  %s\n", statuses[row->cells[top->board.kpis[top->kpi].first + top->window].status]);
     }
     for (int i = 0; i < top->board.nalerts; i++)
@@ -368,21 +381,23 @@ static void put_line(int y, int attributes, const char *text)
     attroff(attributes);
 }
 
-static void draw_row(const struct top *top, int y, size_t rank, const struct board_row *row, const struct column *columns,
-                     int ncolumns)
+static void draw_row(const struct top *top, int y, size_t rank, const struct board_row *row, const struct layout *lay)
 {
     char buf[256], text[64];
 
     mvprintw(y, 0, "%3zu ", rank);
-    addstr(fit(row->name, NAME_WIDTH, buf, sizeof buf));
-    addstr(" ");
-    addstr(fit(row->parent, PARENT_WIDTH, buf, sizeof buf));
-    for (int c = 0; c < ncolumns; c++) {
-        int status = row->cells[top->board.kpis[columns[c].kpi].first + columns[c].window].status;
+    addstr(fit(row->name, lay->name, buf, sizeof buf));
+    if (lay->parent) {
+        addstr(" ");
+        addstr(fit(row->parent, lay->parent, buf, sizeof buf));
+    }
+    for (int c = 0; c < lay->ncolumns; c++) {
+        struct column column = lay->columns[c];
+        int status = row->cells[top->board.kpis[column.kpi].first + column.window].status;
         int attributes = status ? COLOR_PAIR(status) | (status == 3 ? A_BOLD : 0) : 0;
 
         attron(attributes);
-        printw(" %*s", COLUMN - 1, cell_text(top, columns[c], row, text, sizeof text));
+        printw(" %*s", COLUMN - 1, cell_text(top, column, row, text, sizeof text));
         attroff(attributes);
     }
 }
@@ -406,8 +421,8 @@ static int draw_alerts(const struct top *top)
 
 static void draw(struct top *top)
 {
-    struct column columns[32];
-    int ncolumns = columns_for(top, COLS, columns, 32), bottom, last;
+    const struct layout lay = lay_out(top, COLS, COLUMNS_MAX);
+    int bottom, last;
     char text[CLIENT_ENDPOINT + 256], title[64];
     uint32_t *order;
     size_t n = board_sort(&top->board, top->level, top->kpi, top->window, top->filter, &order);
@@ -415,10 +430,11 @@ static void draw(struct top *top)
     erase();
     head_text(top, text, sizeof text);
     put_line(0, A_BOLD, text);
-    snprintf(text, sizeof text, "%3s %-*s %-*s", "#", NAME_WIDTH, "name", PARENT_WIDTH, "of");
-    for (int c = 0; c < ncolumns; c++)
+    snprintf(text, sizeof text, "%3s %-*s%s%-*s", "#", lay.name, "name", lay.parent ? " " : "", lay.parent,
+             lay.parent ? "of" : "");
+    for (int c = 0; c < lay.ncolumns; c++)
         snprintf(text + strlen(text), sizeof text - strlen(text), " %*s", COLUMN - 1,
-                 column_title(top, columns[c], title, sizeof title));
+                 column_title(top, lay.columns[c], title, sizeof title));
     put_line(1, COLOR_PAIR(COLOR_HEAD), text);
     bottom = draw_alerts(top);
     last = (int)n > bottom - 2 ? (int)n - (bottom - 2) : 0;
@@ -426,7 +442,7 @@ static void draw(struct top *top)
     for (int y = 2; y < bottom && (size_t)(top->first + y - 2) < n; y++) {
         size_t i = (size_t)(top->first + y - 2);
 
-        draw_row(top, y, i + 1, &top->board.rows[order[i]], columns, ncolumns);
+        draw_row(top, y, i + 1, &top->board.rows[order[i]], &lay);
     }
     if (top->finding)
         snprintf(text, sizeof text, "find: %s_   Enter keeps it, Esc drops it", top->filter);
