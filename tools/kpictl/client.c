@@ -104,7 +104,7 @@ int client_connect(void *zmq, void *socket, const char *endpoint, int timeout_ms
 /* libzmq does not tell whether it has sent everything, but it waits in vain only as long as it is told to. */
 bool client_end(void *zmq, void *socket, int linger_ms)
 {
-    enum { EARLY_MS = 5 };      /* its clock and ours may round apart */
+    enum { EARLY_MS = 2 };      /* its clock and ours may round apart */
     int64_t begun_ms = steady_ms();
     bool ended;
 

@@ -228,8 +228,9 @@ static enum source_got next_item(struct source *s, const char **bytes, size_t *l
             return SOURCE_MESSAGE;
         }
         if (got < 0) {
-            kp_fail(err, KP_EINVAL, "%s: no MessagePack at byte %llu", s->name,
-                    (unsigned long long)(s->done - have + s->walked));
+            uint64_t at = s->done - have + s->walked;
+
+            kp_fail(err, KP_EINVAL, "%s: no MessagePack at byte %llu", s->name, (unsigned long long)at);
             return SOURCE_FAILED;
         }
         got = fill(s, err);
