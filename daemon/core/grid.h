@@ -13,7 +13,7 @@
 #include "kpid/calendar.h"
 #include "kpid/window.h"
 
-enum { KP_GRIDS_MAX = 8, KP_FAMILY_WINDOWS_MAX = 32 };
+enum { KP_GRIDS_MAX = 16, KP_FAMILY_WINDOWS_MAX = 32 };
 
 enum kp_grid_kind { KP_GRID_EPOCH, KP_GRID_WORK, KP_GRID_PERIOD };
 

@@ -35,6 +35,17 @@ enum kp_code kp_plan_no_memory(struct kp_err *err)
     return kp_fail(err, KP_ENOMEM, "plan: out of memory");
 }
 
+enum kp_code kp_plan_too_many_names(const struct kp_kpi_cfg *cfg, struct kp_err *err)
+{
+    return kp_fail(err, KP_ELIMIT, "kpis.%s: over %d names of fields, in all", cfg->name, KP_SLOTS_MAX);
+}
+
+enum kp_code kp_plan_too_many_tested(const struct kp_kpi_cfg *cfg, struct kp_err *err)
+{
+    return kp_fail(err, KP_ELIMIT, "kpis.%s: over %d fields tested, or %d names of fields, in all", cfg->name,
+                   KP_FILTER_FIELDS_MAX, KP_SLOTS_MAX);
+}
+
 /* ---- Levels, dimensions ---- */
 
 const char *kp_plan_level_name(const struct kp_plan *plan, int level)
@@ -107,8 +118,7 @@ static int dim_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, struct kp_
     }
     if (plan->ndims == KP_DIMS_MAX || cfg->nby > KP_BY_MAX) {
         free(level);
-        kp_fail(err, KP_ELIMIT, "kpis.%s.by: more than %d groupings, or one of more than %d fields", cfg->name,
-                KP_DIMS_MAX - 1, KP_BY_MAX);
+        kp_fail(err, KP_ELIMIT, "kpis.%s.by: over %d different groupings, in all", cfg->name, KP_DIMS_MAX - 1);
         return -1;
     }
     dim = &plan->dims[plan->ndims];
@@ -116,7 +126,9 @@ static int dim_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, struct kp_
     for (size_t i = 0; i < cfg->nby; i++) {
         dim->slots[i] = kp_schema_add(plan->schema, cfg->by[i], false);
         if (dim->slots[i] < 0) {
-            kp_fail(err, KP_ELIMIT, "kpis.%s.by: over %d field names in all", cfg->name, KP_SLOTS_MAX);
+            free(level);
+            dim->level = NULL;
+            kp_plan_too_many_names(cfg, err);
             return -1;
         }
     }
@@ -124,7 +136,7 @@ static int dim_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, struct kp_
     return plan->ndims++;
 }
 
-static enum kp_code add_levels(struct kp_plan *plan, struct kp_err *err)
+enum kp_code kp_plan_add_levels(struct kp_plan *plan, struct kp_err *err)
 {
     const struct kp_roster_cfg *roster = &plan->config->roster;
 
@@ -147,7 +159,7 @@ int kp_plan_value(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const char
     int slot = kp_schema_add(plan->schema, field, false), i;
 
     if (slot < 0) {
-        kp_fail(err, KP_ELIMIT, "kpis.%s.of: over %d field names in all", cfg->name, KP_SLOTS_MAX);
+        kp_plan_too_many_names(cfg, err);
         return -1;
     }
     for (i = 0; i < plan->nvalues; i++)
@@ -173,7 +185,7 @@ static int resolve_kpi(void *ctx, const char *name, size_t len)
     return kp_plan_find_kpi(ctx, name, len);
 }
 
-static enum kp_code add_kpi(struct kp_plan *plan, int k, struct kp_err *err)
+enum kp_code kp_plan_add_kpi(struct kp_plan *plan, int k, struct kp_err *err)
 {
     struct kp_plan_kpi *kpi = &plan->kpis[k];
     const struct kp_kpi_cfg *cfg = kpi->cfg;
@@ -196,8 +208,7 @@ static enum kp_code add_kpi(struct kp_plan *plan, int k, struct kp_err *err)
         return kp_plan_track(plan, k, err);
     kpi->filter = kp_filters_add(plan->filters, plan->schema, &cfg->where);
     if (kpi->filter < 0)
-        return kp_fail(err, KP_ELIMIT, "kpis.%s.where: over %d fields tested, or %d fields named, in all", cfg->name,
-                       KP_FILTER_FIELDS_MAX, KP_SLOTS_MAX);
+        return kp_plan_too_many_tested(cfg, err);
     if (cfg->of) {
         kpi->value = kp_plan_value(plan, cfg, cfg->of, cfg->agg != KP_AGG_COUNT && cfg->agg != KP_AGG_DISTINCT, err);
         if (kpi->value < 0)
@@ -302,7 +313,7 @@ static int add_pair(struct kp_plan *plan, int k, const struct kp_window *window,
     return p;
 }
 
-static enum kp_code add_pairs(struct kp_plan *plan, struct kp_err *err)
+enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
 {
     for (int k = 0; k < plan->nkpis; k++) {
         const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
@@ -337,7 +348,7 @@ static bool is_gauge(const struct kp_plan_kpi *kpi)
     return of->kind == KP_OF_OPEN || (of->kind == KP_OF_FUNNEL && of->part == KP_FUNNEL_OPEN);
 }
 
-static enum kp_code find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err)
+enum kp_code kp_plan_find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err)
 {
     struct kp_family own = {.zone = plan->clocks[0].zone, .week_start = plan->config->week_start, .gauge = is_gauge(kpi)};
     struct kp_plan_family *fam;
@@ -351,7 +362,8 @@ static enum kp_code find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, s
             break;
     if (f == plan->nfamilies) {
         if (f == KP_FAMILIES_MAX)
-            return kp_fail(err, KP_ELIMIT, "kpis: over %d different sets of windows", KP_FAMILIES_MAX);
+            return kp_fail(err, KP_ELIMIT, "kpis.%s.windows: over %d different sets of windows, in all", kpi->cfg->name,
+                           KP_FAMILIES_MAX);
         fam = kp_plan_grow(&plan->families, f, sizeof *fam);
         if (!fam)
             return kp_plan_no_memory(err);
@@ -391,7 +403,7 @@ static enum kp_code add_families(struct kp_plan *plan, struct kp_err *err)
         for (int k = 0; k < plan->nkpis; k++) {
             if (plan->kpis[k].dim != dim || plan->kpis[k].formula)
                 continue;
-            code = find_family(plan, &plan->kpis[k], err);
+            code = kp_plan_find_family(plan, &plan->kpis[k], err);
             if (code)
                 return code;
         }
@@ -702,16 +714,16 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
             return KP_ELIMIT;
     }
     plan->ndims = 1;
-    code = add_levels(plan, err);
+    code = kp_plan_add_levels(plan, err);
     for (size_t k = 0; k < config->nkpis; k++)
         plan->kpis[k].cfg = &config->kpis[k];
     plan->nkpis = (int)config->nkpis;
     for (int k = 0; k < plan->nkpis && !code; k++)
-        code = add_kpi(plan, k, err);
+        code = kp_plan_add_kpi(plan, k, err);
     plan->nlevel_ids = plan->nlevels + plan->ndims;
     code = code ? code : kp_filters_seal(plan->filters, err);
     code = code ? code : order_formulas(plan, err);
-    code = code ? code : add_pairs(plan, err);
+    code = code ? code : kp_plan_add_pairs(plan, err);
     code = code ? code : add_clocks(plan, err);
     code = code ? code : add_families(plan, err);
     code = code ? code : spread_clocks(plan, err);

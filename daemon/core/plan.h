@@ -100,7 +100,8 @@ struct kp_plan_rule {
     int nformulas;
 };
 
-/* A *space* is a field whose values are followed as entities: lead, deal, client. A *tracker* is one thing that is
+/* A *space* is a field whose values are followed as entities: lead, deal, client; a field of which more is asked than one
+ * occurrence has bits for has several, each with occurrences of its own. A *tracker* is one thing that is
  * asked of an entity's history, and an *outlet* one kind of sample that comes out of it: for a pair of `from` and `to` the
  * time between them, and whether it was within 30 days. KPIs that ask the same share tracker and outlet. */
 enum kp_track { KP_TRACK_PAIR, KP_TRACK_REPEAT, KP_TRACK_ONCE, KP_TRACK_OPEN, KP_TRACK_FUNNEL };
@@ -140,7 +141,7 @@ struct kp_plan_tracker {
     int noutlets;
 };
 
-enum { KP_SPACES_MAX = 8, KP_SPACE_TRACKERS_MAX = 32, KP_SPACE_VALUES_MAX = 8 };
+enum { KP_SPACES_MAX = 128, KP_SPACE_TRACKERS_MAX = 32, KP_SPACE_VALUES_MAX = 8 };
 struct kp_plan_space {
     int slot;
     int *trackers;                  /* owned */

@@ -8,6 +8,16 @@
 void *kp_plan_grow(void *array, int count, size_t size);
 bool kp_plan_push(int **list, int *count, int value);
 enum kp_code kp_plan_no_memory(struct kp_err *err);
+/* What a KPI reaches first of a plan's limits; each text is "kpis.NAME.KEY: what". */
+enum kp_code kp_plan_too_many_names(const struct kp_kpi_cfg *cfg, struct kp_err *err);
+enum kp_code kp_plan_too_many_tested(const struct kp_kpi_cfg *cfg, struct kp_err *err);
+
+/* ---- plan.c: the steps that may reach a limit, for the plan itself and for limits.c ---- */
+enum kp_code kp_plan_add_levels(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+enum kp_code kp_plan_add_kpi(struct kp_plan *plan, int k, struct kp_err *err) KP_CHECK;
+/* Once all KPIs are added: each in each window that it, a formula over it or an alert names. */
+enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+enum kp_code kp_plan_find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err) KP_CHECK;
 
 /* The value that an `of` names, made if it is new; -1 with a reason. */
 int kp_plan_value(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const char *field, bool numeric, struct kp_err *err);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STAGE_BITS = 6, BITS_MAX = 63 /* and KP_LONG_ID */ };
+enum { BITS_MAX = 63 /* and KP_LONG_ID */ };
 
 static const struct kp_where no_where;      /* holds for every event */
 
@@ -16,26 +16,13 @@ bool kp_plan_is_tracked(const struct kp_kpi_cfg *cfg)
 
 /* ---- Spaces ---- */
 
-static enum kp_code too_many(const struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const char *what, struct kp_err *err)
+static int new_space(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, int slot, struct kp_err *err)
 {
-    (void)plan;
-    return kp_fail(err, KP_ELIMIT, "kpis.%s: too many %s", cfg->name, what);
-}
-
-static int space_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const char *field, struct kp_err *err)
-{
-    int slot = kp_schema_add(plan->schema, field, false);
     struct kp_plan_space *space;
 
-    if (slot < 0) {
-        too_many(plan, cfg, "field names", err);
-        return -1;
-    }
-    for (int i = 0; i < plan->nspaces; i++)
-        if (plan->spaces[i].slot == slot)
-            return i;
     if (plan->nspaces == KP_SPACES_MAX) {
-        too_many(plan, cfg, "fields whose values are followed", err);
+        kp_fail(err, KP_ELIMIT, "kpis.%s: more is asked of leads, deals, clients ... than fits into %d sets", cfg->name,
+                KP_SPACES_MAX);
         return -1;
     }
     space = kp_plan_grow(&plan->spaces, plan->nspaces, sizeof *space);
@@ -48,21 +35,21 @@ static int space_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const ch
     return plan->nspaces++;
 }
 
-/* The place of a value among those that the space's occurrences keep. */
-static int kept_value(struct kp_plan *plan, int s, const struct kp_kpi_cfg *cfg, const char *field, struct kp_err *err)
+/* The place of a value among those that the space's occurrences keep; -1: none. */
+static int kept_at(const struct kp_plan_space *space, int value)
 {
-    struct kp_plan_space *space = &plan->spaces[s];
-    int value = kp_plan_value(plan, cfg, field, cfg->agg != KP_AGG_COUNT, err);
-
-    if (value < 0)
-        return -1;
     for (int i = 0; i < space->nvalues; i++)
         if (space->values[i] == value)
             return i;
-    if (space->nvalues == KP_SPACE_VALUES_MAX) {
-        too_many(plan, cfg, "fields kept of one entity", err);
-        return -1;
-    }
+    return -1;
+}
+
+static int keep_value(struct kp_plan_space *space, int value)
+{
+    int at = kept_at(space, value);
+
+    if (at >= 0)
+        return at;
     space->values[space->nvalues] = value;
     return space->nvalues++;
 }
@@ -79,7 +66,7 @@ static void keep_dim(struct kp_plan_space *space, int dim)
 
 static bool same_tracker(const struct kp_plan_tracker *a, const struct kp_plan_tracker *b)
 {
-    return a->kind == b->kind && a->space == b->space && a->base == b->base && a->reversed == b->reversed &&
+    return a->kind == b->kind && a->base == b->base && a->reversed == b->reversed &&
            a->once == b->once && a->filters[0] == b->filters[0] && a->filters[1] == b->filters[1] && a->nth == b->nth &&
            a->within_ms == b->within_ms && a->funnel == b->funnel;
 }
@@ -137,29 +124,64 @@ static bool add_stages(struct kp_plan *plan, struct kp_plan_tracker *tracker, co
     return true;
 }
 
-static int bits_of(const struct kp_plan_tracker *tracker)
+/* As many as tell its stages, and none at all, apart. */
+static int stage_bits_of(const struct kp_funnel_cfg *funnel)
 {
-    static const int bits[] = {[KP_TRACK_PAIR] = 2, [KP_TRACK_REPEAT] = 1, [KP_TRACK_ONCE] = 1, [KP_TRACK_OPEN] = 3,
-                               [KP_TRACK_FUNNEL] = STAGE_BITS};
+    int bits = 1;
 
-    return bits[tracker->kind] + tracker->once;
+    while ((funnel->nstages + funnel->nlost) >> bits)
+        bits++;
+    return bits;
 }
 
-/* The tracker, shared with every KPI that asks the same. -1 with a reason. */
-static int add_tracker(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const struct kp_plan_tracker *want,
-                       struct kp_err *err)
+static int bits_of(const struct kp_plan_tracker *tracker)
 {
-    struct kp_plan_space *space = &plan->spaces[want->space];
-    struct kp_plan_tracker *tracker;
-    int bits = bits_of(want);
+    static const int bits[] = {[KP_TRACK_PAIR] = 2, [KP_TRACK_REPEAT] = 1, [KP_TRACK_ONCE] = 1, [KP_TRACK_OPEN] = 3};
 
-    for (int i = 0; i < plan->ntrackers; i++)
-        if (same_tracker(&plan->trackers[i], want))
-            return i;
-    if (space->nbits + bits > BITS_MAX || space->ntrackers == KP_SPACE_TRACKERS_MAX) {
-        too_many(plan, cfg, "conditions on one entity", err);
-        return -1;
+    return tracker->kind == KP_TRACK_FUNNEL ? stage_bits_of(tracker->funnel) : bits[tracker->kind] + tracker->once;
+}
+
+/* The one of a space that asks the same; -1: none. */
+static int find_tracker(const struct kp_plan *plan, int s, const struct kp_plan_tracker *want)
+{
+    const struct kp_plan_space *space = &plan->spaces[s];
+
+    for (int i = 0; i < space->ntrackers; i++)
+        if (same_tracker(&plan->trackers[space->trackers[i]], want))
+            return space->trackers[i];
+    return -1;
+}
+
+/* Where to follow the values of a field for a tracker that keeps a value (-1: none): where the same is asked already, else
+ * where there is room. An occurrence has only so many bits and values, so a field of which more is asked has several
+ * spaces, and its entities are followed in each. -1 with a reason. */
+static int space_for(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, int slot, const struct kp_plan_tracker *want,
+                     int value, struct kp_err *err)
+{
+    int roomy = -1;
+
+    for (int s = 0; s < plan->nspaces; s++) {
+        const struct kp_plan_space *space = &plan->spaces[s];
+
+        if (space->slot != slot || (value >= 0 && kept_at(space, value) < 0 && space->nvalues == KP_SPACE_VALUES_MAX))
+            continue;
+        if (find_tracker(plan, s, want) >= 0)
+            return s;
+        if (roomy < 0 && space->nbits + bits_of(want) <= BITS_MAX && space->ntrackers < KP_SPACE_TRACKERS_MAX)
+            roomy = s;
     }
+    return roomy >= 0 ? roomy : new_space(plan, cfg, slot, err);
+}
+
+/* The tracker in the space that space_for found, shared with every KPI that asks the same. -1 with a reason. */
+static int add_tracker(struct kp_plan *plan, int s, const struct kp_plan_tracker *want, struct kp_err *err)
+{
+    struct kp_plan_space *space = &plan->spaces[s];
+    struct kp_plan_tracker *tracker;
+    int bits = bits_of(want), found = find_tracker(plan, s, want);
+
+    if (found >= 0)
+        return found;
     tracker = kp_plan_grow(&plan->trackers, plan->ntrackers, sizeof *tracker);
     if (!tracker || !kp_plan_push(&space->trackers, &space->ntrackers, plan->ntrackers)) {
         kp_plan_no_memory(err);
@@ -167,27 +189,29 @@ static int add_tracker(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const
     }
     plan->ntrackers++;
     *tracker = *want;
+    tracker->space = s;
     tracker->index = space->ntrackers - 1;
     tracker->shift = space->nbits;
     tracker->bits = ((UINT64_C(1) << bits) - 1) << space->nbits;
     tracker->timer = -1;
     space->nbits += bits;
     if (want->funnel && !add_stages(plan, tracker, want->funnel)) {
-        kp_fail(err, KP_ELIMIT, "funnels.%s: too many fields tested, or out of memory", want->funnel->name);
+        kp_fail(err, KP_ELIMIT, "funnels.%s: over %d fields tested, or %d fields named, in all", want->funnel->name,
+                KP_FILTER_FIELDS_MAX, KP_SLOTS_MAX);
         return -1;
     }
     return plan->ntrackers - 1;
 }
 
-/* -1 when there is nothing to test: it holds for every event. -2 with a reason. */
+/* -1 with a reason. */
 static int filter_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const struct kp_where *where, struct kp_err *err)
 {
     int f = kp_filters_add(plan->filters, plan->schema, where ? where : &no_where);
 
     if (f >= 0)
         return f;
-    too_many(plan, cfg, "fields tested, in all", err);
-    return -2;
+    kp_plan_too_many_tested(cfg, err);
+    return -1;
 }
 
 static enum kp_track kind_of(const struct kp_kpi_cfg *cfg)
@@ -208,32 +232,34 @@ static enum kp_track kind_of(const struct kp_kpi_cfg *cfg)
     return KP_TRACK_ONCE;
 }
 
-static int tracker_of(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, int space, struct kp_err *err)
+/* The tracker that a KPI asks for, but for its place. False with a reason. */
+static bool describe_tracker(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, struct kp_plan_tracker *want,
+                             struct kp_err *err)
 {
     const struct kp_of_cfg *of = &cfg->of_more;
-    struct kp_plan_tracker want = {.kind = kind_of(cfg), .space = space, .filters = {-1, -1, -1}, .reversed = -1,
-                                   .once = cfg->once.per != NULL};
     const struct kp_where *base = &cfg->where;
     bool ok = true;
 
-    if (want.kind == KP_TRACK_FUNNEL) {
-        want.funnel = &plan->config->funnels[of->funnel];
-        base = &want.funnel->where;
+    *want = (struct kp_plan_tracker){.kind = kind_of(cfg), .filters = {-1, -1, -1}, .reversed = -1,
+                                     .once = cfg->once.per != NULL};
+    if (want->kind == KP_TRACK_FUNNEL) {
+        want->funnel = &plan->config->funnels[of->funnel];
+        base = &want->funnel->where;
     }
-    ok = (want.base = filter_of(plan, cfg, base, err)) >= 0;
-    if (ok && want.kind == KP_TRACK_PAIR)
-        ok = (want.filters[0] = filter_of(plan, cfg, &of->from, err)) >= 0 &&
-             (want.filters[1] = filter_of(plan, cfg, &of->to, err)) >= 0;
-    if (ok && want.kind == KP_TRACK_OPEN)
-        ok = (want.filters[0] = filter_of(plan, cfg, &of->opened, err)) >= 0 &&
-             (want.filters[1] = filter_of(plan, cfg, &of->closed, err)) >= 0;
-    if (want.kind == KP_TRACK_REPEAT) {
-        want.nth = of->nth;
-        want.within_ms = of->within_ms;
+    ok = (want->base = filter_of(plan, cfg, base, err)) >= 0;
+    if (ok && want->kind == KP_TRACK_PAIR)
+        ok = (want->filters[0] = filter_of(plan, cfg, &of->from, err)) >= 0 &&
+             (want->filters[1] = filter_of(plan, cfg, &of->to, err)) >= 0;
+    if (ok && want->kind == KP_TRACK_OPEN)
+        ok = (want->filters[0] = filter_of(plan, cfg, &of->opened, err)) >= 0 &&
+             (want->filters[1] = filter_of(plan, cfg, &of->closed, err)) >= 0;
+    if (want->kind == KP_TRACK_REPEAT) {
+        want->nth = of->nth;
+        want->within_ms = of->within_ms;
     }
     if (ok && cfg->once.reversible)
-        ok = (want.reversed = filter_of(plan, cfg, &cfg->once.reversed_by, err)) >= 0;
-    return ok ? add_tracker(plan, cfg, &want, err) : -1;
+        ok = (want->reversed = filter_of(plan, cfg, &cfg->once.reversed_by, err)) >= 0;
+    return ok;
 }
 
 /* ---- Outlets ---- */
@@ -287,15 +313,19 @@ enum kp_code kp_plan_track(struct kp_plan *plan, int k, struct kp_err *err)
     const struct kp_of_cfg *of = &cfg->of_more;
     const char *field = of->kind == KP_OF_OPEN ? of->field : of->kind == KP_OF_EVENT ? cfg->of : NULL;
     struct kp_plan_outlet want = {.part = part_of(of), .value = -1, .step = (int)of->step};
-    int space = space_of(plan, cfg, of->kind == KP_OF_EVENT ? cfg->once.per : of->per, err), o;
+    int slot = kp_schema_add(plan->schema, of->kind == KP_OF_EVENT ? cfg->once.per : of->per, false);
+    int value = -1, space, o;
+    struct kp_plan_tracker tracker;
 
-    if (space < 0)
+    if (slot < 0)
+        return kp_plan_too_many_names(cfg, err);
+    if (field && (value = kp_plan_value(plan, cfg, field, cfg->agg != KP_AGG_COUNT, err)) < 0)
         return KP_ELIMIT;
-    if (field && (want.value = kept_value(plan, space, cfg, field, err)) < 0)
+    if (!describe_tracker(plan, cfg, &tracker, err) || (space = space_for(plan, cfg, slot, &tracker, value, err)) < 0 ||
+        (want.tracker = add_tracker(plan, space, &tracker, err)) < 0)
         return KP_ELIMIT;
-    want.tracker = tracker_of(plan, cfg, space, err);
-    if (want.tracker < 0)
-        return KP_ELIMIT;
+    if (value >= 0)
+        want.value = keep_value(&plan->spaces[space], value);
     if (of->kind == KP_OF_COHORT)
         want.within_ms = of->within_ms;
     o = add_outlet(plan, &want);

@@ -202,6 +202,7 @@ static void check_all(struct kp_loader *ld, const struct kp_node *root)
     kp_check_formulas(ld);
     kp_check_targets(ld);
     kp_check_alerts(ld);
+    kp_check_limits(ld);
 }
 
 static void read_all(struct kp_loader *ld, const struct kp_node *root)
@@ -232,6 +233,8 @@ int kp_config_load_bytes(const char *file, const char *dir, const void *bytes, s
     if (ld.numbers)
         freelocale(ld.numbers);
     free(ld.kpi_nodes);
+    free(ld.sound_kpis);
+    free(ld.sound_funnels);
     free(ld.alert_nodes);
     free(ld.member_nodes);
     kp_tree_destroy(&ld.csv);

@@ -113,9 +113,10 @@ static void read_funnel(struct kp_loader *ld, const struct kp_node *node)
 {
     struct kp_config *config = ld->config;
     struct kp_funnel_cfg *funnel = kp_grow(ld, &config->funnels, &config->nfunnels, sizeof *config->funnels);
-    size_t len = strlen(node->key);
+    bool *sound = kp_grow(ld, &ld->sound_funnels, &ld->nsound_funnels, sizeof *ld->sound_funnels);
+    size_t len = strlen(node->key), before = ld->faults->count;
 
-    if (!funnel)
+    if (!funnel || !sound)
         return;
     funnel->loc = node->key_loc;
     funnel->name = kp_copy(ld, node->key);
@@ -128,6 +129,7 @@ static void read_funnel(struct kp_loader *ld, const struct kp_node *node)
     if (!funnel->field)
         funnel->field = kp_copy(ld, "stage");
     check_lost(ld, node, funnel);
+    *sound = ld->faults->count == before;
 }
 
 KP_READER(kp_read_funnels)
@@ -165,11 +167,13 @@ static void add_kpi(struct kp_loader *ld, size_t f, size_t step, const struct pa
     struct kp_config *config = ld->config;
     struct kp_kpi_cfg *kpi = kp_grow(ld, &config->kpis, &config->nkpis, sizeof *config->kpis);
     const struct kp_node **slot = kp_grow(ld, &ld->kpi_nodes, &ld->nkpi_nodes, sizeof(*ld->kpi_nodes));
+    bool *sound = kp_grow(ld, &ld->sound_kpis, &ld->nsound_kpis, sizeof *ld->sound_kpis);
     const struct kp_funnel_cfg *funnel = &config->funnels[f];
     char text[512];
 
-    if (!kpi || !slot)
+    if (!kpi || !slot || !sound)
         return;
+    *sound = ld->sound_funnels[f];
     snprintf(text, sizeof text, "%s.%s.%s", funnel->name, funnel->stages[step], part->name);
     kpi->name = kp_copy(ld, text);
     snprintf(text, sizeof text, "%s: %s %s", funnel->title ? funnel->title : funnel->name, part->title, funnel->stages[step]);

@@ -130,7 +130,7 @@ static void check_formula_kpi(struct kp_loader *ld, const struct kp_node *node)
     }
 }
 
-static void check_aggregate_kpi(struct kp_loader *ld, const struct kp_node *node)
+static void check_aggregate_kpi(struct kp_loader *ld, const struct kp_node *node, const struct kp_kpi_cfg *kpi)
 {
     const struct kp_node *aggregate = kp_node_get(node, "aggregate");
 
@@ -138,8 +138,7 @@ static void check_aggregate_kpi(struct kp_loader *ld, const struct kp_node *node
         return;
     if (!aggregate)
         kp_complain(ld, node->key_loc, "needs an \"aggregate\" or a \"formula\"");
-    else if (aggregate->kind == KP_NODE_SCALAR && strcmp(aggregate->text, "count") != 0 && !kp_node_get(node, "of") &&
-             !kp_misspelt(node, kp_kpi_keys, "of"))
+    else if (kpi->agg != KP_AGG_COUNT && !kp_node_get(node, "of") && !kp_misspelt(node, kp_kpi_keys, "of"))
         kp_complain(ld, aggregate->loc, "\"%s\" needs \"of\": the field to take it of", aggregate->text);
 }
 
@@ -160,8 +159,10 @@ static void read_kpi(struct kp_loader *ld, const struct kp_node *node)
 {
     struct kp_kpi_cfg *kpi = kp_grow(ld, &ld->config->kpis, &ld->config->nkpis, sizeof *ld->config->kpis);
     const struct kp_node **slot = kp_grow(ld, &ld->kpi_nodes, &ld->nkpi_nodes, sizeof(*ld->kpi_nodes));
+    bool *sound = kp_grow(ld, &ld->sound_kpis, &ld->nsound_kpis, sizeof *ld->sound_kpis);
+    size_t before = ld->faults->count;
 
-    if (!kpi || !slot)
+    if (!kpi || !slot || !sound)
         return;
     *slot = node;
     kpi->name = kp_copy(ld, node->key);
@@ -173,9 +174,10 @@ static void read_kpi(struct kp_loader *ld, const struct kp_node *node)
         kpi->agg = KP_AGG_FORMULA;
         check_formula_kpi(ld, node);
     } else {
-        check_aggregate_kpi(ld, node);
+        check_aggregate_kpi(ld, node, kpi);
         kp_check_of(ld, node, kpi);
     }
+    *sound = ld->faults->count == before;
 }
 
 KP_READER(kp_read_kpis)

@@ -383,7 +383,7 @@ KP_READER(kp_read_windows)
     size_t i = 0;
 
     (void)key;
-    if (!kp_want_some(ld, node, KP_NODE_LIST, 64))
+    if (!kp_want_some(ld, node, KP_NODE_LIST, KP_WINDOWS_MAX))
         return;
     for (const struct kp_node *item = node->first; item; item = item->next, i++) {
         size_t back = kp_path_index(ld, i);

@@ -14,6 +14,7 @@
 
 #define KP_KPIS_MAX 1024        /* and alerts */
 #define KP_TARGETS_MAX 10000
+#define KP_WINDOWS_MAX 32       /* of one list; as many as one KPI can have */
 #define KP_PATH_TEXT 512
 
 struct kp_loader {
@@ -24,6 +25,8 @@ struct kp_loader {
     const struct kp_node **alert_nodes; /* owned; of config->alerts */
     const struct kp_node **member_nodes;/* owned; of config->roster.members */
     size_t nkpi_nodes, nalert_nodes, nmember_nodes;
+    bool *sound_kpis, *sound_funnels;   /* owned; of config->kpis and ->funnels: was nothing wrong in them? */
+    size_t nsound_kpis, nsound_funnels;
     struct kp_tree *csv;                /* owned; the roster file; NULL: none */
     int told_columns[64];               /* of its header: where those stand that were complained about */
     size_t ntold_columns;
@@ -155,6 +158,8 @@ void kp_check_roster(struct kp_loader *ld);
 void kp_check_formulas(struct kp_loader *ld);
 void kp_check_targets(struct kp_loader *ld);
 void kp_check_alerts(struct kp_loader *ld);
+/* That an engine has room for all of it. Windows are shared and formulas checked before. */
+void kp_check_limits(struct kp_loader *ld);
 /* The placeholders of an alert's message. */
 void kp_check_message(struct kp_loader *ld, const struct kp_node *node);
 

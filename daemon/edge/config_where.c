@@ -8,7 +8,7 @@
 enum {
     FIELD_MAX = 128,
     ALTERNATIVES_MAX = 256,
-    VALUES_MAX = 100000,
+    VALUES_MAX = 60000,
 };
 
 static KP_READER(read_operand);

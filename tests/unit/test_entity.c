@@ -380,6 +380,56 @@ static void once_beside_pairs_counts_again_after_a_reversal(void **state)
     rig_free(rig);
 }
 
+/* More than one occurrence has bits or values for, of the same deal: 40 times, 12 funnels, 12 amounts; and of 12 fields. */
+static void as_much_may_be_asked_of_one_entity_as_is_liked(void **state)
+{
+    char *yaml = NULL, name[32], more[512] = "\"deal\":1,\"stage\":\"s0\"";
+    size_t size = 0, len = strlen(more);
+    FILE *out = open_memstream(&yaml, &size);
+    struct rig *rig;
+
+    (void)state;
+    assert_non_null(out);
+    fputs(HEAD "kpis:\n", out);
+    for (int i = 0; i < 40; i++)
+        fprintf(out, "  t%d: {aggregate: mean, of: {elapsed: {from: {stage: s0}, to: {stage: s%d}, per: deal}}}\n", i, i);
+    for (int i = 0; i < 12; i++) {
+        fprintf(out, "  o%d: {aggregate: sum, of: {open: {per: deal, closed: {stage: won}, field: a%d}}}\n", i, i);
+        fprintf(out, "  r%d: {aggregate: count, of: {repeat: {per: f%d, from: 1}}}\n", i, i);
+        len += (size_t)snprintf(more + len, sizeof more - len, ",\"a%d\":%d,\"f%d\":1", i, i + 1, i);
+    }
+    fputs("funnels:\n", out);
+    for (int i = 0; i < 12; i++)
+        fprintf(out, "  f%d: {per: deal, where: {type: x%d}, stages: [a, b, c, d]}\n", i, i);
+    fclose(out);
+    rig = rig_new(yaml);
+    free(yaml);
+    tell(rig, 0, "stage", "ana", more);
+    for (int i = 1; i < 40; i++) {
+        snprintf(more, sizeof more, "\"deal\":1,\"stage\":\"s%d\"", i);
+        tell(rig, i, "stage", "ana", more);
+    }
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "x%d", i);
+        tell(rig, 41, name, "ana", "\"deal\":1,\"stage\":\"b\"");
+    }
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "t%d", i);
+        assert_true(day(rig, "ana", name) == i * 60);
+    }
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "o%d", i);
+        assert_true(day(rig, "ana", name) == i + 1);
+        snprintf(name, sizeof name, "r%d", i);
+        assert_true(day(rig, "ana", name) == 1);
+        snprintf(name, sizeof name, "f%d.b.entered", i);
+        assert_true(day(rig, "ana", name) == 1);
+        snprintf(name, sizeof name, "f%d.a.skipped", i);
+        assert_true(day(rig, "ana", name) == 1);
+    }
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +443,7 @@ int main(void)
         cmocka_unit_test(at_the_limit_what_is_closed_goes_first_and_what_was_open_ends),
         cmocka_unit_test(one_entity_with_endless_events_stays_bounded),
         cmocka_unit_test(events_without_the_field_are_left_out),
+        cmocka_unit_test(as_much_may_be_asked_of_one_entity_as_is_liked),
         cmocka_unit_test(any_order_of_the_same_histories_gives_the_same_numbers),
         cmocka_unit_test(long_ids_order_what_happens_at_once),
         cmocka_unit_test(events_of_one_instant_without_ids_count_the_same_in_any_order),

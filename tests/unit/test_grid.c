@@ -397,7 +397,8 @@ static void a_window_given_twice_is_one(void **state)
 
 static void too_many_grids_are_refused(void **state)
 {
-    static const char *const texts[] = {"1m", "15m", "1h", "24h", "day", "week", "month", "year"};
+    static const char *const texts[] = {"1m",    "15m",   "1h",     "24h",   "day",     "week",   "month",   "year",
+                                        "2h/5m", "5h/5h", "6h/15m", "3h/3h", "12h/30m", "7h/7h", "24h/2h", "quarter"};
     struct kp_family fam = {0};
     struct kp_window win;
 
@@ -405,9 +406,9 @@ static void too_many_grids_are_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         add_window(&fam, texts[i]);
     assert_int_equal(fam.ngrids, KP_GRIDS_MAX);
-    assert_int_equal(kp_window_parse("quarter", 7, &win, NULL), KP_OK);
+    assert_int_equal(kp_window_parse("9h/9h", 5, &win, NULL), KP_OK);
     assert_int_equal(kp_family_add(&fam, &win), -1);
-    assert_int_equal(fam.nwindows, 8);
+    assert_int_equal(fam.nwindows, 16);
     add_window(&fam, "day-1");
 }
 
