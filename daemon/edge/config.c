@@ -62,12 +62,22 @@ static KP_READER(read_limits)
     kp_read_map(ld, node, kp_limits_keys, into);
 }
 
+static KP_READER(read_roster)
+{
+    size_t before = ld->faults->count;
+
+    kp_read_roster(ld, node, into, key);
+    ld->faulty_roster = ld->faults->count != before;
+}
+
 static KP_READER(read_common_windows)
 {
     struct kp_config *config = into;
     struct kp_window_list list = {0};
+    size_t before = ld->faults->count;
 
     kp_read_windows(ld, node, &list, key);
+    ld->faulty_windows = ld->faults->count != before;
     config->windows = list.windows;
     config->nwindows = list.count;
 }
@@ -82,7 +92,7 @@ static const struct kp_key top_keys[] = {
     {.name = "limits", .read = read_limits},
     {.name = "insecure", .read = kp_read_bool, .at = AT(insecure)},
     {.name = "calendars", .read = kp_read_calendars},
-    {.name = "roster", .read = kp_read_roster},
+    {.name = "roster", .read = read_roster},
     {.name = "windows", .read = read_common_windows},
     {.name = "kpis", .need = KP_REQUIRED, .read = kp_read_kpis},
     {.name = "funnels", .read = kp_read_funnels},
@@ -237,6 +247,7 @@ int kp_config_load_bytes(const char *file, const char *dir, const void *bytes, s
     free(ld.sound_funnels);
     free(ld.alert_nodes);
     free(ld.member_nodes);
+    free(ld.target_nodes);
     kp_tree_destroy(&ld.csv);
     kp_tree_destroy(&tree);
     if (faults->count != before)

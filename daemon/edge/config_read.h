@@ -24,9 +24,11 @@ struct kp_loader {
     const struct kp_node **kpi_nodes;   /* owned; of config->kpis, for exact columns */
     const struct kp_node **alert_nodes; /* owned; of config->alerts */
     const struct kp_node **member_nodes;/* owned; of config->roster.members */
-    size_t nkpi_nodes, nalert_nodes, nmember_nodes;
+    const struct kp_node **target_nodes;/* owned; of config->targets */
+    size_t nkpi_nodes, nalert_nodes, nmember_nodes, ntarget_nodes;
     bool *sound_kpis, *sound_funnels;   /* owned; of config->kpis and ->funnels: was nothing wrong in them? */
     size_t nsound_kpis, nsound_funnels;
+    bool faulty_roster, faulty_windows; /* was something wrong in these? Then what they lack proves nothing */
     struct kp_tree *csv;                /* owned; the roster file; NULL: none */
     int told_columns[64];               /* of its header: where those stand that were complained about */
     size_t ntold_columns;

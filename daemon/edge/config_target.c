@@ -102,34 +102,14 @@ KP_READER(kp_read_targets)
         return;
     for (const struct kp_node *item = node->first; item; item = item->next) {
         struct kp_target_cfg *target = kp_grow(ld, &ld->config->targets, &ld->config->ntargets, sizeof *target);
+        const struct kp_node **slot = kp_grow(ld, &ld->target_nodes, &ld->ntarget_nodes, sizeof(*ld->target_nodes));
         size_t back = kp_path_index(ld, i++);
 
-        if (target) {
+        if (target && slot) {
+            *slot = item;
             target->loc = item->loc;
             kp_read_map(ld, item, kp_target_keys, target);
         }
-        kp_path_back(ld, back);
-    }
-}
-
-void kp_check_targets(struct kp_loader *ld)
-{
-    struct kp_config *config = ld->config;
-
-    for (size_t i = 0; i < config->ntargets; i++) {
-        struct kp_target_cfg *target = &config->targets[i];
-        size_t back = kp_path_key(ld, "targets");
-        int kpi = target->kpi ? kp_find_kpi(config, target->kpi, strlen(target->kpi)) : -1;
-
-        kp_path_index(ld, i);
-        if (target->nramp && target->level && strcmp(target->level, config->roster.levels[config->roster.nlevels - 1]) != 0)
-            kp_complain(ld, target->loc, "\"ramp\" is for members, from their `start`, and takes no \"level\"");
-        kp_path_key(ld, "kpi");
-        if (target->kpi && kpi < 0)
-            kp_complain_kpi(ld, target->kpi_loc, target->kpi);
-        else if (kpi >= 0 && config->kpis[kpi].nby)
-            kp_complain(ld, target->kpi_loc, "\"%s\" is grouped by a field; targets are for the roster's levels",
-                        target->kpi);
         kp_path_back(ld, back);
     }
 }

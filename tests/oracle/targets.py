@@ -94,7 +94,7 @@ class TargetCase:
         self.kpis = {"calls": {"aggregate": "count", "where": {"type": "call"}},
                      "talk": {"aggregate": "mean", "of": "duration", "better": rng.choice(["lower", "none"])},
                      "sales": {"aggregate": "sum", "of": "amount", "better": "higher"}}
-        self.targets = [self.target() for _ in range(rng.randint(1, 8))]
+        self.targets = [t for t in (self.target() for _ in range(rng.randint(1, 8))) if self.has_effect(t)]
         self.units = {}
         for level, keys in (("region", ["north", "south"]), ("team", ["t0", "t1"])):
             for key in keys:
@@ -106,8 +106,9 @@ class TargetCase:
         if self.units:
             roster["units"] = self.units
         self.config = {"time": {"zone": self.zone, "week_starts": self.week_starts, "clock": "event"}, "roster": roster,
-                       "calendars": {n: CALENDARS[n] for n in self.used}, "kpis": self.kpis, "windows": self.windows,
-                       "targets": self.targets}
+                       "calendars": {n: CALENDARS[n] for n in self.used}, "kpis": self.kpis, "windows": self.windows}
+        if self.targets:
+            self.config["targets"] = self.targets
         self.events = sorted((self.event() for _ in range(rng.choice([0, 60, 300]))), key=lambda ev: ev["time"])
         self.lines = [json.dumps(ev) for ev in self.events] + [json.dumps({"type": "kpid.tick", "time": self.ats[-1] + 1})]
 
@@ -155,6 +156,11 @@ class TargetCase:
         if out.get("level", "rep") == "rep" and "level" not in out and rng.random() < 0.4:
             out["ramp"] = [0.25, "50%", 0.75]
         return out
+
+    def has_effect(self, target):
+        """One that nothing shows, or that nobody could have, is a fault."""
+        wanted = target.get("for", {}).items()
+        return any(w.split("-")[0] == target["per"] for w in self.windows) and any(wanted <= m.items() for m in self.members)
 
     def event(self):
         rng = self.rng

@@ -661,9 +661,11 @@ static void a_target_says_what_for_whom_and_by_when(void **state)
     struct kp_config c;
 
     (void)state;
-    must_load(KPI "targets:\n"
-                  "  - {kpi: calls, per: day, value: 40, for: {role: sdr, region: emea}}\n"
-                  "  - {kpi: calls, per: quarter, value: 0.5, level: company}\n", &c);
+    must_load("kpis: {calls: {aggregate: count, windows: [day, quarter]}}\n"
+              "roster: {members: [{rep: ana, region: emea, role: sdr}]}\n"
+              "targets:\n"
+              "  - {kpi: calls, per: day, value: 40, for: {role: sdr, region: emea}}\n"
+              "  - {kpi: calls, per: quarter, value: 0.5, level: company}\n", &c);
     assert_int_equal(c.ntargets, 2);
     assert_string_equal(c.targets[0].kpi, "calls");
     assert_int_equal(c.targets[0].per, KP_PER_DAY);
