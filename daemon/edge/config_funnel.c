@@ -34,7 +34,7 @@ static void read_stages(struct kp_loader *ld, const struct kp_node *node, char *
 {
     size_t i = 0;
 
-    kp_texts_of(ld, node, STAGE_MAX, KP_STAGES_MAX - 1, stages, count);
+    kp_strings_of(ld, node, STAGE_MAX, KP_STAGES_MAX - 1, stages, count);
     for (const struct kp_node *item = node->kind == KP_NODE_LIST ? node->first : NULL; item; item = item->next) {
         size_t back = kp_path_index(ld, i++);
 
@@ -74,11 +74,11 @@ static KP_READER(read_windows)
 
 const struct kp_key kp_funnel_keys[] = {
     {.name = "title", .read = kp_read_text, .at = AT(title), .max = 200},
-    {.name = "per", .need = KP_REQUIRED, .read = kp_read_text, .at = AT(per), .max = FIELD_MAX},
+    {.name = "per", .need = KP_REQUIRED, .read = kp_read_string, .at = AT(per), .max = FIELD_MAX},
     {.name = "stages", .need = KP_REQUIRED, .read = read_stage_list},
     {.name = "lost", .read = read_lost},
     {.name = "where", .read = kp_read_where, .at = AT(where)},
-    {.name = "field", .read = kp_read_text, .at = AT(field), .max = FIELD_MAX},
+    {.name = "field", .read = kp_read_string, .at = AT(field), .max = FIELD_MAX},
     {.name = "windows", .read = read_windows},
     {.name = NULL},
 };

@@ -65,7 +65,7 @@ static KP_READER(read_of)
         kp_read_of_map(ld, node, into, key);
         return;
     }
-    kp_read_text(ld, node, &kpi->of, &(struct kp_key){.max = FIELD_MAX});
+    kp_read_string(ld, node, &kpi->of, &(struct kp_key){.max = FIELD_MAX});
 }
 
 static KP_READER(read_formula)
@@ -93,7 +93,7 @@ static KP_READER(read_by)
 
     (void)key;
     kpi->by_loc = node->loc;
-    kp_texts_of(ld, node, FIELD_MAX, BY_MAX, &kpi->by, &kpi->nby);
+    kp_strings_of(ld, node, FIELD_MAX, BY_MAX, &kpi->by, &kpi->nby);
     for (size_t i = 1; i < kpi->nby; i++) {
         for (size_t j = 0; j < i; j++) {
             if (kpi->by[i] && kpi->by[j] && strcmp(kpi->by[i], kpi->by[j]) == 0)

@@ -53,6 +53,20 @@ const struct kp_key kp_currencies_keys[] = {
     {.name = NULL},
 };
 
+/* The base is worth one of itself, if it is given at all. */
+static void check_base(struct kp_loader *ld, const struct kp_currencies_cfg *currencies, const struct kp_node *rates)
+{
+    const struct kp_node *entry = rates ? kp_node_get(rates, currencies->base) : NULL;
+    size_t back = kp_path_key(ld, "rates");
+
+    kp_path_key(ld, currencies->base);
+    for (size_t i = 0; entry && i < currencies->nrates; i++)
+        if (currencies->rates[i].currency && strcmp(currencies->rates[i].currency, currencies->base) == 0 &&
+            currencies->rates[i].rate > 0 && currencies->rates[i].rate != 1)
+            kp_complain(ld, entry->loc, "%s is the base, so its rate is 1", currencies->base);
+    kp_path_back(ld, back);
+}
+
 KP_READER(kp_read_currencies)
 {
     const struct kp_currencies_cfg *currencies = &ld->config->currencies;
@@ -60,10 +74,7 @@ KP_READER(kp_read_currencies)
     (void)key;
     if (!kp_read_map(ld, node, kp_currencies_keys, into) || !currencies->base)
         return;
-    for (size_t i = 0; i < currencies->nrates; i++)
-        if (currencies->rates[i].currency && strcmp(currencies->rates[i].currency, currencies->base) == 0 &&
-            currencies->rates[i].rate != 1)
-            kp_complain(ld, node->loc, "%s is the base, so its rate is 1", currencies->base);
+    check_base(ld, currencies, kp_node_get(node, "rates"));
 }
 
 const struct kp_key kp_source_keys[] = {

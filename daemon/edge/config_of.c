@@ -15,7 +15,7 @@ static KP_READER(read_per)
     struct kp_kpi_cfg *kpi = into;
 
     kpi->of_more.per_loc = node->loc;
-    kp_read_text(ld, node, &kpi->of_more.per, key);
+    kp_read_string(ld, node, &kpi->of_more.per, key);
 }
 
 const struct kp_key kp_elapsed_keys[] = {
@@ -36,8 +36,8 @@ const struct kp_key kp_open_keys[] = {
     {.name = "per", .need = KP_REQUIRED, .read = read_per, .max = FIELD_MAX},
     {.name = "opened", .read = kp_read_where, .at = AT(of_more.opened)},
     {.name = "closed", .need = KP_REQUIRED, .read = kp_read_where, .at = AT(of_more.closed)},
-    {.name = "field", .read = kp_read_text, .at = AT(of_more.field), .max = FIELD_MAX},
-    {.name = "stage", .read = kp_read_text, .at = AT(of_more.stage), .max = FIELD_MAX},
+    {.name = "field", .read = kp_read_string, .at = AT(of_more.field), .max = FIELD_MAX},
+    {.name = "stage", .read = kp_read_string, .at = AT(of_more.stage), .max = FIELD_MAX},
     {.name = NULL},
 };
 
@@ -50,7 +50,7 @@ const struct kp_key kp_cohort_keys[] = {
 };
 
 const struct kp_key kp_once_keys[] = {
-    {.name = "per", .need = KP_REQUIRED, .read = kp_read_text, .at = AT(once.per), .max = FIELD_MAX},
+    {.name = "per", .need = KP_REQUIRED, .read = kp_read_string, .at = AT(once.per), .max = FIELD_MAX},
     {.name = "reversed_by", .read = kp_read_where, .at = AT(once.reversed_by)},
     {.name = NULL},
 };
@@ -129,15 +129,16 @@ static bool takes_back(enum kp_agg agg)
     return among(agg, some, sizeof some / sizeof *some);
 }
 
-static void check_kind(struct kp_loader *ld, const struct kp_kpi_cfg *kpi, struct kp_loc aggregate)
+static void check_kind(struct kp_loader *ld, const struct kp_node *node, const struct kp_kpi_cfg *kpi, struct kp_loc aggregate)
 {
+    const struct kp_node *of_node = kp_node_get(node, "of"), *open = of_node ? kp_node_get(of_node, "open") : NULL;
     const struct kp_of_cfg *of = &kpi->of_more;
 
     if (of->kind == KP_OF_REPEAT && kpi->agg != KP_AGG_COUNT)
         kp_complain(ld, aggregate, "\"repeat\" only goes with the aggregate count");
     else if (of->kind == KP_OF_OPEN && of->field && kpi->agg == KP_AGG_COUNT)
         kp_complain(ld, of->loc, "a count of what is open takes no \"field\"");
-    else if (of->kind == KP_OF_OPEN && !of->field && kpi->agg != KP_AGG_COUNT)
+    else if (of->kind == KP_OF_OPEN && kpi->agg != KP_AGG_COUNT && open && !kp_node_get(open, "field"))
         kp_complain(ld, of->loc, "needs a \"field\" to take the aggregate of");
 }
 
@@ -151,11 +152,13 @@ void kp_check_of(struct kp_loader *ld, const struct kp_node *node, const struct 
         return;
     if (kpi->agg == KP_AGG_FORMULA)
         return;         /* told already: a formula takes no `of` */
+    if (kpi->agg == KP_AGG_COUNT && aggregate && (aggregate->kind != KP_NODE_SCALAR || strcmp(aggregate->text, "count") != 0))
+        return;         /* told already: no such aggregate */
     if (!takes_back(kpi->agg))
         kp_complain(ld, loc, "a sample that an earlier or a reversing event changes can't be taken back from \"%s\"; use count, "
                     "sum, mean, stddev, median or pNN", aggregate ? aggregate->text : "");
     else
-        check_kind(ld, kpi, loc);
+        check_kind(ld, node, kpi, loc);
     if (!kpi->once.per)
         return;
     if (of->kind == KP_OF_OPEN)

@@ -227,6 +227,15 @@ KP_READER(kp_read_text)
         *text = kp_copy(ld, found);
 }
 
+KP_READER(kp_read_string)
+{
+    char **text = into;
+    const char *found = kp_string(ld, node, (size_t)key->max);
+
+    if (found)
+        *text = kp_copy(ld, found);
+}
+
 KP_READER(kp_read_duration)
 {
     const char *text = kp_text(ld, node, 64);
@@ -358,8 +367,9 @@ KP_READER(kp_read_switch)
         *flag = value != 0;
 }
 
-bool kp_texts_of(struct kp_loader *ld, const struct kp_node *node, size_t most_bytes, size_t most, char ***texts,
-                 size_t *count)
+static bool list_of(struct kp_loader *ld, const struct kp_node *node, size_t most_bytes, size_t most,
+                    const char *(*one)(struct kp_loader *ld, const struct kp_node *node, size_t most), char ***texts,
+                    size_t *count)
 {
     size_t i = 0;
 
@@ -367,7 +377,7 @@ bool kp_texts_of(struct kp_loader *ld, const struct kp_node *node, size_t most_b
         return false;
     for (const struct kp_node *item = node->first; item; item = item->next, i++) {
         size_t back = kp_path_index(ld, i);
-        const char *text = kp_text(ld, item, most_bytes);
+        const char *text = one(ld, item, most_bytes);
         char **slot = text ? kp_grow(ld, texts, count, sizeof **texts) : NULL;
 
         if (slot)
@@ -375,6 +385,18 @@ bool kp_texts_of(struct kp_loader *ld, const struct kp_node *node, size_t most_b
         kp_path_back(ld, back);
     }
     return true;
+}
+
+bool kp_texts_of(struct kp_loader *ld, const struct kp_node *node, size_t most_bytes, size_t most, char ***texts,
+                 size_t *count)
+{
+    return list_of(ld, node, most_bytes, most, kp_text, texts, count);
+}
+
+bool kp_strings_of(struct kp_loader *ld, const struct kp_node *node, size_t most_bytes, size_t most, char ***strings,
+                   size_t *count)
+{
+    return list_of(ld, node, most_bytes, most, kp_string, strings, count);
 }
 
 KP_READER(kp_read_windows)

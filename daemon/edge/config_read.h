@@ -86,6 +86,8 @@ void *kp_zeros(struct kp_loader *ld, size_t count, size_t size);
 bool kp_scalar(struct kp_loader *ld, const struct kp_node *node, struct kp_value *value);
 /* The text of a scalar as a name or label: not empty, not null, no NUL, at most `most` bytes. NULL and a fault otherwise. */
 const char *kp_text(struct kp_loader *ld, const struct kp_node *node, size_t most);
+/* The same of what events have as a string, the name of a field or of a stage: a plain 5 or true is none. */
+const char *kp_string(struct kp_loader *ld, const struct kp_node *node, size_t most);
 /* A finite number, or a percentage ("80%" is 0.8, and *percent is set; percent may be NULL). */
 bool kp_number(struct kp_loader *ld, const struct kp_node *node, double *number, bool *percent);
 /* A word of a table; false and a fault otherwise. */
@@ -103,6 +105,7 @@ void kp_zone_of(struct kp_loader *ld, const struct kp_node *node, struct kp_zone
 /* ---- readers for tables; each fills what its name says ---- */
 #define KP_READER(name) void name(struct kp_loader *ld, const struct kp_node *node, void *into, const struct kp_key *key)
 KP_READER(kp_read_text);        /* char *, a copy, at most max bytes (0: 1024) */
+KP_READER(kp_read_string);      /* char *, a copy, at most max bytes: see kp_string */
 KP_READER(kp_read_duration);    /* int64_t, ms in min..max */
 KP_READER(kp_read_size);        /* size_t, bytes in min..max */
 KP_READER(kp_read_count32);     /* uint32_t in min..max */
@@ -117,9 +120,11 @@ struct kp_window_list {
     struct kp_window *windows;
     size_t count;
 };
-/* A list of distinct texts. */
+/* A list of texts; of strings. */
 bool kp_texts_of(struct kp_loader *ld, const struct kp_node *node, size_t most_bytes, size_t most, char ***texts,
                  size_t *count);
+bool kp_strings_of(struct kp_loader *ld, const struct kp_node *node, size_t most_bytes, size_t most, char ***strings,
+                   size_t *count);
 
 /* ---- the parts ---- */
 extern const struct kp_key kp_time_keys[], kp_publish_keys[], kp_control_keys[], kp_dedup_keys[], kp_limits_keys[],

@@ -128,6 +128,20 @@ const char *kp_text(struct kp_loader *ld, const struct kp_node *node, size_t mos
     return NULL;
 }
 
+const char *kp_string(struct kp_loader *ld, const struct kp_node *node, size_t most)
+{
+    const char *text = kp_text(ld, node, most);
+    struct kp_value value;
+
+    if (!text || !kp_scalar(ld, node, &value))
+        return NULL;
+    if (value.kind == KP_STR)
+        return text;
+    kp_complain(ld, node->loc, "must be a string; a plain %s is a %s (quote it if it is meant)", text,
+                value.kind == KP_BOOL ? "boolean" : "number");
+    return NULL;
+}
+
 /* "80%" -> 0.8 */
 static bool percentage_of(struct kp_loader *ld, const struct kp_node *node, double *number)
 {
