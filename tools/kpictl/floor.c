@@ -289,17 +289,13 @@ static void put_stage(struct floor *f, struct kp_out *out, const struct floor_re
                       const struct floor_deal *deal, const char *stage, const char *from)
 {
     bool abroad = rep->region && strcmp(rep->region, "amer") == 0;
-    bool led = deal->lead.number != 0;
 
-    put_head(f, out, SOURCE_CRM, "stage", time_ms, rep, 4u + (from != NULL) + abroad + 2u * led);
+    put_head(f, out, SOURCE_CRM, "stage", time_ms, rep, 5u + (from != NULL) + abroad);
     put_named(out, "deal", "d", deal->number);
     put_pair(out, "stage", stage);
     if (from)
         put_pair(out, "from_stage", from);
-    if (led) {
-        put_named(out, "lead", "l", deal->lead.number);
-        put_pair(out, "direction", direction(deal->lead.inbound));
-    }
+    put_named(out, "lead", "l", deal->lead);
     put_named(out, "client", "c", deal->number % 4000);      /* clients come back */
     put_number(out, "amount", floor(50000 + (deal->number * 2654435761u % 450000)) / 100);
     if (abroad)
@@ -307,13 +303,18 @@ static void put_stage(struct floor *f, struct kp_out *out, const struct floor_re
     kp_out_end(out);
 }
 
-/* A new deal is one of the leads, or nobody that was known before. */
-static void begin_deal(struct floor *f, struct floor_rep *rep, struct floor_deal *deal)
+/* A new deal is one of the leads; where there is none, one is found first. */
+static void begin_deal(struct floor *f, struct kp_out *out, struct floor_rep *rep, int64_t time_ms, struct floor_deal *deal)
 {
     struct floor_lead *lead = &rep->leads[pick(f, FLOOR_LEADS)];
 
-    *deal = (struct floor_deal){.number = ++f->deals, .lead = *lead};
+    if (lead->number == 0) {
+        put_lead(f, out, rep, time_ms);
+        return;
+    }
+    *deal = (struct floor_deal){.number = ++f->deals, .lead = lead->number};
     lead->number = 0;
+    put_stage(f, out, rep, time_ms, deal, stages[0], NULL);
 }
 
 /* Some deal of the rep goes a step on, now and then skipping one or going back one, or is lost; a free place begins a new one.
@@ -327,8 +328,7 @@ static void put_step(struct floor *f, struct kp_out *out, struct floor_rep *rep,
         put_stage(f, out, rep, time_ms, &rep->won, "lost", "won");
         rep->won.number = 0;
     } else if (deal->number == 0) {
-        begin_deal(f, rep, deal);
-        put_stage(f, out, rep, time_ms, deal, stages[0], NULL);
+        begin_deal(f, out, rep, time_ms, deal);
     } else if (chance(f) < 0.07) {
         put_stage(f, out, rep, time_ms, deal, "lost", before);
         deal->number = 0;

@@ -1,8 +1,8 @@
 /* A sales floor that does not exist: who does what when, drawn by a seed. The same seed gives the same floor.
  *
- * Reps call and write, mostly to leads, which come in or are found; deals begin with a lead, walk through their stages to won
- * or lost, and now and then a won one is taken back; campaigns cost. The rhythm is that of a working day; nights and weekends pass at once. One rep in five does far too little, and one falls
- * silent after an hour. */
+ * Reps call and write, mostly to leads, which come in or are found; each deal begins with a lead, walks through its stages
+ * to won or lost, and now and then a won one is taken back; campaigns cost. The rhythm is that of a working day; nights and
+ * weekends pass at once. One rep in five does far too little, and one falls silent after an hour. */
 #ifndef KPICTL_FLOOR_H
 #define KPICTL_FLOOR_H
 
@@ -19,7 +19,7 @@ struct floor_lead {
 struct floor_deal {
     uint32_t number;        /* 0: none */
     uint8_t stage;
-    struct floor_lead lead;
+    uint32_t lead;
 };
 
 struct floor_rep {
