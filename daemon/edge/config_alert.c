@@ -92,7 +92,7 @@ static KP_READER(read_bound)
 }
 
 const struct kp_key kp_alert_keys[] = {
-    {.name = "kpi", .need = KP_REQUIRED, .read = read_kpi, .max = 64},
+    {.name = "kpi", .need = KP_REQUIRED, .read = read_kpi, .max = 160},
     {.name = "window", .need = KP_REQUIRED, .read = read_window},
     {.name = "level", .need = KP_REQUIRED, .read = read_level, .max = 256},
     {.name = "compare", .read = kp_read_word, .at = AT(compare), .words = compares},

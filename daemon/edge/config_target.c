@@ -83,7 +83,7 @@ static KP_READER(read_ramp)
 }
 
 const struct kp_key kp_target_keys[] = {
-    {.name = "kpi", .need = KP_REQUIRED, .read = read_kpi, .max = 64},
+    {.name = "kpi", .need = KP_REQUIRED, .read = read_kpi, .max = 160},
     {.name = "per", .need = KP_REQUIRED, .read = kp_read_word, .at = AT(per), .words = periods},
     {.name = "value", .need = KP_REQUIRED, .read = read_value},
     {.name = "level", .read = read_level, .max = 64},
