@@ -138,7 +138,8 @@ static void check_kind(struct kp_loader *ld, const struct kp_node *node, const s
         kp_complain(ld, aggregate, "\"repeat\" only goes with the aggregate count");
     else if (of->kind == KP_OF_OPEN && of->field && kpi->agg == KP_AGG_COUNT)
         kp_complain(ld, of->loc, "a count of what is open takes no \"field\"");
-    else if (of->kind == KP_OF_OPEN && kpi->agg != KP_AGG_COUNT && open && !kp_node_get(open, "field"))
+    else if (of->kind == KP_OF_OPEN && kpi->agg != KP_AGG_COUNT && open && !kp_node_get(open, "field") &&
+             !kp_misspelt(open, kp_open_keys, "field"))
         kp_complain(ld, of->loc, "needs a \"field\" to take the aggregate of");
 }
 
