@@ -1,5 +1,7 @@
 #include "alert.h"
 
+#include "judge.h"
+
 #include "kpid/message.h"
 
 #include <math.h>
@@ -19,11 +21,13 @@ struct state {              /* of one rule for one key */
     uint32_t active;        /* its place among the active ones */
     uint16_t rule;
     uint8_t state, severity;
+    double p;               /* of the breach, where it is asked; NaN: it is not */
 };
 
 struct kp_alerts {
-    struct kp_store *store;         /* borrowed, like the next six */
+    struct kp_store *store;         /* borrowed, like the next seven */
     struct kp_targets *targets;
+    const struct kp_sources *sources;
     struct kp_reader *reader;
     struct kp_recent *recent;
     const struct kp_feeds *feeds;
@@ -53,8 +57,8 @@ static const struct kp_plan *plan_of(const struct kp_alerts *alerts)
     return alerts->store->plan;
 }
 
-struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, struct kp_reader *reader,
-                                struct kp_recent *recent, const struct kp_feeds *feeds,
+struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, const struct kp_sources *sources,
+                                struct kp_reader *reader, struct kp_recent *recent, const struct kp_feeds *feeds,
                                 struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err)
 {
     struct kp_alerts *alerts = calloc(1, sizeof *alerts);
@@ -65,6 +69,7 @@ struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targe
     }
     alerts->store = store;
     alerts->targets = targets;
+    alerts->sources = sources;
     alerts->reader = reader;
     alerts->recent = recent;
     alerts->feeds = feeds;
@@ -140,7 +145,7 @@ bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node)
     hot->rules = first + 1;
     for (uint32_t i = 0; i < n; i++) {
         *state_at(alerts, first + i) =
-            (struct state){.node = node, .rule = (uint16_t)plan->level_rules[hot->level][i], .active = NONE};
+            (struct state){.node = node, .rule = (uint16_t)plan->level_rules[hot->level][i], .active = NONE, .p = (double)NAN};
         kp_heap_set(&alerts->heap, first + i, INT64_MIN);
     }
     return true;
@@ -202,51 +207,6 @@ void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node)
     alerts->queue[(alerts->queue_first + alerts->queue_count++) & (alerts->queue_room - 1)] = node;
 }
 
-/* ---- Judgement ---- */
-
-static double number_against(const struct kp_plan_rule *rule, struct kp_number number, double target)
-{
-    if (!number.has || number.n < (int64_t)rule->cfg->min_count)
-        return (double)NAN;
-    if (rule->cfg->compare == KP_CMP_VALUE)
-        return number.value;
-    return target > 0 ? number.value / target : (double)NAN;    /* no target, or one of 0: nobody is behind it */
-}
-
-static bool beyond(const struct kp_bound *bound, double x)
-{
-    return bound->set && (bound->above ? x > bound->at : x < bound->at);
-}
-
-/* Is x back past the bound by `clear`? */
-static bool back(const struct kp_alert_cfg *cfg, const struct kp_bound *bound, double x)
-{
-    double margin = cfg->clear_relative ? fabs(bound->at) * cfg->clear : cfg->clear;
-
-    return bound->above ? x <= bound->at - margin : x >= bound->at + margin;
-}
-
-static enum kp_severity judge(const struct kp_alert_cfg *cfg, double x)
-{
-    if (isnan(x))
-        return KP_SEVERITY_NONE;
-    if (beyond(&cfg->critical, x))
-        return KP_SEVERITY_CRITICAL;
-    return beyond(&cfg->warning, x) ? KP_SEVERITY_WARNING : KP_SEVERITY_NONE;
-}
-
-enum kp_status kp_alerts_status(const struct kp_plan_rule *rule, struct kp_number number, double target)
-{
-    double x = number_against(rule, number, target);
-    enum kp_severity severity = judge(rule->cfg, x);
-
-    if (isnan(x))
-        return KP_STATUS_NONE;
-    return severity == KP_SEVERITY_CRITICAL  ? KP_STATUS_CRITICAL
-           : severity == KP_SEVERITY_WARNING ? KP_STATUS_WARNING
-                                             : KP_STATUS_OK;
-}
-
 /* ---- Telling ---- */
 
 static uint64_t id_of(const struct kp_alerts *alerts, const struct state *st)
@@ -288,7 +248,7 @@ static void render(struct kp_alerts *alerts, struct kp_alert *a)
     const struct kp_plan *plan = plan_of(alerts);
     const struct kp_alert_cfg *cfg = a->rule;
     const struct kp_kpi_cfg *kpi = plan->kpis[kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi))].cfg;
-    bool by_target = cfg->compare == KP_CMP_TARGET;
+    bool by_target = cfg->compare != KP_CMP_VALUE;
     char value[64], target[64], expected[64], percent[64], ratio[64], threshold[64], n[24], path[512];
     const char *texts[KP_PLACEHOLDERS] = {
         [KP_PH_NAME] = kp_store_name(alerts->store, a->node),
@@ -309,8 +269,9 @@ static void render(struct kp_alerts *alerts, struct kp_alert *a)
     kp_number_text(a->threshold, true, by_target ? "%" : kpi->unit, threshold, sizeof threshold);
     snprintf(n, sizeof n, "%lld", (long long)a->value.n);
     path_text(alerts, a->node, path, sizeof path);
-    kp_message_render(cfg->message ? cfg->message
-                      : by_target  ? "{name}: {title} {value} of {target} ({percent}), {window}"
+    kp_message_render(cfg->message                    ? cfg->message
+                      : cfg->compare == KP_CMP_PACE   ? "{name}: {title} {value} of {expected} by now ({percent} of pace), {window}"
+                      : cfg->compare == KP_CMP_TARGET ? "{name}: {title} {value} of {target} ({percent}), {window}"
                                    : "{name}: {title} {value}, threshold {threshold}, {window}",
                       texts, a->message, sizeof a->message);
 }
@@ -320,6 +281,7 @@ static void fill(struct kp_alerts *alerts, const struct state *st, struct kp_num
     const struct kp_plan_rule *rule = &plan_of(alerts)->rules[st->rule];
     const struct kp_alert_cfg *cfg = rule->cfg;
     struct kp_alert *a = &alerts->out;
+    double of;
 
     memset(a, 0, offsetof(struct kp_alert, message));
     a->rule = cfg;
@@ -331,7 +293,9 @@ static void fill(struct kp_alerts *alerts, const struct state *st, struct kp_num
     a->value = number;
     a->target = kp_target_of(alerts->targets, st->node, rule->target);
     a->expected = kp_target_expected(alerts->targets, st->node, rule->target);
-    a->ratio = number.has && a->target > 0 ? number.value / a->target : (double)NAN;
+    of = cfg->compare == KP_CMP_PACE ? a->expected : a->target;
+    a->ratio = number.has && of > 0 ? number.value / of : (double)NAN;
+    a->p = st->p;
     a->threshold = st->severity == KP_SEVERITY_CRITICAL ? cfg->critical.at : cfg->warning.at;
     a->since_ms = st->since_ms;
     a->time_ms = t;
@@ -456,8 +420,8 @@ static bool changes_severity(const struct kp_alert_cfg *cfg, struct state *st, e
         st->severity = (uint8_t)severity;
         return true;
     }
-    if (st->severity == KP_SEVERITY_CRITICAL && cfg->warning.set && !isnan(x) && back(cfg, &cfg->critical, x) &&
-        !back(cfg, &cfg->warning, x)) {
+    if (st->severity == KP_SEVERITY_CRITICAL && cfg->warning.set && !isnan(x) && kp_judge_back(cfg, &cfg->critical, x) &&
+        !kp_judge_back(cfg, &cfg->warning, x)) {
         st->severity = KP_SEVERITY_WARNING;
         return true;
     }
@@ -469,7 +433,7 @@ static void look_firing(struct kp_alerts *alerts, struct state *st, enum kp_seve
 {
     const struct kp_alert_cfg *cfg = plan_of(alerts)->rules[st->rule].cfg;
     const struct kp_bound *outer = cfg->warning.set ? &cfg->warning : &cfg->critical;
-    bool good = isnan(x) || (severity == KP_SEVERITY_NONE && back(cfg, outer, x));
+    bool good = isnan(x) || (severity == KP_SEVERITY_NONE && kp_judge_back(cfg, outer, x));
 
     if (!good)
         st->good_ms = INT64_MIN;
@@ -500,6 +464,21 @@ static bool period_of(const struct kp_alerts *alerts, const struct kp_plan_rule 
     return true;
 }
 
+enum kp_status kp_alerts_status(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
+                                struct kp_number number, int64_t t)
+{
+    struct kp_verdict verdict;
+    int64_t from = t, to;
+
+    period_of(alerts, rule, kp_store_node(alerts->store, node)->clock, &from, &to);
+    verdict = kp_judge(alerts->targets, rule, node, number, from, t);
+    if (isnan(verdict.x))
+        return KP_STATUS_NONE;
+    return verdict.severity == KP_SEVERITY_CRITICAL  ? KP_STATUS_CRITICAL
+           : verdict.severity == KP_SEVERITY_WARNING ? KP_STATUS_WARNING
+                                                     : KP_STATUS_OK;
+}
+
 static void sooner(int64_t *when, int64_t at, int64_t t)
 {
     if (at > t && at < *when)
@@ -522,34 +501,65 @@ static int64_t wake_at(const struct kp_alerts *alerts, const struct state *st, c
     return wake;
 }
 
+/* Outside of the key's working hours nothing starts firing: what is pending waits, and what is not does not begin. */
+static bool may_start(const struct kp_alerts *alerts, const struct state *st, const struct kp_alert_cfg *cfg, int64_t t,
+                      int64_t *opens)
+{
+    *opens = cfg->always ? t : kp_targets_opens(alerts->targets, st->node, t);
+    return *opens == t;
+}
+
+/* While a source is silent that the number needs, nothing new fires and nothing resolves; what only waits to fire begins
+ * anew when it is heard of again. kp_alerts_touch sees to that. */
+static bool freeze(struct kp_alerts *alerts, uint32_t i, struct state *st, int64_t t)
+{
+    const struct kp_plan_rule *rule = &plan_of(alerts)->rules[st->rule];
+    struct kp_number number = {0};
+    int64_t wake;
+
+    if (!kp_sources_no_data(alerts->sources, rule->kpi))
+        return false;
+    if (st->state == KP_ALERT_PENDING) {
+        if (kp_store_visible(alerts->store, st->node))
+            number = kp_read_rule(alerts->reader, rule, st->node, t, &wake);
+        resolve(alerts, st, number, t, "no_data");
+    }
+    kp_heap_set(&alerts->heap, i, INT64_MAX);
+    return true;
+}
+
 static void look(struct kp_alerts *alerts, uint32_t i, int64_t t)
 {
     struct state *st = state_at(alerts, i);
     const struct kp_plan_rule *rule = &plan_of(alerts)->rules[st->rule];
+    struct kp_verdict verdict = {KP_SEVERITY_NONE, (double)NAN, (double)NAN, INT64_MAX};
     struct kp_number number = {0};
-    int64_t wake = INT64_MAX, from = 0, to = INT64_MAX;
-    bool visible = kp_store_visible(alerts->store, st->node);
-    double x = (double)NAN;
-    enum kp_severity severity;
+    int64_t wake = INT64_MAX, from = t, to = INT64_MAX, opens;
 
     alerts->evaluations++;
-    if (visible) {
+    if (freeze(alerts, i, st, t))
+        return;
+    if (kp_store_visible(alerts->store, st->node))
         number = kp_read_rule(alerts->reader, rule, st->node, t, &wake);
-        x = number_against(rule, number, kp_target_of(alerts->targets, st->node, rule->target));
-    }
     if (period_of(alerts, rule, kp_store_node(alerts->store, st->node)->clock, &from, &to)) {
         sooner(&wake, to, t);
         if (st->state != KP_ALERT_INACTIVE && st->period_ms != from)
             resolve(alerts, st, number, t, "period_ended");
         st->period_ms = from;
     }
-    severity = judge(rule->cfg, x);
+    if (kp_store_visible(alerts->store, st->node))
+        verdict = kp_judge(alerts->targets, rule, st->node, number, from, t);
+    sooner(&wake, verdict.wake, t);
+    if (verdict.severity != KP_SEVERITY_NONE)
+        st->p = verdict.p;
     if (st->state == KP_ALERT_FIRING)
-        look_firing(alerts, st, severity, x, number, t);
+        look_firing(alerts, st, verdict.severity, verdict.x, number, t);
+    else if (verdict.severity != KP_SEVERITY_NONE && !may_start(alerts, st, rule->cfg, t, &opens))
+        sooner(&wake, opens, t);
     else if (st->state == KP_ALERT_PENDING)
-        look_pending(alerts, st, severity, number, t);
-    else if (severity != KP_SEVERITY_NONE)
-        breach(alerts, i, st, severity, number, t);
+        look_pending(alerts, st, verdict.severity, number, t);
+    else if (verdict.severity != KP_SEVERITY_NONE)
+        breach(alerts, i, st, verdict.severity, number, t);
     kp_heap_set(&alerts->heap, i, wake_at(alerts, st, rule->cfg, wake, t));
 }
 

@@ -3,8 +3,10 @@
  *     inactive --breach--> pending --for--> firing --back by clear, for keep_firing_for--> inactive ("resolved")
  *
  * A state is looked at when an event has touched its key and when its timer is due: the end of `for`, of
- * `keep_firing_for`, of `repeat`, the instant when the oldest pane leaves the window or the period ends. So an alert
- * needs no event to fire, and nothing is polled. 64 bytes a state, and 16 in the timers. */
+ * `keep_firing_for`, of `repeat`, the instant when the oldest pane leaves the window or the period ends, or when what is
+ * expected by then may be out of reach (judge.h). So an alert needs no event to fire, and nothing is polled. Outside of its
+ * key's working hours none begins, and while a source is silent that it needs, it stays as it is. 64 bytes a state, and 16
+ * in the timers. */
 #ifndef KPID_CORE_ALERT_H
 #define KPID_CORE_ALERT_H
 
@@ -12,14 +14,15 @@
 #include "read.h"
 #include "target.h"
 #include "recent.h"
+#include "sources.h"
 
 #include "kpid/engine.h"
 
 struct kp_alerts;
 
 /* All borrowed. engine is what the sink is told. */
-struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, struct kp_reader *reader,
-                                struct kp_recent *recent, const struct kp_feeds *feeds,
+struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, const struct kp_sources *sources,
+                                struct kp_reader *reader, struct kp_recent *recent, const struct kp_feeds *feeds,
                                 struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err) KP_CHECK;
 void kp_alerts_destroy(struct kp_alerts **alerts);
 
@@ -39,8 +42,10 @@ void kp_alerts_run_before(struct kp_alerts *alerts, int64_t t);
 bool kp_alerts_settle(struct kp_alerts *alerts, int64_t t, size_t most);
 int64_t kp_alerts_due(const struct kp_alerts *alerts);
 
-/* How the number stands against the thresholds of a rule, for snapshots; NONE: too few samples to say. */
-enum kp_status kp_alerts_status(const struct kp_plan_rule *rule, struct kp_number number, double target);
+/* How a node's number stands against the thresholds of a rule now, for snapshots; NONE: too few samples to say, or too early
+ * in the period. */
+enum kp_status kp_alerts_status(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
+                                struct kp_number number, int64_t t);
 
 void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx);
 

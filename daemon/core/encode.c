@@ -240,7 +240,7 @@ static void put_what(struct kp_out *out, const struct kp_alert *alert)
     kp_out_text(out, "threshold");
     kp_out_real(out, alert->threshold);
     kp_out_text(out, "p");
-    kp_out_nil(out);
+    kp_out_real(out, alert->p);
     kp_out_text(out, "n");
     kp_out_int(out, alert->value.n);
 }

@@ -41,11 +41,13 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
         if (!engine->entities)
             return KP_ENOMEM;
     }
-    engine->alerts = kp_alerts_new(&engine->store, engine->targets, &engine->reader, engine->recent, kp_match_feeds(engine->match),
-                                   engine, sink, err);
-    engine->views = calloc((size_t)engine->plan->npairs + 1, sizeof *engine->views);
     engine->sources = kp_sources_new(engine->plan, err);
-    if (!engine->alerts || !engine->views || !engine->sources || kp_sampler_init(&engine->sampler, engine->plan, err))
+    if (!engine->sources)
+        return KP_ENOMEM;
+    engine->alerts = kp_alerts_new(&engine->store, engine->targets, engine->sources, &engine->reader, engine->recent,
+                                   kp_match_feeds(engine->match), engine, sink, err);
+    engine->views = calloc((size_t)engine->plan->npairs + 1, sizeof *engine->views);
+    if (!engine->alerts || !engine->views || kp_sampler_init(&engine->sampler, engine->plan, err))
         return kp_fail(err, KP_ENOMEM, "engine: out of memory");
     for (uint32_t node = 0; node < engine->store.made; node++) {
         kp_store_node(&engine->store, node)->flags |= KP_NODE_CHANGED;
@@ -390,13 +392,15 @@ static bool is_own_type(const struct kp_event *ev)
     return begins(&ev->v[KP_SLOT_TYPE], "kpid.", 5) && ev->v[KP_SLOT_TYPE].len > 5;
 }
 
-/* Which KPIs have no data is a matter of all keys. */
+/* Which KPIs have no data is a matter of all keys, and of their alerts. */
 static void look_at_sources(struct kp_engine *engine)
 {
     if (!kp_sources_at(engine->sources, engine->now_ms))
         return;
-    for (uint32_t node = 0; node < engine->store.made; node++)
+    for (uint32_t node = 0; node < engine->store.made; node++) {
         kp_store_node(&engine->store, node)->flags |= KP_NODE_CHANGED;
+        kp_alerts_touch(engine->alerts, node);
+    }
 }
 
 /* A source lives: by any event of it, also one that counts nothing. */

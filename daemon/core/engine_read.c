@@ -130,15 +130,17 @@ size_t kp_engine_topic(const struct kp_engine *engine, const char *kind, uint32_
 
 /* ---- Numbers ---- */
 
-static enum kp_status status_of(const struct kp_engine *engine, int pair, int level, struct kp_number number,
-                                double target)
+static enum kp_status status_of(const struct kp_engine *engine, int pair, uint32_t node, struct kp_number number)
 {
+    int level = kp_store_node(&engine->store, node)->level;
     const struct kp_plan *plan = engine->plan;
     enum kp_status worst = KP_STATUS_NONE;
 
     for (int i = 0; i < plan->nlevel_rules[level]; i++) {
         const struct kp_plan_rule *rule = &plan->rules[plan->level_rules[level][i]];
-        enum kp_status status = rule->pair == pair ? kp_alerts_status(rule, number, target) : KP_STATUS_NONE;
+        enum kp_status status = rule->pair == pair && engine->now_ms != INT64_MIN
+                                    ? kp_alerts_status(engine->alerts, rule, node, number, engine->now_ms)
+                                    : KP_STATUS_NONE;
 
         if (status > worst)
             worst = status;
@@ -181,7 +183,7 @@ static void view(struct kp_engine *engine, uint32_t node, int p, bool ranked, st
     view->rank = rank.rank;
     view->of = rank.of;
     view->status = kp_sources_no_data(engine->sources, pair->kpi) ? KP_STATUS_NO_DATA
-                                                                  : status_of(engine, p, level, view->number, view->target);
+                                                                  : status_of(engine, p, node, view->number);
 }
 
 size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells)

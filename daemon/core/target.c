@@ -433,6 +433,84 @@ double kp_target_expected(struct kp_targets *t, uint32_t node, int set)
     return sum;
 }
 
+/* ---- How fast ---- */
+
+static double rate(const struct kp_targets *t, int clock, const struct kp_member *member, int calendar, int set)
+{
+    const struct span *span = &t->spans[clock * t->nsets + set];
+    int64_t whole = work(t, calendar, t->plan->clocks[clock].zone, member, span->from, span->to);
+
+    return whole ? 1 / (double)whole : 0;
+}
+
+static double calendar_rate(const struct kp_targets *t, int calendar, int set)
+{
+    return rate(t, calendar ? t->plan->calendar_clocks[calendar - 1] : 0, NULL, calendar, set);
+}
+
+static double rep_rate(const struct kp_targets *t, uint32_t node, int set)
+{
+    const struct kp_node_hot *hot = kp_store_node(t->store, node);
+
+    return rate(t, hot->clock, kp_store_cold(t->store, node)->member, hot->calendar, set);
+}
+
+double kp_target_rate(const struct kp_targets *t, uint32_t node, int set)
+{
+    double total = kp_target_of(t, node, set), sum = 0;
+    size_t nsets = (size_t)t->nsets;
+    const struct specials *specials;
+
+    if (isnan(total))
+        return 0;
+    if (!t->unit[node])
+        return total * rep_rate(t, node, set);
+    if (t->given[node * nsets + (size_t)set] >= 0)
+        return total * calendar_rate(t, kp_store_node(t->store, node)->calendar, set);
+    for (int c = 0; c < t->ncalendars; c++) {
+        double plain = t->plain[((t->unit[node] - 1) * nsets + (size_t)set) * (size_t)t->ncalendars + (size_t)c];
+
+        if (plain != 0)
+            sum += plain * calendar_rate(t, c, set);
+    }
+    specials = &t->specials[(t->unit[node] - 1) * nsets + (size_t)set];
+    for (uint32_t i = 0; i < specials->n; i++)
+        sum += kp_target_of(t, specials->nodes[i], set) * rep_rate(t, specials->nodes[i], set);
+    return sum;
+}
+
+/* ---- Working time ---- */
+
+int64_t kp_targets_work(const struct kp_targets *t, uint32_t node, int64_t from, int64_t to)
+{
+    const struct kp_node_hot *hot = kp_store_node(t->store, node);
+
+    return work(t, hot->calendar, zone_of(t, node), kp_store_cold(t->store, node)->member, from, to);
+}
+
+int64_t kp_targets_opens(const struct kp_targets *t, uint32_t node, int64_t at)
+{
+    int64_t closed = at, open = at + 1;
+
+    if (kp_targets_work(t, node, at, open) > 0)
+        return at;
+    for (int64_t step = 3600000; kp_targets_work(t, node, at, open) == 0; step *= 2) {
+        if (open - at > 366 * KP_DAY_MS)
+            return INT64_MAX;
+        closed = open;
+        open += step;
+    }
+    while (open - closed > 1) {     /* nothing is worked in [at, closed), and something in [at, open) */
+        int64_t mid = closed + (open - closed) / 2;
+
+        if (kp_targets_work(t, node, at, mid) > 0)
+            open = mid;
+        else
+            closed = mid;
+    }
+    return closed;
+}
+
 size_t kp_targets_bytes(const struct kp_targets *t)
 {
     size_t nsets = (size_t)t->nsets;

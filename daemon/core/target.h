@@ -28,6 +28,15 @@ double kp_target_of(const struct kp_targets *targets, uint32_t node, int set);
 /* What of it is expected by the instant of kp_targets_at; NaN where there is no target. */
 double kp_target_expected(struct kp_targets *targets, uint32_t node, int set);
 
+/* How fast that grows while everybody works, a ms; 0: it does not. */
+double kp_target_rate(const struct kp_targets *targets, uint32_t node, int set);
+
+/* Working ms of a key between two instants, by its own calendar; of a member less its absences and what lies before its start
+ * or after its end. */
+int64_t kp_targets_work(const struct kp_targets *targets, uint32_t node, int64_t from, int64_t to);
+/* The first instant from t on at which it works; INT64_MAX: none within a year. */
+int64_t kp_targets_opens(const struct kp_targets *targets, uint32_t node, int64_t t);
+
 size_t kp_targets_bytes(const struct kp_targets *targets);
 
 #endif

@@ -1,16 +1,19 @@
 /* alerts: which number of whom is watched, and what makes it fire. */
 #include "config_read.h"
 
+#include "kpid/formula.h"
 #include "kpid/message.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define AT(field) offsetof(struct kp_alert_cfg, field)
+
+static const struct kp_word hours_words[] = {{"working", 0, false}, {"always", 1, false}, {NULL, 0, false}};
 #define DAYS (INT64_C(24) * 3600 * 1000)
 
 static const struct kp_word compares[] = {{"value", KP_CMP_VALUE, false}, {"target", KP_CMP_TARGET, false},
-                                          {"pace", 0, true},              {"peers", 0, true},
+                                          {"pace", KP_CMP_PACE, false},   {"peers", 0, true},
                                           {"baseline", 0, true},          {"silence", 0, true},
                                           {"stalled", 0, true},           {NULL, 0, false}};
 
@@ -46,6 +49,30 @@ static KP_READER(read_clear)
     (void)key;
     if (kp_number(ld, node, &alert->clear, &alert->clear_relative) && alert->clear < 0)
         kp_complain(ld, node->loc, "must not be negative");
+}
+
+static KP_READER(read_confidence)
+{
+    struct kp_alert_cfg *alert = into;
+    double share;
+
+    (void)key;
+    if (!kp_number(ld, node, &share, NULL))
+        return;
+    if (share < 0.5 || share >= 1)
+        kp_complain(ld, node->loc, "is a share from 50%% to below 100%%, like 97.5%%");
+    else
+        alert->confidence = share;
+}
+
+static KP_READER(read_hours)
+{
+    struct kp_alert_cfg *alert = into;
+    int word;
+
+    (void)key;
+    if (kp_word_of(ld, node, hours_words, &word))
+        alert->always = word;
 }
 
 static KP_READER(read_message)
@@ -105,9 +132,9 @@ const struct kp_key kp_alert_keys[] = {
     {.name = "min_count", .read = kp_read_count64, .at = AT(min_count), .max = INT64_MAX},
     {.name = "message", .read = read_message, .max = 800},
     {.name = "coaching", .read = kp_read_text, .at = AT(coaching), .max = 800},
-    {.name = "confidence", .need = KP_LATER},
-    {.name = "min_elapsed", .need = KP_LATER},
-    {.name = "hours", .need = KP_LATER},
+    {.name = "confidence", .read = read_confidence},
+    {.name = "min_elapsed", .read = kp_read_duration, .at = AT(min_elapsed_ms), .max = 366 * DAYS},
+    {.name = "hours", .read = read_hours},
     {.name = "flapping", .need = KP_LATER},
     {.name = "peers", .need = KP_LATER},
     {.name = "min_peers", .need = KP_LATER},
@@ -234,13 +261,73 @@ static bool has_target(const struct kp_config *config, const struct kp_alert_cfg
     return false;
 }
 
+static bool is_running(const struct kp_window *window)
+{
+    return window->kind == KP_WIN_CALENDAR && window->back == 0;
+}
+
 static void check_target(struct kp_loader *ld, const struct kp_alert_cfg *alert)
 {
-    if (alert->window.kind != KP_WIN_CALENDAR || alert->window.back)
-        kp_complain(ld, alert->window_loc, "\"compare: target\" needs a running period: day, week, month, quarter or year");
+    if (!is_running(&alert->window))
+        kp_complain(ld, alert->window_loc, "\"compare: %s\" needs a running period: day, week, month, quarter or year",
+                    alert->compare == KP_CMP_PACE ? "pace" : "target");
     else if (!has_target(ld->config, alert))
         kp_complain(ld, alert->window_loc, "no target says what \"%s\" is to reach per %s", alert->kpi,
                     alert->window.text);
+}
+
+static int find_operand(void *ctx, const char *name, size_t len)
+{
+    return kp_find_kpi(ctx, name, len);
+}
+
+/* What luck can be told of is a count, or a share of so many tries: one count by another, or by a sum of them. */
+static bool is_share(struct kp_config *config, const struct kp_kpi_cfg *kpi)
+{
+    struct kp_formula *formula;
+    const int *operands;
+    bool all = true;
+    size_t at, n;
+
+    if (kpi->of_more.kind == KP_OF_COHORT || (kpi->of_more.kind == KP_OF_FUNNEL && kpi->of_more.part == KP_FUNNEL_CONVERTED))
+        return kpi->agg == KP_AGG_MEAN;
+    if (kpi->agg != KP_AGG_FORMULA || !kpi->formula || !strchr(kpi->formula, '/'))
+        return false;
+    formula = kp_formula_parse(kpi->formula, find_operand, config, &at, NULL);
+    n = formula ? kp_formula_operands(formula, &operands) : 0;
+    for (size_t i = 0; i < n; i++)
+        all &= config->kpis[operands[i]].agg == KP_AGG_COUNT;
+    kp_formula_destroy(&formula);
+    return n > 0 && all;
+}
+
+static void check_confidence(struct kp_loader *ld, struct kp_alert_cfg *alert, const struct kp_kpi_cfg *kpi,
+                             const struct kp_node *at)
+{
+    alert->by_share = is_share(ld->config, kpi);
+    if (alert->compare == KP_CMP_VALUE)
+        kp_complain(ld, at->key_loc, "goes with \"compare: target\" and \"compare: pace\"");
+    else if ((alert->warning.set ? alert->warning : alert->critical).above)
+        kp_complain(ld, at->key_loc, "goes with \"below\": luck is asked of who lies behind");
+    else if (kpi->agg != KP_AGG_COUNT && !alert->by_share)
+        kp_complain(ld, at->key_loc, "goes with counts and with ratios of counts, and \"%s\" is neither", kpi->name);
+    else if (alert->by_share && alert->compare == KP_CMP_PACE)
+        kp_complain(ld, at->key_loc, "goes with \"compare: target\" where the number is a ratio, which has no pace");
+}
+
+static void check_guards(struct kp_loader *ld, struct kp_alert_cfg *alert, const struct kp_kpi_cfg *kpi,
+                         const struct kp_node *node)
+{
+    const struct kp_node *confidence = kp_node_get(node, "confidence"), *elapsed = kp_node_get(node, "min_elapsed");
+    size_t back = kp_path_key(ld, confidence ? "confidence" : "min_elapsed");
+
+    if (confidence && alert->confidence > 0)
+        check_confidence(ld, alert, kpi, confidence);
+    kp_path_back(ld, back);
+    back = kp_path_key(ld, "min_elapsed");
+    if (elapsed && alert->window.text[0] && !is_running(&alert->window))
+        kp_complain(ld, elapsed->key_loc, "needs a window that is a running period: day, week, month, quarter or year");
+    kp_path_back(ld, back);
 }
 
 void kp_check_alerts(struct kp_loader *ld)
@@ -248,7 +335,7 @@ void kp_check_alerts(struct kp_loader *ld)
     struct kp_config *config = ld->config;
 
     for (size_t i = 0; i < config->nalerts; i++) {
-        const struct kp_alert_cfg *alert = &config->alerts[i];
+        struct kp_alert_cfg *alert = &config->alerts[i];
         size_t back = kp_path_key(ld, "alerts"), inner;
         int kpi = alert->kpi ? kp_find_kpi(config, alert->kpi, strlen(alert->kpi)) : -1;
 
@@ -262,9 +349,11 @@ void kp_check_alerts(struct kp_loader *ld)
             check_level(ld, alert, &config->kpis[kpi]);
         kp_path_back(ld, inner);
         inner = kp_path_key(ld, "window");
-        if (kpi >= 0 && alert->compare == KP_CMP_TARGET && alert->window.text[0])
+        if (kpi >= 0 && alert->compare != KP_CMP_VALUE && alert->window.text[0])
             check_target(ld, alert);
         kp_path_back(ld, inner);
+        if (kpi >= 0)
+            check_guards(ld, alert, &config->kpis[kpi], ld->alert_nodes[i]);
         kp_path_back(ld, back);
     }
 }

@@ -176,7 +176,7 @@ struct kp_target_cfg {
     struct kp_loc loc, kpi_loc;
 };
 
-enum kp_compare { KP_CMP_VALUE, KP_CMP_TARGET };
+enum kp_compare { KP_CMP_VALUE, KP_CMP_TARGET, KP_CMP_PACE };
 struct kp_bound {           /* `warning` or `critical` */
     bool set;
     bool above;             /* false: below */
@@ -193,6 +193,10 @@ struct kp_alert_cfg {
     double clear;           /* how far back past the threshold; a share of it when clear_relative */
     bool clear_relative;
     uint64_t min_count;     /* samples; fewer: no judgement */
+    int64_t min_elapsed_ms; /* working time of the period; before: no judgement */
+    double confidence;      /* luck must be less likely than 1 - this; 0: it is not asked */
+    bool by_share;          /* the number is a ratio of counts: luck is that of so many tries, not of a count */
+    bool always;            /* begins to fire outside of working hours, too */
     char *message;          /* template; NULL: the default one */
     char *coaching;         /* NULL: none */
     struct kp_loc loc, kpi_loc, window_loc, level_loc, message_loc;

@@ -27,7 +27,8 @@ struct kp_alert {
     enum kp_severity severity;
     bool quiet;                 /* belongs on pending/PATH/, not on alert/PATH/ */
     struct kp_number value;
-    double target, expected, ratio;     /* NaN: none. ratio: value by target where there is one */
+    double target, expected, ratio;     /* NaN: none. ratio: value by what it is compared with, else by the target */
+    double p;                   /* how likely luck alone brings so little; NaN: it was not asked */
     double threshold;           /* of the severity that it has */
     int64_t since_ms, time_ms;
     const char *reason;         /* why it was resolved, when it is not that the number is back; else NULL */

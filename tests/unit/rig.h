@@ -20,6 +20,7 @@ struct rig {
     char said[16384];       /* a line for each change: "SECONDS RULE KEY STATE SEVERITY VALUE [REASON]" */
     char message[KP_ALERT_TEXT];
     uint64_t id;
+    double p;
     size_t nevents;
 };
 
@@ -48,6 +49,7 @@ static inline void rig_alert(void *ctx, struct kp_engine *engine, const struct k
              a->reason ? a->reason : "");
     snprintf(rig->message, sizeof rig->message, "%s", a->message);
     rig->id = a->id;
+    rig->p = a->p;
     rig->nevents = a->nevents;
 }
 

@@ -216,6 +216,151 @@ static void a_leap_to_the_year_9999_is_survived(void **state)
     rig_free(rig);
 }
 
+/* ---- Fairness: working time, luck, silent sources ---- */
+
+/* 1970-01-05 was a Monday. The office opens at 9:00, eight calls a day are one an hour, and 40 are five. */
+#define OFFICE_FOR(calls)                                                                                                 \
+    "time: {clock: event}\n"                                                                                          \
+    "calendars: {office: {hours: {mon-fri: \"09:00-17:00\"}, holidays: [1970-01-07]}}\n"                              \
+    "roster: {members: [{rep: ana, team: one, calendar: office}, {rep: bob, team: one, calendar: office, away: [1970-01-05]},\n"  \
+    "                   {rep: cid, team: one, calendar: office, start: 1970-01-09}]}\n"                               \
+    "windows: [day, 1h]\n"                                                                                            \
+    "kpis: {calls: {aggregate: count, where: {type: call}}, won: {aggregate: count, where: {type: won}}, rate: {formula: won / calls}}\n"  \
+    "targets: [{kpi: calls, per: day, value: " calls "}, {kpi: rate, per: day, value: 0.5}]\n"                                \
+    "alerts:\n"
+#define OFFICE OFFICE_FOR("8")
+enum { MONDAY = 4 * 86400, NINE = MONDAY + 9 * 3600, MINUTE = 60, HOUR = 3600 };
+
+/* When ana's first alert of that state was told, in seconds; -1: never. */
+static long long first(const struct rig *rig, const char *what)
+{
+    const char *at = strstr(rig->said, what);
+
+    while (at && at > rig->said && at[-1] != '\n')
+        at--;
+    return at ? atoll(at) : -1;
+}
+
+static void behind_pace_is_told_when_it_is_and_not_when_an_event_comes(void **state)
+{
+    struct rig *rig = rig_new(OFFICE "  behind: {kpi: calls, window: day, level: rep, compare: pace, warning: {below: 80%}, critical: {below: 60%}}\n");
+
+    (void)state;
+    rig_call(rig, NINE, "ana");
+    rig_at(rig, NINE + 2 * HOUR);
+    /* one call: 80 % of what is expected after an hour and a quarter, 60 % after an hour and 40 minutes */
+    assert_int_equal(first(rig, "behind ana firing warning 1"), NINE + 75 * MINUTE);
+    assert_int_equal(first(rig, "behind ana firing critical 1"), NINE + 100 * MINUTE);
+    rig->said[0] = '\0';
+    rig_call(rig, NINE + 2 * HOUR + 1, "ana");
+    rig_said(rig, "385201 behind ana resolved critical 2\n");
+    rig_free(rig);
+}
+
+/* bob is away on Monday, cid does not begin before Friday, Wednesday is a holiday. */
+static void who_is_not_at_work_is_never_behind(void **state)
+{
+    struct rig *rig = rig_new(OFFICE "  behind: {kpi: calls, window: day, level: rep, compare: pace, warning: {below: 80%}, min_elapsed: 1h}\n");
+
+    (void)state;
+    rig_call(rig, MONDAY, "ana");
+    rig_at(rig, NINE + 86400 - 1);
+    assert_int_equal(first(rig, "behind ana firing"), NINE + 75 * MINUTE);
+    assert_int_equal(first(rig, "behind bob"), -1);
+    rig_at(rig, NINE + 86400 + HOUR);
+    assert_int_equal(first(rig, "behind bob firing"), NINE + 86400 + HOUR);
+    rig->said[0] = '\0';
+    rig_at(rig, MONDAY + 3 * 86400 - 1);       /* Tuesday's end ends them, and Wednesday is nobody's */
+    assert_int_equal(first(rig, "behind ana resolved"), MONDAY + 2 * 86400);
+    assert_int_equal(first(rig, "behind ana firing"), -1);
+    rig_at(rig, MONDAY + 4 * 86400 - 1);
+    assert_int_equal(first(rig, "behind cid"), -1);
+    rig_at(rig, MONDAY + 5 * 86400 - 1);
+    assert_int_equal(first(rig, "behind cid firing"), NINE + 4 * 86400 + HOUR);
+    rig_free(rig);
+}
+
+static void nothing_begins_outside_of_working_hours(void **state)
+{
+    struct rig *rig = rig_new(OFFICE "  quiet: {kpi: calls, window: 1h, level: rep, warning: {below: 1}, for: 10m}\n"
+                                     "  night: {kpi: calls, window: 1h, level: rep, warning: {below: 1}, hours: always}\n");
+
+    (void)state;
+    rig_call(rig, NINE + 7 * HOUR + 50 * MINUTE, "ana");        /* 16:50 */
+    rig_at(rig, NINE + 24 * HOUR - 1);
+    assert_int_equal(first(rig, "quiet ana"), -1);
+    assert_int_equal(first(rig, "night ana firing"), NINE + 8 * HOUR + 50 * MINUTE);
+    rig_at(rig, NINE + 25 * HOUR);
+    assert_int_equal(first(rig, "quiet ana pending"), NINE + 24 * HOUR);
+    assert_int_equal(first(rig, "quiet ana firing"), NINE + 24 * HOUR + 10 * MINUTE);
+    rig_free(rig);
+}
+
+/* Two of five are behind, and yet nothing that luck would not bring one day in eight; two of eight are. */
+static void with_confidence_luck_is_no_reason(void **state)
+{
+    struct rig *rig = rig_new(OFFICE_FOR("40") "  sure: {kpi: calls, window: day, level: rep, compare: pace, warning: {below: 80%}, confidence: 97.5%}\n"
+                                     "  naive: {kpi: calls, window: day, level: rep, compare: pace, warning: {below: 80%}}\n");
+    long long told;
+
+    (void)state;
+    rig_call(rig, NINE, "ana");
+    rig_call(rig, NINE, "ana");
+    rig_at(rig, NINE + 2 * HOUR);
+    assert_int_equal(first(rig, "naive ana firing"), NINE + 30 * MINUTE);
+    told = first(rig, "sure ana firing");
+    /* P(X <= 2) is 2.5 % where 7.2247 are expected: 86.7 minutes; it is looked at each minute */
+    assert_true(told >= NINE + 86 * MINUTE + 41 && told <= NINE + 88 * MINUTE);
+    assert_true(rig->p <= 0.025 && rig->p > 0.02);
+    rig_free(rig);
+}
+
+/* A share is as sure as its tries are many: 3 of 10 against a half is luck in every sixth case, 6 of 20 in one of 17. */
+static void with_confidence_a_share_is_judged_by_its_tries(void **state)
+{
+    struct rig *rig = rig_new(OFFICE "  low: {kpi: rate, window: day, level: rep, compare: target, warning: {below: 80%}, confidence: 94%}\n");
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        char json[128];
+
+        snprintf(json, sizeof json, "{\"type\":\"%s\",\"rep\":\"ana\",\"time\":%d000}", "call", NINE + 60 * i);
+        rig_event_at(rig, 0, json);
+        if (i % 10 >= 7) {
+            snprintf(json, sizeof json, "{\"type\":\"won\",\"rep\":\"ana\",\"time\":%d000}", NINE + 60 * i + 1);
+            rig_event_at(rig, 0, json);
+        }
+        if (i < 5)
+            assert_int_equal(first(rig, "low ana firing"), i < 4 ? -1 : NINE + 60 * 4);     /* 0 of 5: 3 % */
+    }
+    assert_int_equal(first(rig, "low ana resolved"), -1);      /* 3 of 10 is luck, but still behind: it goes on */
+    rig_free(rig);
+}
+
+static void a_silent_source_freezes_what_needs_it(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "sources: {pbx: {heartbeat: 2m}}\n"
+                              "roster: {members: [{rep: ana, team: one, region: emea}, {rep: bob, team: one, region: emea}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call, source: pbx}, windows: [5m]}}\n"
+                              "alerts:\n"
+                              "  low: {kpi: calls, window: 5m, level: rep, warning: {below: 1}, for: 90s}\n");
+
+    (void)state;
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"source\":\"pbx\",\"rep\":\"ana\",\"time\":1000000}");
+    rig_at(rig, 1100);
+    rig_said(rig, "1000 low bob pending warning 0\n1090 low bob firing warning 0\n");
+    rig_at(rig, 2000);              /* silent from 1120 on: ana's window empties, and nobody is told */
+    rig_said(rig, "");
+    rig_event_at(rig, 0, "{\"type\":\"kpid.heartbeat\",\"source\":\"pbx\",\"time\":2001000}");
+    rig_said(rig, "2001 low ana pending warning 0\n");
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"source\":\"pbx\",\"rep\":\"ana\",\"time\":2002000}");
+    rig_said(rig, "2002 low ana resolved warning 1\n");
+    rig_at(rig, 2122);
+    rig_said(rig, "");
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +378,12 @@ int main(void)
         cmocka_unit_test(groups_have_alerts_too),
         cmocka_unit_test(with_the_wall_clock_time_alone_fires_too),
         cmocka_unit_test(a_leap_to_the_year_9999_is_survived),
+        cmocka_unit_test(behind_pace_is_told_when_it_is_and_not_when_an_event_comes),
+        cmocka_unit_test(who_is_not_at_work_is_never_behind),
+        cmocka_unit_test(nothing_begins_outside_of_working_hours),
+        cmocka_unit_test(with_confidence_luck_is_no_reason),
+        cmocka_unit_test(with_confidence_a_share_is_judged_by_its_tries),
+        cmocka_unit_test(a_silent_source_freezes_what_needs_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,28 @@
+/* Judgement: how far a number lies from what a rule compares it with, whether that is a breach, and when time alone may change
+ * the answer.
+ *
+ * Fairness is here: nothing is judged on too few samples or too early in a period, and with `confidence` only what luck alone
+ * would not explain. The life of an alert is alert.c's. */
+#ifndef KPID_CORE_JUDGE_H
+#define KPID_CORE_JUDGE_H
+
+#include "plan.h"
+#include "target.h"
+
+#include "kpid/engine.h"
+
+struct kp_verdict {
+    enum kp_severity severity;
+    double x;           /* what is held against the thresholds; NaN: there is nothing to judge */
+    double p;           /* how likely luck alone brings so little; NaN: it was not asked */
+    int64_t wake;       /* when to judge again although no event comes; INT64_MAX: never */
+};
+
+/* Judge a node's number by a rule at t, to which the targets have been brought. from: the start of the window's period. */
+struct kp_verdict kp_judge(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
+                           int64_t from, int64_t t);
+
+/* Is x back past the bound by the rule's `clear`? */
+bool kp_judge_back(const struct kp_alert_cfg *cfg, const struct kp_bound *bound, double x);
+
+#endif
