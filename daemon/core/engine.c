@@ -204,7 +204,7 @@ static void note(struct kp_engine *engine, const struct kp_trace *trace, bool go
     char text[KP_KEY_MAX];
     struct kp_str id = {text, kp_mark_text(&trace->mark, trace->is_long, text)};
 
-    kp_recent_add(engine->recent, &engine->store, trace->node, id, trace->mark.time, counts, gone);
+    kp_recent_add(engine->recent, &engine->store, kp_match_feeds(engine->match), trace->node, id, trace->mark.time, counts, gone);
 }
 
 /* Samples of an entity come and go. The event's own key is marked anyway. */
@@ -286,7 +286,8 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
             continue;
         touch(engine, program->rule_levels, nodes[d]);
         if (program->counts)
-            kp_recent_add(engine->recent, &engine->store, nodes[d], id, time_ms, program->counts, false);
+            kp_recent_add(engine->recent, &engine->store, kp_match_feeds(engine->match), nodes[d], id, time_ms,
+                          program->counts, false);
     }
     engine->touched = nodes[0];
     engine->touched_levels = program->rule_levels;

@@ -42,3 +42,22 @@ uint16_t kp_feeds_put(struct kp_feeds *feeds, const uint64_t *bits)
     memcpy(feeds->words + (size_t)feeds->n * (size_t)feeds->nwords, bits, bytes);
     return (uint16_t)feeds->n++;
 }
+
+uint16_t kp_feeds_union(struct kp_feeds *feeds, uint16_t a, uint16_t b)
+{
+    unsigned at = (a * 31u + b) % KP_FEEDS_UNIONS;
+    uint64_t *bits;
+
+    if (feeds->unions[at].a == a && feeds->unions[at].b == b && feeds->unions[at].both)
+        return feeds->unions[at].both;
+    bits = malloc((size_t)feeds->nwords * sizeof *bits);
+    if (!bits)
+        return a;
+    for (int w = 0; w < feeds->nwords; w++)
+        bits[w] = kp_feeds_bits(feeds, a)[w] | kp_feeds_bits(feeds, b)[w];
+    feeds->unions[at].a = a;
+    feeds->unions[at].b = b;
+    feeds->unions[at].both = kp_feeds_put(feeds, bits);
+    free(bits);
+    return feeds->unions[at].both ? feeds->unions[at].both : a;
+}

@@ -289,7 +289,7 @@ end:
     return program;
 }
 
-const struct kp_feeds *kp_match_feeds(const struct kp_match *match)
+struct kp_feeds *kp_match_feeds(struct kp_match *match)
 {
     return &match->feeds;
 }

@@ -48,7 +48,7 @@ const struct kp_program *kp_match_event(struct kp_match *match, const struct kp_
 uint32_t kp_match_round(const struct kp_match *match);
 
 /* The sets of KPIs that programs name; they stay when the cache starts anew. */
-const struct kp_feeds *kp_match_feeds(const struct kp_match *match);
+struct kp_feeds *kp_match_feeds(struct kp_match *match);
 
 /* The set of KPIs that samples of an outlet feed, directly or through a formula. */
 uint16_t kp_match_outlet(const struct kp_match *match, int outlet);

@@ -5,13 +5,14 @@
 
 enum { LOOK = 2048,         /* how many slots, or links of a chain, a search looks at */
        GONE = 64,           /* how many of those that are gone it keeps in mind */
+       NEAR = 16,           /* an event is told of at once to all whom it concerns, so its slot is not far */
        AHEAD = 8 };
 
 /* One line. The rest of an id that is longer than a slot has room for stands in an array of its own, which is seldom touched. */
 struct slot {
     int64_t time_ms;
     uint32_t node, before;  /* before: number of the one before it of this node */
-    uint16_t gen, feeds;
+    uint16_t gen, set;
     uint8_t len;
     bool gone;
     char id[42];
@@ -56,15 +57,35 @@ void kp_recent_destroy(struct kp_recent **recent)
     *recent = NULL;
 }
 
-void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t node, struct kp_str id, int64_t time_ms,
-                   uint16_t feeds, bool gone)
+static bool held(const struct kp_recent *recent, uint32_t number)
+{
+    return number != 0 && recent->newest - number <= recent->mask;
+}
+
+static struct kp_str id_of(const struct kp_recent *recent, const struct slot *slot)
+{
+    return (struct kp_str){slot->len <= sizeof slot->id ? slot->id : recent->whole[slot - recent->slots], slot->len};
+}
+
+static bool same_id(struct kp_str a, struct kp_str b)
+{
+    return a.len == b.len && memcmp(a.s, b.s, a.len) == 0;
+}
+
+void kp_recent_add(struct kp_recent *recent, struct kp_store *store, struct kp_feeds *feeds, uint32_t node, struct kp_str id,
+                   int64_t time_ms, uint16_t set, bool gone)
 {
     struct kp_node_hot *hot = kp_store_node(store, node);
-    uint32_t i;
-    struct slot *slot;
+    uint32_t i = hot->recent & recent->mask;
+    struct slot *slot = &recent->slots[i];
 
     if (id.len == 0 || id.len > KP_KEY_MAX)
         return;
+    if (hot->recent && recent->newest - hot->recent < NEAR && slot->node == node && slot->gen == hot->gen && !slot->gone && !gone &&
+        slot->time_ms == time_ms && same_id(id_of(recent, slot), id)) {
+        slot->set = slot->set == set ? set : kp_feeds_union(feeds, slot->set, set);
+        return;
+    }
     i = ++recent->newest & recent->mask;
     slot = &recent->slots[i];
     /* The ring is larger than the caches, but whose turn it is is known. */
@@ -73,7 +94,7 @@ void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t no
     slot->node = node;
     slot->before = hot->recent;
     slot->gen = hot->gen;
-    slot->feeds = feeds;
+    slot->set = set;
     slot->len = (uint8_t)id.len;
     slot->gone = gone;
     if (id.len <= sizeof slot->id)
@@ -81,11 +102,6 @@ void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t no
     else
         memcpy(recent->whole[i], id.s, id.len);
     hot->recent = recent->newest;
-}
-
-static bool held(const struct kp_recent *recent, uint32_t number)
-{
-    return number != 0 && recent->newest - number <= recent->mask;
 }
 
 static bool is_below(const struct kp_store *store, const struct slot *slot, uint32_t node)
@@ -111,24 +127,13 @@ struct search {
     size_t ngone;
 };
 
-static struct kp_str id_of(const struct kp_recent *recent, const struct slot *slot)
-{
-    return (struct kp_str){slot->len <= sizeof slot->id ? slot->id : recent->whole[slot - recent->slots], slot->len};
-}
-
-static bool same_id(struct kp_str a, struct kp_str b)
-{
-    return a.len == b.len && memcmp(a.s, b.s, a.len) == 0;
-}
-
 /* Has it gone since? Then its mark has done its work. */
 static bool is_gone(struct search *search, const struct slot *slot, struct kp_str id)
 {
     for (size_t i = 0; i < search->ngone; i++) {
         const struct slot *gone = search->gone[i];
 
-        if (gone->time_ms == slot->time_ms && gone->feeds == slot->feeds && gone->node == slot->node &&
-            same_id(id_of(search->recent, gone), id)) {
+        if (gone->time_ms == slot->time_ms && gone->node == slot->node && same_id(id_of(search->recent, gone), id)) {
             search->gone[i] = search->gone[--search->ngone];
             return true;
         }
@@ -141,7 +146,7 @@ static void look_at(struct search *search, const struct slot *slot)
 {
     struct kp_str id = id_of(search->recent, slot);
 
-    if (!kp_feeds_has(search->feeds, slot->feeds, search->kpi))
+    if (!kp_feeds_has(search->feeds, slot->set, search->kpi))
         return;
     if (slot->gone) {
         if (search->ngone < GONE)

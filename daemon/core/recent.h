@@ -16,10 +16,11 @@ struct kp_recent;
 struct kp_recent *kp_recent_new(uint32_t count, struct kp_err *err) KP_CHECK;
 void kp_recent_destroy(struct kp_recent **recent);
 
-/* Remember an event of a node; feeds: the set of KPIs that count it. gone: that they no longer do, since what happened
- * before to the same entity turned out to be different. Does nothing when the id is empty. */
-void kp_recent_add(struct kp_recent *recent, struct kp_store *store, uint32_t node, struct kp_str id, int64_t time_ms,
-                   uint16_t feeds, bool gone);
+/* Remember an event of a node; set: the KPIs that count it, added to those of the same event told just before. gone: that
+ * they no longer do, since what happened before to the same entity turned out to be different. Does nothing when the id is
+ * empty. */
+void kp_recent_add(struct kp_recent *recent, struct kp_store *store, struct kp_feeds *feeds, uint32_t node, struct kp_str id,
+                   int64_t time_ms, uint16_t set, bool gone);
 
 struct kp_recent_event {
     struct kp_str id;       /* borrows from the ring: good until the next kp_recent_add */

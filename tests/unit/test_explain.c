@@ -106,6 +106,23 @@ static void what_is_open_is_told_by_its_latest_event(void **state)
     rig_free(rig);
 }
 
+/* What is told of an event twice, directly and by its entity, is one event, for a formula over both, too. */
+static void an_event_that_counts_in_two_ways_is_told_once(void **state)
+{
+    struct rig *rig = rig_new(HEAD "kpis: {calls: {aggregate: count, where: {type: call}},\n"
+                                   "       open: {aggregate: count, of: {open: {per: deal, closed: " WON "}}},\n"
+                                   "       both: {formula: open + calls}}\n");
+
+    (void)state;
+    tell(rig, 10, LONG_ID "1", "ana", "\"type\":\"call\"");
+    tell(rig, 20, LONG_ID "2", "ana", "\"type\":\"call\"");
+    assert_string_equal(told(rig, "rep", "ana", "calls"), LONG_ID "2 " LONG_ID "1");
+    assert_string_equal(told(rig, "rep", "ana", "open"), LONG_ID "2");
+    assert_string_equal(told(rig, "team", "one", "open"), LONG_ID "2");
+    assert_int_equal(strncmp(told(rig, "rep", "ana", "both"), LONG_ID "2", strlen(LONG_ID) + 1), 0);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +130,7 @@ int main(void)
         cmocka_unit_test(what_is_corrected_is_told_anew),
         cmocka_unit_test(what_was_taken_back_is_told_with_what_took_it),
         cmocka_unit_test(what_is_open_is_told_by_its_latest_event),
+        cmocka_unit_test(an_event_that_counts_in_two_ways_is_told_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
