@@ -13,6 +13,11 @@ struct kp_dedup {
     bool has_base;
     size_t max;
     uint64_t evicted;
+    struct {                /* what was looked for last: an add of it need not look again */
+        struct kp_print print;
+        struct kp_entry *entry;     /* too old to count; NULL: it was not there */
+        bool is_set;
+    } last;
 };
 
 struct kp_dedup *kp_dedup_new(int64_t window_ms, size_t max, struct kp_err *err)
@@ -64,10 +69,13 @@ static uint32_t oldest(const struct kp_dedup *dedup, int64_t now_ms)
     return (int64_t)now > dedup->window_s ? (uint32_t)(now - dedup->window_s) : 0;
 }
 
-bool kp_dedup_seen(const struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
+bool kp_dedup_seen(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
 {
-    const struct kp_entry *entry = kp_segment_find(kp_directory_segment(&dedup->dir, print), print);
+    struct kp_entry *entry = kp_segment_find(kp_directory_segment(&dedup->dir, print), print);
 
+    dedup->last.print = print;
+    dedup->last.entry = entry;
+    dedup->last.is_set = true;
     return entry && entry->word >= oldest(dedup, now_ms);
 }
 
@@ -158,7 +166,10 @@ void kp_dedup_add(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
         dedup->has_base = true;
     }
     seg = kp_directory_segment(&dedup->dir, print);
-    entry = kp_segment_find(seg, print);
+    entry = dedup->last.is_set && dedup->last.print.hi == print.hi && dedup->last.print.lo == print.lo
+                ? dedup->last.entry
+                : kp_segment_find(seg, print);
+    dedup->last.is_set = false;
     if (entry) {
         entry->word = stamp(dedup, now_ms);
         seg->low = entry->word < seg->low ? entry->word : seg->low;     /* a clock may be set back */

@@ -16,8 +16,8 @@ const void *kp_dedup_line(const struct kp_dedup *dedup, struct kp_print print);
 /* ... and kp_dedup_add, beside that line. */
 const void *kp_dedup_head(const struct kp_dedup *dedup, struct kp_print print);
 
-/* Was print added at or after now_ms - window? Changes nothing. */
-bool kp_dedup_seen(const struct kp_dedup *dedup, struct kp_print print, int64_t now_ms);
+/* Was print added at or after now_ms - window? Changes nothing but that an add of the same right after it costs less. */
+bool kp_dedup_seen(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms);
 
 /* Remember print as of now_ms. Nothing happens (and it counts as evicted) when memory is out. */
 void kp_dedup_add(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms);
