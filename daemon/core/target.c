@@ -409,7 +409,10 @@ static double rep_expected(struct kp_targets *t, uint32_t node, int set)
     return is_special(t, node, set) ? share(t, hot->clock, member, hot->calendar, set) : passed(t, hot->calendar, set);
 }
 
-double kp_target_expected(struct kp_targets *t, uint32_t node, int set)
+/* A key's own target by what is told of it, or the sum of its members': those that have nothing but a calendar by calendar,
+ * the others one by one. */
+static double weigh(struct kp_targets *t, uint32_t node, int set, double (*of_rep)(struct kp_targets *t, uint32_t node, int set),
+                    double (*of_calendar)(struct kp_targets *t, int calendar, int set))
 {
     double total = kp_target_of(t, node, set), sum = 0;
     size_t nsets = (size_t)t->nsets;
@@ -418,19 +421,24 @@ double kp_target_expected(struct kp_targets *t, uint32_t node, int set)
     if (isnan(total))
         return total;
     if (!t->unit[node])
-        return total * rep_expected(t, node, set);
+        return total * of_rep(t, node, set);
     if (t->given[node * nsets + (size_t)set] >= 0)
-        return total * passed(t, kp_store_node(t->store, node)->calendar, set);
+        return total * of_calendar(t, kp_store_node(t->store, node)->calendar, set);
     for (int c = 0; c < t->ncalendars; c++) {
         double plain = t->plain[((t->unit[node] - 1) * nsets + (size_t)set) * (size_t)t->ncalendars + (size_t)c];
 
         if (plain != 0)
-            sum += plain * passed(t, c, set);
+            sum += plain * of_calendar(t, c, set);
     }
     specials = &t->specials[(t->unit[node] - 1) * nsets + (size_t)set];
     for (uint32_t i = 0; i < specials->n; i++)
-        sum += kp_target_of(t, specials->nodes[i], set) * rep_expected(t, specials->nodes[i], set);
+        sum += kp_target_of(t, specials->nodes[i], set) * of_rep(t, specials->nodes[i], set);
     return sum;
+}
+
+double kp_target_expected(struct kp_targets *t, uint32_t node, int set)
+{
+    return weigh(t, node, set, rep_expected, passed);
 }
 
 /* ---- How fast ---- */
@@ -443,40 +451,23 @@ static double rate(const struct kp_targets *t, int clock, const struct kp_member
     return whole ? 1 / (double)whole : 0;
 }
 
-static double calendar_rate(const struct kp_targets *t, int calendar, int set)
+static double calendar_rate(struct kp_targets *t, int calendar, int set)
 {
     return rate(t, calendar ? t->plan->calendar_clocks[calendar - 1] : 0, NULL, calendar, set);
 }
 
-static double rep_rate(const struct kp_targets *t, uint32_t node, int set)
+static double rep_rate(struct kp_targets *t, uint32_t node, int set)
 {
     const struct kp_node_hot *hot = kp_store_node(t->store, node);
 
     return rate(t, hot->clock, kp_store_cold(t->store, node)->member, hot->calendar, set);
 }
 
-double kp_target_rate(const struct kp_targets *t, uint32_t node, int set)
+double kp_target_rate(struct kp_targets *t, uint32_t node, int set)
 {
-    double total = kp_target_of(t, node, set), sum = 0;
-    size_t nsets = (size_t)t->nsets;
-    const struct specials *specials;
+    double growth = weigh(t, node, set, rep_rate, calendar_rate);
 
-    if (isnan(total))
-        return 0;
-    if (!t->unit[node])
-        return total * rep_rate(t, node, set);
-    if (t->given[node * nsets + (size_t)set] >= 0)
-        return total * calendar_rate(t, kp_store_node(t->store, node)->calendar, set);
-    for (int c = 0; c < t->ncalendars; c++) {
-        double plain = t->plain[((t->unit[node] - 1) * nsets + (size_t)set) * (size_t)t->ncalendars + (size_t)c];
-
-        if (plain != 0)
-            sum += plain * calendar_rate(t, c, set);
-    }
-    specials = &t->specials[(t->unit[node] - 1) * nsets + (size_t)set];
-    for (uint32_t i = 0; i < specials->n; i++)
-        sum += kp_target_of(t, specials->nodes[i], set) * rep_rate(t, specials->nodes[i], set);
-    return sum;
+    return isnan(growth) ? 0 : growth;
 }
 
 /* ---- Working time ---- */

@@ -29,7 +29,7 @@ double kp_target_of(const struct kp_targets *targets, uint32_t node, int set);
 double kp_target_expected(struct kp_targets *targets, uint32_t node, int set);
 
 /* How fast that grows while everybody works, a ms; 0: it does not. */
-double kp_target_rate(const struct kp_targets *targets, uint32_t node, int set);
+double kp_target_rate(struct kp_targets *targets, uint32_t node, int set);
 
 /* Working ms of a key between two instants, by its own calendar; of a member less its absences and what lies before its start
  * or after its end. */
