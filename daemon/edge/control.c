@@ -1,9 +1,7 @@
-#include "control.h"
+#include "control_inside.h"
 
 #include "log.h"
 #include "nearest.h"
-#include "request.h"
-#include "socket.h"
 
 #include "kpid/encode.h"
 #include "kpid/zone.h"
@@ -15,39 +13,10 @@
 
 enum {
     REQUESTS_TURN = 64,
-    FRAMES_MAX = 16,
-    JOBS_MAX = 16,          /* `get`s at a time */
     LOOK_TURN = 4096,       /* keys looked at */
     ENCODE_TURN = 64,       /* keys put into a reply */
 };
 #define REPLY_MAX ((size_t)256 << 20)
-
-struct envelope {
-    zmq_msg_t frames[FRAMES_MAX];
-    size_t count;
-};
-
-/* A `get` on its way: first the keys are gathered, since a reply begins with their number, then encoded. */
-struct job {
-    bool running, gathered;
-    struct envelope to;
-    struct kp_request req;
-    struct kp_out *out;     /* owned */
-    int level;              /* -1: all */
-    uint32_t next;          /* node, or index of nodes once gathered */
-    uint32_t *nodes;        /* owned */
-    size_t nnodes, room;
-};
-
-struct kp_control {
-    struct kp_control_world world;
-    void *socket;           /* owned; NULL: none */
-    struct kp_out *outs[2]; /* owned: MessagePack, JSON */
-    char endpoint[KP_ENDPOINT_MAX];
-    int64_t started_ms;     /* steady */
-    struct job jobs[JOBS_MAX];
-    uint64_t requests, replies_dropped;
-};
 
 /* ---- Opening ---- */
 
@@ -102,7 +71,7 @@ void kp_control_close(struct kp_control **control)
 {
     if (!*control)
         return;
-    for (int i = 0; i < JOBS_MAX; i++)
+    for (int i = 0; i < KP_CONTROL_JOBS_MAX; i++)
         if ((*control)->jobs[i].running)
             end_job(&(*control)->jobs[i]);
     if ((*control)->socket)
@@ -143,287 +112,6 @@ static void put_error(struct kp_out *out, const char *text)
     kp_out_end(out);
 }
 
-static void begin_reply(struct kp_out *out, size_t entries)
-{
-    kp_out_clear(out);
-    kp_out_map(out, entries + 1);
-    kp_out_text(out, "ok");
-    kp_out_bool(out, true);
-}
-
-static void put_uint(struct kp_out *out, const char *key, uint64_t v)
-{
-    kp_out_text(out, key);
-    kp_out_uint(out, v);
-}
-
-static void put_text(struct kp_out *out, const char *key, const char *text)
-{
-    kp_out_text(out, key);
-    kp_out_text(out, text);
-}
-
-static void put_now(struct kp_out *out, const struct kp_engine *engine)
-{
-    put_uint(out, "time", kp_engine_now(engine) < 0 ? 0 : (uint64_t)kp_engine_now(engine));
-}
-
-/* ---- status ---- */
-
-static size_t count_sources(const struct kp_gaps *gaps)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < KP_GAP_SOURCES * 2; i++)
-        n += gaps->sources[i].used && gaps->sources[i].missed;
-    return n;
-}
-
-static size_t count_kpis(const struct kp_engine *engine, uint64_t (*of)(const struct kp_engine *, size_t))
-{
-    size_t n = 0;
-
-    for (size_t k = 0; k < kp_engine_kpis(engine); k++)
-        n += of(engine, k) > 0;
-    return n;
-}
-
-static void put_by_kpi(struct kp_control *control, struct kp_out *out, const char *metric,
-                       uint64_t (*of)(const struct kp_engine *, size_t))
-{
-    char name[256];
-
-    for (size_t k = 0; k < kp_engine_kpis(control->world.engine); k++) {
-        uint64_t v = of(control->world.engine, k);
-
-        if (v == 0)
-            continue;
-        snprintf(name, sizeof name, "%s{kpi=\"%s\"}", metric, control->world.config->kpis[k].name);
-        put_uint(out, name, v);
-    }
-}
-
-static void put_gaps(struct kp_out *out, const struct kp_gaps *gaps)
-{
-    for (size_t i = 0; i < KP_GAP_SOURCES * 2; i++) {
-        const struct kp_gap_source *source = &gaps->sources[i];
-        char quoted[KP_GAP_NAME * 4 + 4], name[sizeof quoted + 64];
-
-        if (!source->used || !source->missed)
-            continue;
-        snprintf(name, sizeof name, "kpid_source_gaps_total{source=%s}",
-                 kp_log_quote(source->name, source->len, quoted, sizeof quoted));
-        put_uint(out, name, source->missed);
-    }
-}
-
-static void put_metrics(struct kp_control *control, struct kp_out *out)
-{
-    struct kp_engine_stats engine;
-    struct kp_ingest_stats in;
-    struct kp_publish_stats pub;
-    const struct kp_gaps *gaps = kp_ingest_gaps(control->world.ingest);
-
-    kp_engine_stats(control->world.engine, &engine);
-    kp_ingest_stats(control->world.ingest, &in);
-    kp_publish_stats(control->world.publish, &pub);
-    const struct {
-        const char *name;
-        uint64_t v;
-    } plain[] = {
-        {"kpid_messages_total", in.messages},
-        {"kpid_message_bytes_total", in.bytes},
-        {"kpid_events_accepted_total", in.accepted},
-        {"kpid_events_duplicate_total", in.duplicates},
-        {"kpid_events_late_total", engine.late},
-        {"kpid_dedup_ids", engine.dedup_ids},
-        {"kpid_dedup_evicted_total", engine.dedup_evicted},
-        {"kpid_replies_dropped_total", in.replies_dropped + control->replies_dropped},
-        {"kpid_source_untracked_total", gaps->untracked},
-        {"kpid_keys", engine.keys},
-        {"kpid_panes", engine.rows},
-        {"kpid_entities", engine.entities},
-        {"kpid_entities_evicted_total", engine.entities_evicted},
-        {"kpid_occurrences_forgotten_total", engine.occurrences_forgotten},
-        {"kpid_currency_unknown_total", engine.currency_unknown},
-        {"kpid_memory_out_total", engine.memory_out},
-        {"kpid_alerts_pending", engine.pending},
-        {"kpid_alerts_firing", engine.firing},
-        {"kpid_alert_evaluations_total", engine.evaluations},
-        {"kpid_alert_leaps_cut_total", engine.leaps_cut},
-        {"kpid_publish_alerts_total", pub.alerts},
-        {"kpid_publish_snapshots_total", pub.snapshots},
-        {"kpid_publish_dropped_total", pub.dropped},
-        {"kpid_publish_subscriptions", pub.subscriptions},
-        {"kpid_publish_seq", pub.seq},
-        {"kpid_control_requests_total", control->requests},
-    };
-    size_t n = sizeof plain / sizeof *plain;
-
-    kp_out_map(out, n + (KP_REASONS - KP_MALFORMED) + count_sources(gaps) +
-                        count_kpis(control->world.engine, kp_engine_missing) +
-                        count_kpis(control->world.engine, kp_engine_out_of_range));
-    for (size_t i = 0; i < n; i++)
-        put_uint(out, plain[i].name, plain[i].v);
-    for (int r = KP_MALFORMED; r < KP_REASONS; r++) {
-        char name[96];
-
-        snprintf(name, sizeof name, "kpid_events_rejected_total{reason=\"%s\"}", kp_reason_name((enum kp_reason)r));
-        put_uint(out, name, in.rejected[r]);
-    }
-    put_gaps(out, gaps);
-    put_by_kpi(control, out, "kpid_field_missing_total", kp_engine_missing);
-    put_by_kpi(control, out, "kpid_field_out_of_range_total", kp_engine_out_of_range);
-    kp_out_end(out);
-}
-
-static void put_memory(struct kp_control *control, struct kp_out *out)
-{
-    struct kp_engine_stats stats;
-
-    kp_engine_stats(control->world.engine, &stats);
-    kp_out_map(out, 5);
-    put_uint(out, "store", stats.bytes_store);
-    put_uint(out, "entities", stats.bytes_entities);
-    put_uint(out, "dedup", stats.bytes_dedup);
-    put_uint(out, "alerts", stats.bytes_alerts);
-    put_uint(out, "recent", stats.bytes_recent);
-    kp_out_end(out);
-}
-
-static void put_instant(struct kp_out *out, const char *key, int64_t ms)
-{
-    kp_out_text(out, key);
-    if (ms == INT64_MIN)
-        kp_out_nil(out);
-    else
-        kp_out_int(out, ms);
-}
-
-static void put_sources(struct kp_control *control, struct kp_out *out)
-{
-    kp_out_array(out, control->world.config->nsources);
-    for (size_t i = 0; i < control->world.config->nsources; i++) {
-        struct kp_source_view source;
-
-        kp_engine_source(control->world.engine, i, &source);
-        kp_out_map(out, 5);
-        put_text(out, "source", source.cfg->name);
-        put_uint(out, "heartbeat_ms", (uint64_t)source.cfg->heartbeat_ms);
-        put_instant(out, "heard", source.heard_ms);
-        put_instant(out, "covered_until", source.covered_ms);
-        kp_out_text(out, "silent");
-        kp_out_bool(out, source.silent);
-        kp_out_end(out);
-    }
-    kp_out_end(out);
-}
-
-static void answer_status(struct kp_control *control, struct kp_out *out, int64_t steady_ms)
-{
-    struct kp_engine_stats stats;
-
-    kp_engine_stats(control->world.engine, &stats);
-    begin_reply(out, 9);
-    put_text(out, "version", KPID_VERSION);
-    put_now(out, control->world.engine);
-    put_text(out, "clock", control->world.config->event_clock ? "event" : "wall");
-    put_uint(out, "uptime_ms", (uint64_t)(steady_ms - control->started_ms));
-    put_uint(out, "keys", stats.keys);
-    kp_out_text(out, "durable");
-    kp_out_bool(out, false);
-    kp_out_text(out, "metrics");
-    put_metrics(control, out);
-    kp_out_text(out, "memory");
-    put_memory(control, out);
-    kp_out_text(out, "sources");
-    put_sources(control, out);
-    kp_out_end(out);
-}
-
-/* ---- config ---- */
-
-static void put_kpi(struct kp_out *out, const struct kp_kpi_cfg *kpi)
-{
-    static const char *const aggregates[] = {"count",  "sum",      "mean",     "min",  "max",
-                                             "stddev", "distinct", "quantile", "last", "formula"};
-    static const char *const betters[] = {"higher", "lower", "none"};
-
-    kp_out_map(out, 7);
-    put_text(out, "name", kpi->name);
-    put_text(out, "title", kpi->title ? kpi->title : kpi->name);
-    put_text(out, "unit", kpi->unit);
-    put_text(out, "better", betters[kpi->better]);
-    put_text(out, "aggregate", aggregates[kpi->agg]);
-    kp_out_text(out, "windows");
-    kp_out_array(out, kpi->nwindows);
-    for (size_t i = 0; i < kpi->nwindows; i++)
-        kp_out_text(out, kpi->windows[i].text);
-    kp_out_end(out);
-    kp_out_text(out, "by");
-    kp_out_array(out, kpi->nby);
-    for (size_t i = 0; i < kpi->nby; i++)
-        kp_out_text(out, kpi->by[i]);
-    kp_out_end(out);
-    kp_out_end(out);
-}
-
-static void put_endpoints(struct kp_control *control, struct kp_out *out)
-{
-    static const char *const transports[] = {"sub", "pull", "router"};
-    const struct kp_config *config = control->world.config;
-
-    kp_out_map(out, 3);
-    put_text(out, "control", control->endpoint);
-    put_text(out, "publish", kp_publish_endpoint(control->world.publish));
-    kp_out_text(out, "ingest");
-    kp_out_array(out, config->ningest);
-    for (size_t i = 0; i < config->ningest; i++) {
-        kp_out_map(out, 3);
-        put_text(out, "transport", transports[config->ingest[i].transport]);
-        put_text(out, "endpoint", kp_ingest_endpoint(control->world.ingest, i));
-        kp_out_text(out, "bind");
-        kp_out_bool(out, config->ingest[i].bind || config->ingest[i].transport != KP_IN_SUB);
-        kp_out_end(out);
-    }
-    kp_out_end(out);
-    kp_out_end(out);
-}
-
-static void answer_config(struct kp_control *control, struct kp_out *out)
-{
-    const struct kp_config *config = control->world.config;
-
-    begin_reply(out, 7);
-    put_text(out, "file", config->file);
-    put_text(out, "zone", config->zone_name);
-    put_text(out, "format", config->publish_json ? "json" : "msgpack");
-    kp_out_text(out, "levels");
-    kp_out_array(out, (size_t)kp_engine_levels(control->world.engine));
-    for (int i = 0; i < kp_engine_levels(control->world.engine); i++)
-        kp_out_text(out, kp_engine_level_name(control->world.engine, i));
-    kp_out_end(out);
-    kp_out_text(out, "kpis");
-    kp_out_array(out, config->nkpis);
-    for (size_t i = 0; i < config->nkpis; i++)
-        put_kpi(out, &config->kpis[i]);
-    kp_out_end(out);
-    kp_out_text(out, "alerts");
-    kp_out_array(out, config->nalerts);
-    for (size_t i = 0; i < config->nalerts; i++) {
-        kp_out_map(out, 4);
-        put_text(out, "name", config->alerts[i].name);
-        put_text(out, "kpi", config->alerts[i].kpi);
-        put_text(out, "window", config->alerts[i].window.text);
-        put_text(out, "level", config->alerts[i].level);
-        kp_out_end(out);
-    }
-    kp_out_end(out);
-    kp_out_text(out, "endpoints");
-    put_endpoints(control, out);
-    kp_out_end(out);
-}
-
 /* ---- alerts, advance ---- */
 
 struct listing {
@@ -448,8 +136,8 @@ static void answer_alerts(struct kp_control *control, struct kp_out *out)
     kp_engine_stats(control->world.engine, &stats);
     kp_publish_stats(control->world.publish, &pub);
     listing.seq = pub.seq;
-    begin_reply(out, 2);
-    put_now(out, control->world.engine);
+    kp_reply_begin(out, 2);
+    kp_reply_now(out, control->world.engine);
     kp_out_text(out, "alerts");
     kp_out_array(out, stats.pending + stats.firing);
     kp_engine_alerts(control->world.engine, put_alert, &listing);
@@ -477,8 +165,8 @@ static void answer_advance(struct kp_control *control, const struct kp_request *
     }
     while (kp_engine_settle(control->world.engine, req->time_ms, SIZE_MAX))
         ;
-    begin_reply(out, 1);
-    put_now(out, control->world.engine);
+    kp_reply_begin(out, 1);
+    kp_reply_now(out, control->world.engine);
     kp_out_end(out);
 }
 
@@ -531,8 +219,8 @@ static void answer_explain(struct kp_control *control, const struct kp_request *
         put_error(out, err.text);
         return;
     }
-    begin_reply(out, 2);
-    put_now(out, engine);
+    kp_reply_begin(out, 2);
+    kp_reply_now(out, engine);
     kp_out_text(out, "explanation");
     kp_encode_explanation(out, engine, node, &why);
     kp_out_end(out);
@@ -627,7 +315,7 @@ static bool begin_get(struct kp_control *control, struct envelope *to, struct kp
     int level;
     const char *wrong = check_names(control, req, &level, &err) ? NULL : err.text;
 
-    for (int i = 0; i < JOBS_MAX && !job; i++)
+    for (int i = 0; i < KP_CONTROL_JOBS_MAX && !job; i++)
         if (!control->jobs[i].running)
             job = &control->jobs[i];
     if (!job && !wrong)
@@ -689,8 +377,8 @@ static bool gather(struct kp_control *control, struct job *job)
         return true;
     job->gathered = true;
     job->next = 0;
-    begin_reply(job->out, 2);
-    put_now(job->out, engine);
+    kp_reply_begin(job->out, 2);
+    kp_reply_now(job->out, engine);
     kp_out_text(job->out, "snapshots");
     kp_out_array(job->out, job->nnodes);
     return true;
@@ -778,9 +466,9 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
     else if (code)
         put_error(out, err.text);
     else if (is_op(&req, "status"))
-        answer_status(control, out, steady_ms);
+        kp_control_status(control, out, steady_ms);
     else if (is_op(&req, "config"))
-        answer_config(control, out);
+        kp_control_config(control, out);
     else if (is_op(&req, "alerts"))
         answer_alerts(control, out);
     else if (is_op(&req, "explain"))
@@ -810,7 +498,7 @@ static bool take_request(struct kp_control *control, int64_t steady_ms)
         return false;
     }
     while (zmq_msg_more(&msg)) {
-        if (to.count < FRAMES_MAX) {
+        if (to.count < KP_CONTROL_FRAMES_MAX) {
             zmq_msg_init(&to.frames[to.count]);
             zmq_msg_move(&to.frames[to.count++], &msg);
         } else {
@@ -833,7 +521,7 @@ bool kp_control_turn(struct kp_control *control, int64_t steady_ms)
         return false;
     for (int i = 0; i < REQUESTS_TURN && take_request(control, steady_ms); i++)
         more = i == REQUESTS_TURN - 1;
-    for (int i = 0; i < JOBS_MAX; i++) {
+    for (int i = 0; i < KP_CONTROL_JOBS_MAX; i++) {
         if (control->jobs[i].running)
             go_forward(control, &control->jobs[i]);
         more |= control->jobs[i].running;
@@ -843,7 +531,7 @@ bool kp_control_turn(struct kp_control *control, int64_t steady_ms)
 
 bool kp_control_busy(const struct kp_control *control)
 {
-    for (int i = 0; i < JOBS_MAX; i++)
+    for (int i = 0; i < KP_CONTROL_JOBS_MAX; i++)
         if (control->jobs[i].running)
             return true;
     return false;

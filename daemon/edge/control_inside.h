@@ -1,0 +1,72 @@
+/* What the parts of the control socket share. Internal to it: control.c takes requests and answers about keys,
+ * control_status.c about the daemon itself. */
+#ifndef KPID_CONTROL_INSIDE_H
+#define KPID_CONTROL_INSIDE_H
+
+#include "control.h"
+#include "request.h"
+#include "socket.h"
+
+#include "kpid/out.h"
+
+enum { KP_CONTROL_FRAMES_MAX = 16, KP_CONTROL_JOBS_MAX = 16 /* `get`s at a time */ };
+
+struct envelope {
+    zmq_msg_t frames[KP_CONTROL_FRAMES_MAX];
+    size_t count;
+};
+
+/* A `get` on its way: first the keys are gathered, since a reply begins with their number, then encoded. */
+struct job {
+    bool running, gathered;
+    struct envelope to;
+    struct kp_request req;
+    struct kp_out *out;     /* owned */
+    int level;              /* -1: all */
+    uint32_t next;          /* node, or index of nodes once gathered */
+    uint32_t *nodes;        /* owned */
+    size_t nnodes, room;
+};
+
+struct kp_control {
+    struct kp_control_world world;
+    void *socket;           /* owned; NULL: none */
+    struct kp_out *outs[2]; /* owned: MessagePack, JSON */
+    char endpoint[KP_ENDPOINT_MAX];
+    int64_t started_ms;     /* steady */
+    struct job jobs[KP_CONTROL_JOBS_MAX];
+    uint64_t requests, replies_dropped;
+};
+
+/* ---- Replies: a map that begins with "ok" ---- */
+
+static inline void kp_reply_begin(struct kp_out *out, size_t entries)
+{
+    kp_out_clear(out);
+    kp_out_map(out, entries + 1);
+    kp_out_text(out, "ok");
+    kp_out_bool(out, true);
+}
+
+static inline void kp_reply_uint(struct kp_out *out, const char *key, uint64_t v)
+{
+    kp_out_text(out, key);
+    kp_out_uint(out, v);
+}
+
+static inline void kp_reply_text(struct kp_out *out, const char *key, const char *text)
+{
+    kp_out_text(out, key);
+    kp_out_text(out, text);
+}
+
+static inline void kp_reply_now(struct kp_out *out, const struct kp_engine *engine)
+{
+    kp_reply_uint(out, "time", kp_engine_now(engine) < 0 ? 0 : (uint64_t)kp_engine_now(engine));
+}
+
+/* The answers to `status` and `config`. */
+void kp_control_status(struct kp_control *control, struct kp_out *out, int64_t steady_ms);
+void kp_control_config(struct kp_control *control, struct kp_out *out);
+
+#endif
