@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS };
+enum { CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS, EVENTS_LOOK = 1024 };
 #define NONE UINT32_MAX
 
 struct state {              /* of one rule for one key */
@@ -22,6 +22,9 @@ struct state {              /* of one rule for one key */
     uint16_t rule;
     uint8_t state, severity;
     double p;               /* of the breach, where it is asked; NaN: it is not */
+    int64_t turns_ms;       /* with `pace`: when the answer turns at the earliest, if it is this one, for a number of at least ... */
+    double turns_at;        /* ... this; NaN: that is not known */
+    int answer;
 };
 
 struct kp_alerts {
@@ -145,7 +148,8 @@ bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node)
     hot->rules = first + 1;
     for (uint32_t i = 0; i < n; i++) {
         *state_at(alerts, first + i) =
-            (struct state){.node = node, .rule = (uint16_t)plan->level_rules[hot->level][i], .active = NONE, .p = (double)NAN};
+            (struct state){.node = node, .rule = (uint16_t)plan->level_rules[hot->level][i], .active = NONE, .p = (double)NAN,
+                           .turns_at = (double)NAN};
         kp_heap_set(&alerts->heap, first + i, INT64_MIN);
     }
     return true;
@@ -303,7 +307,7 @@ static void fill(struct kp_alerts *alerts, const struct state *st, struct kp_num
         struct kp_recent_event events[KP_ALERT_EVENTS];
 
         a->nevents = kp_recent_find(alerts->recent, alerts->store, alerts->feeds, st->node, rule->kpi, INT64_MIN,
-                                    INT64_MAX, events, KP_ALERT_EVENTS);
+                                    INT64_MAX, events, KP_ALERT_EVENTS, EVENTS_LOOK);
         for (size_t i = 0; i < a->nevents; i++)
             a->events[i] = events[i].id;
     }
@@ -524,15 +528,31 @@ static bool freeze(struct kp_alerts *alerts, uint32_t i, struct state *st, int64
             number = kp_read_rule(alerts->reader, rule, st->node, t, &wake);
         resolve(alerts, st, number, t, "no_data");
     }
+    st->good_ms = INT64_MIN;    /* whether it is well is not known meanwhile */
     kp_heap_set(&alerts->heap, i, INT64_MAX);
     return true;
+}
+
+/* When what is expected may be out of reach. Found anew only when it may have come nearer, or is there: a number that has grown
+ * turns later. */
+static int64_t turns_at(struct kp_alerts *alerts, struct state *st, const struct kp_plan_rule *rule, struct kp_number number,
+                        const struct kp_verdict *verdict, int64_t t, int64_t to)
+{
+    if (rule->cfg->compare != KP_CMP_PACE || !number.has)
+        return INT64_MAX;
+    if (!(number.value >= st->turns_at) || t >= st->turns_ms || verdict->answer != st->answer) {
+        st->turns_ms = kp_judge_turns(alerts->targets, rule, st->node, number, verdict->answer, t, to);
+        st->turns_at = number.value;
+        st->answer = verdict->answer;
+    }
+    return st->turns_ms;
 }
 
 static void look(struct kp_alerts *alerts, uint32_t i, int64_t t)
 {
     struct state *st = state_at(alerts, i);
     const struct kp_plan_rule *rule = &plan_of(alerts)->rules[st->rule];
-    struct kp_verdict verdict = {KP_SEVERITY_NONE, (double)NAN, (double)NAN, INT64_MAX};
+    struct kp_verdict verdict = {KP_SEVERITY_NONE, (double)NAN, (double)NAN, -1, INT64_MAX};
     struct kp_number number = {0};
     int64_t wake = INT64_MAX, from = t, to = INT64_MAX, opens;
 
@@ -545,13 +565,17 @@ static void look(struct kp_alerts *alerts, uint32_t i, int64_t t)
         sooner(&wake, to, t);
         if (st->state != KP_ALERT_INACTIVE && st->period_ms != from)
             resolve(alerts, st, number, t, "period_ended");
+        if (st->period_ms != from)
+            st->turns_at = (double)NAN;
         st->period_ms = from;
     }
-    if (kp_store_visible(alerts->store, st->node))
+    if (kp_store_visible(alerts->store, st->node)) {
         verdict = kp_judge(alerts->targets, rule, st->node, number, from, t);
-    sooner(&wake, verdict.wake, t);
-    if (verdict.severity != KP_SEVERITY_NONE)
-        st->p = verdict.p;
+        sooner(&wake, verdict.early_until, t);
+        if (verdict.early_until == INT64_MAX)
+            sooner(&wake, turns_at(alerts, st, rule, number, &verdict, t, to), t);
+    }
+    st->p = verdict.p;
     if (st->state == KP_ALERT_FIRING)
         look_firing(alerts, st, verdict.severity, verdict.x, number, t);
     else if (verdict.severity != KP_SEVERITY_NONE && !may_start(alerts, st, rule->cfg, t, &opens))

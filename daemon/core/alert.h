@@ -5,7 +5,7 @@
  * A state is looked at when an event has touched its key and when its timer is due: the end of `for`, of
  * `keep_firing_for`, of `repeat`, the instant when the oldest pane leaves the window or the period ends, or when what is
  * expected by then may be out of reach (judge.h). So an alert needs no event to fire, and nothing is polled. Outside of its
- * key's working hours none begins, and while a source is silent that it needs, it stays as it is. 64 bytes a state, and 16
+ * key's working hours none begins, and while a source is silent that it needs, it stays as it is. 80 bytes a state, and 16
  * in the timers. */
 #ifndef KPID_CORE_ALERT_H
 #define KPID_CORE_ALERT_H

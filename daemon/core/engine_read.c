@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { EXPLAIN_LOOK = 65536 };    /* events remembered that are looked at for each part of a number */
+
 /* ---- Keys ---- */
 
 uint32_t kp_engine_nodes(const struct kp_engine *engine)
@@ -282,7 +284,7 @@ enum kp_code kp_engine_explain(struct kp_engine *engine, uint32_t node, int kpi,
         return KP_OK;
     find_bounds(engine, p, hot->clock, why);
     why->nevents = kp_recent_find(engine->recent, &engine->store, kp_match_feeds(engine->match), node, kpi, why->from_ms,
-                                  why->to_ms, events, KP_EXPLAIN_EVENTS);
+                                  why->to_ms, events, KP_EXPLAIN_EVENTS, EXPLAIN_LOOK);
     for (size_t i = 0; i < why->nevents; i++)
         why->events[i] = (struct kp_explain_event){events[i].id, events[i].time_ms};
     return KP_OK;

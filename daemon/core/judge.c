@@ -4,9 +4,6 @@
 
 #include <math.h>
 
-#define SECOND INT64_C(1000)
-#define MINUTE (60 * SECOND)
-
 /* What is reached of what: the number itself, of its target, or of what is expected by now. */
 static double compared(const struct kp_alert_cfg *cfg, struct kp_number number, double of)
 {
@@ -51,55 +48,72 @@ static double luck(const struct kp_alert_cfg *cfg, struct kp_number number, doub
     return kp_poisson_tail(llrint(number.value), of);
 }
 
-static void sooner(int64_t *wake, int64_t at)
+/* Each part changes at most once as what is expected grows. */
+static int answer_of(const struct kp_alert_cfg *cfg, const struct kp_verdict *verdict)
 {
-    if (at < *wake)
-        *wake = at;
+    if (isnan(verdict->x))
+        return -1;
+    return (int)verdict->severity | (cfg->warning.set && kp_judge_back(cfg, &cfg->warning, verdict->x)) << 4 |
+           (cfg->critical.set && kp_judge_back(cfg, &cfg->critical, verdict->x)) << 5;
 }
 
-/* After so much working time, as if all of what is to come were: never too late, and then it is looked at anew. */
-static int64_t after(const struct kp_targets *targets, uint32_t node, int64_t t, int64_t work)
+/* A verdict on a number when so much of it is expected, or is the target. */
+static void judge(const struct kp_alert_cfg *cfg, struct kp_number number, double of, struct kp_verdict *verdict)
 {
-    int64_t opens = kp_targets_opens(targets, node, t);
-
-    return opens > INT64_MAX - work ? INT64_MAX : opens + (work > SECOND ? work : SECOND);
-}
-
-/* The next instant at which a growing expectation may carry the number over a threshold, or over the place where it is
- * cleared: expectations rise no faster than when everybody works. */
-static int64_t crossing(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, double value, double expected,
-                        int64_t t)
-{
-    const struct kp_bound *bounds[] = {&rule->cfg->warning, &rule->cfg->critical};
-    double rate = kp_target_rate(targets, node, rule->target), next = INFINITY;
-
-    if (!(rate > 0))
-        return INT64_MAX;
-    if (!(expected > 0))
-        return after(targets, node, t, MINUTE);
-    for (int i = 0; i < 2; i++) {
-        double at[] = {bounds[i]->at, cleared(rule->cfg, bounds[i])};
-
-        for (int k = 0; k < 2 && bounds[i]->set; k++)
-            if (at[k] > 0 && value / at[k] > expected && value / at[k] < next)
-                next = value / at[k];
+    verdict->x = compared(cfg, number, of);
+    verdict->severity = severity_of(cfg, verdict->x);
+    verdict->p = (double)NAN;
+    if (verdict->severity != KP_SEVERITY_NONE && cfg->confidence > 0) {
+        verdict->p = luck(cfg, number, of);
+        if (verdict->p > 1 - cfg->confidence)
+            verdict->severity = KP_SEVERITY_NONE;
     }
-    next = (next - expected) / rate;
-    return next > 1e15 ? INT64_MAX : t + (next > (double)SECOND ? (int64_t)next + 1 : SECOND);
+    verdict->answer = answer_of(cfg, verdict);
+}
+
+/* Would it be judged otherwise at that instant, if nothing came until then? */
+static bool differs(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
+                    int64_t at, int now)
+{
+    struct kp_verdict then;
+
+    judge(rule->cfg, number, kp_target_expected_at(targets, node, rule->target, at), &then);
+    return then.answer != now;
+}
+
+int64_t kp_judge_turns(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
+                       int now, int64_t t, int64_t to)
+{
+    int64_t same = t, other = to - 1;
+
+    if (rule->cfg->compare != KP_CMP_PACE || !number.has || to <= t + 1 || to == INT64_MAX ||
+        !differs(targets, rule, node, number, other, now))
+        return INT64_MAX;
+    while (other - same > 1) {
+        int64_t mid = same + (other - same) / 2;
+
+        if (differs(targets, rule, node, number, mid, now))
+            other = mid;
+        else
+            same = mid;
+    }
+    return other;
 }
 
 struct kp_verdict kp_judge(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
                            int64_t from, int64_t t)
 {
     const struct kp_alert_cfg *cfg = rule->cfg;
-    struct kp_verdict verdict = {KP_SEVERITY_NONE, (double)NAN, (double)NAN, INT64_MAX};
+    struct kp_verdict verdict = {KP_SEVERITY_NONE, (double)NAN, (double)NAN, -1, INT64_MAX};
     double of = (double)NAN;
 
     if (cfg->min_elapsed_ms) {
-        int64_t worked = kp_targets_work(targets, node, from, t);
+        int64_t left = cfg->min_elapsed_ms - kp_targets_work(targets, node, from, t);
 
-        if (worked < cfg->min_elapsed_ms) {
-            verdict.wake = after(targets, node, t, cfg->min_elapsed_ms - worked);
+        if (left > 0) {     /* when that is over if all that is to come is worked; else it is looked at once more */
+            verdict.early_until = kp_targets_opens(targets, node, t);
+            if (verdict.early_until < INT64_MAX - left)
+                verdict.early_until += left;
             return verdict;
         }
     }
@@ -107,17 +121,6 @@ struct kp_verdict kp_judge(struct kp_targets *targets, const struct kp_plan_rule
         of = kp_target_of(targets, node, rule->target);
     else if (cfg->compare == KP_CMP_PACE)
         of = kp_target_expected(targets, node, rule->target);
-    verdict.x = compared(cfg, number, of);
-    verdict.severity = severity_of(cfg, verdict.x);
-    if (cfg->compare == KP_CMP_PACE && number.has)
-        verdict.wake = crossing(targets, rule, node, number.value, of, t);
-    if (verdict.severity == KP_SEVERITY_NONE || cfg->confidence <= 0)
-        return verdict;
-    verdict.p = luck(cfg, number, of);
-    if (verdict.p > 1 - cfg->confidence) {
-        verdict.severity = KP_SEVERITY_NONE;
-        if (cfg->compare == KP_CMP_PACE)
-            sooner(&verdict.wake, after(targets, node, t, MINUTE));
-    }
+    judge(cfg, number, of, &verdict);
     return verdict;
 }

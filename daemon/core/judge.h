@@ -15,12 +15,19 @@ struct kp_verdict {
     enum kp_severity severity;
     double x;           /* what is held against the thresholds; NaN: there is nothing to judge */
     double p;           /* how likely luck alone brings so little; NaN: it was not asked */
-    int64_t wake;       /* when to judge again although no event comes; INT64_MAX: never */
+    int answer;         /* all that an alert asks of it, to be compared with another one's */
+    int64_t early_until;    /* it is too early in the period to judge, until then at least; INT64_MAX: it is not */
 };
 
 /* Judge a node's number by a rule at t, to which the targets have been brought. from: the start of the window's period. */
 struct kp_verdict kp_judge(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
                            int64_t from, int64_t t);
+
+/* The first instant after t at which the answer is another because more is expected, if the number stays as it is; INT64_MAX: none
+ * before `to`, the end of the period. With a larger number and the same answer it is never earlier. Exact: the instants between are judged by
+ * halves, some 30 of them. */
+int64_t kp_judge_turns(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
+                       int answer, int64_t t, int64_t to);
 
 /* Is x back past the bound by the rule's `clear`? */
 bool kp_judge_back(const struct kp_alert_cfg *cfg, const struct kp_bound *bound, double x);

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK = 2048,         /* how many slots, or links of a chain, a search looks at */
-       GONE = 64,           /* how many of those that are gone it keeps in mind */
+enum { GONE = 4096,         /* places for those that are gone; beyond three quarters of it no more are kept in mind */
        NEAR = 16,           /* an event is told of at once to all whom it concerns, so its slot is not far */
        AHEAD = 8 };
 
@@ -118,23 +117,46 @@ static bool is_below(const struct kp_store *store, const struct slot *slot, uint
 /* What is asked for, and what of it has been found. */
 struct search {
     const struct kp_recent *recent;
+    const struct kp_store *store;
     const struct kp_feeds *feeds;
     int kpi;
     int64_t from, to;
     struct kp_recent_event *events;
-    size_t n;
-    const struct slot *gone[GONE];  /* whose own slots are still to come, since they are older */
+    size_t n, most;
+    const struct slot *gone[GONE];  /* whose own slots are still to come, since they are older; by hash */
+    bool taken[GONE];               /* it has found its own */
     size_t ngone;
 };
+
+static size_t place_of(const struct slot *slot)
+{
+    return (size_t)(((uint64_t)slot->time_ms ^ slot->node * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xD6E8FEB86659FD93) >> 52);
+}
+
+static void note_gone(struct search *search, const struct slot *slot)
+{
+    size_t i = place_of(slot);
+
+    if (search->ngone >= GONE / 4 * 3)
+        return;
+    if (search->ngone++ == 0) {
+        memset(search->gone, 0, sizeof search->gone);
+        memset(search->taken, 0, sizeof search->taken);
+    }
+    while (search->gone[i])
+        i = (i + 1) % GONE;
+    search->gone[i] = slot;
+}
 
 /* Has it gone since? Then its mark has done its work. */
 static bool is_gone(struct search *search, const struct slot *slot, struct kp_str id)
 {
-    for (size_t i = 0; i < search->ngone; i++) {
+    for (size_t i = place_of(slot); search->ngone && search->gone[i]; i = (i + 1) % GONE) {
         const struct slot *gone = search->gone[i];
 
-        if (gone->time_ms == slot->time_ms && gone->node == slot->node && same_id(id_of(search->recent, gone), id)) {
-            search->gone[i] = search->gone[--search->ngone];
+        if (!search->taken[i] && gone->time_ms == slot->time_ms && gone->node == slot->node &&
+            same_id(id_of(search->recent, gone), id)) {
+            search->taken[i] = true;
             return true;
         }
     }
@@ -149,8 +171,7 @@ static void look_at(struct search *search, const struct slot *slot)
     if (!kp_feeds_has(search->feeds, slot->set, search->kpi))
         return;
     if (slot->gone) {
-        if (search->ngone < GONE)
-            search->gone[search->ngone++] = slot;
+        note_gone(search, slot);
         return;
     }
     if (slot->time_ms < search->from || slot->time_ms >= search->to || is_gone(search, slot, id))
@@ -161,30 +182,79 @@ static void look_at(struct search *search, const struct slot *slot)
     search->events[search->n++] = (struct kp_recent_event){id, slot->time_ms};
 }
 
-size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
-                      uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most)
+/* One KPI that is no formula, at a node. */
+static void find_one(struct search *search, uint32_t node, uint32_t look)
 {
-    struct search search = {.recent = recent, .feeds = feeds, .kpi = kpi, .from = from, .to = to, .events = events};
-    uint32_t number = kp_store_node(store, node)->recent;
+    const struct kp_recent *recent = search->recent;
+    uint32_t number = kp_store_node(search->store, node)->recent;
 
-    if (kp_store_cold(store, node)->nchildren) {
-        for (uint32_t i = 0; i < LOOK && search.n < most && held(recent, recent->newest - i); i++) {
+    search->n = search->ngone = 0;
+    if (kp_store_cold(search->store, node)->nchildren) {
+        for (uint32_t i = 0; i < look && search->n < search->most && held(recent, recent->newest - i); i++) {
             const struct slot *slot = &recent->slots[(recent->newest - i) & recent->mask];
 
-            if (is_below(store, slot, node))
-                look_at(&search, slot);
+            if (is_below(search->store, slot, node))
+                look_at(search, slot);
         }
-        return search.n;
+        return;
     }
-    for (int i = 0; i < LOOK && search.n < most && held(recent, number); i++) {
+    for (uint32_t i = 0; i < look && search->n < search->most && held(recent, number); i++) {
         const struct slot *slot = &recent->slots[number & recent->mask];
 
         if (slot->node != node || slot->before >= number)
-            break;
-        look_at(&search, slot);
+            return;
+        look_at(search, slot);
         number = slot->before;
     }
-    return search.n;
+}
+
+/* The newest of both lists, each once; n of them are there already. */
+static size_t merge(struct kp_recent_event *events, size_t n, size_t most, const struct kp_recent_event *more, size_t nmore)
+{
+    for (size_t k = 0; k < nmore; k++) {
+        size_t i = n, same = 0;
+
+        while (same < n && !(events[same].time_ms == more[k].time_ms && same_id(events[same].id, more[k].id)))
+            same++;
+        while (i > 0 && events[i - 1].time_ms < more[k].time_ms)
+            i--;
+        if (same < n || i == most)
+            continue;
+        n -= n == most;
+        memmove(events + i + 1, events + i, (n - i) * sizeof *events);
+        events[i] = more[k];
+        n++;
+    }
+    return n;
+}
+
+/* Of a formula those of all the KPIs that it is made of: an event may count in one of them and no longer in another. */
+size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
+                      uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most, uint32_t look)
+{
+    const struct kp_plan *plan = store->plan;
+    struct kp_recent_event found[KP_RECENT_MOST];
+    struct search *search = malloc(sizeof *search);
+    size_t n = 0;
+
+    if (!search)
+        return 0;
+    search->recent = recent;
+    search->store = store;
+    search->feeds = feeds;
+    search->from = from;
+    search->to = to;
+    search->events = found;
+    search->most = most < KP_RECENT_MOST ? most : KP_RECENT_MOST;
+    for (int k = 0; k < plan->nkpis; k++) {
+        if (plan->kpis[k].formula || !plan->kpis[k].feeds[kpi])
+            continue;
+        search->kpi = k;
+        find_one(search, node, look);
+        n = merge(events, n, most, found, search->n);
+    }
+    free(search);
+    return n;
 }
 
 size_t kp_recent_bytes(const struct kp_recent *recent)

@@ -27,10 +27,11 @@ struct kp_recent_event {
     int64_t time_ms;
 };
 
-/* Up to `most` of the newest events with from <= time < to that the KPI counts at the node or below it, the last to come
- * first, each once. Looks at a bounded number of them. Returns how many. */
+/* Up to `most` of the newest events with from <= time < to that the KPI counts at the node or below it, the newest first, each
+ * once. Looks at `look` of those that are remembered, of each KPI that a formula is made of. Returns how many. */
+enum { KP_RECENT_MOST = 32 };
 size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
-                      uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most);
+                      uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most, uint32_t look);
 
 size_t kp_recent_bytes(const struct kp_recent *recent);
 

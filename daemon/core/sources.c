@@ -38,8 +38,11 @@ static void add_named(const struct kp_plan *plan, const char *source, uint64_t *
 {
     for (int k = 0; k < plan->nkpis; k++) {
         const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
+        const struct kp_of_cfg *of = &cfg->of_more;
 
-        if (!names(&cfg->where, source) && !names(&cfg->of_more.from, source) && !names(&cfg->of_more.to, source))
+        if (!names(&cfg->where, source) && !names(&of->from, source) && !names(&of->to, source) &&
+            !names(&of->opened, source) && !names(&of->closed, source) && !names(&cfg->once.reversed_by, source) &&
+            !(of->kind == KP_OF_FUNNEL && names(&plan->config->funnels[of->funnel].where, source)))
             continue;
         for (int o = 0; o < plan->nkpis; o++)
             if (plan->kpis[k].feeds[o])

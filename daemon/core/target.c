@@ -379,40 +379,41 @@ static int64_t work(const struct kp_targets *t, int calendar, const struct kp_zo
     return ms;
 }
 
-/* The share of a set's period that has been worked by now. Without any working time in it: 0, nobody is behind. */
-static double share(const struct kp_targets *t, int clock, const struct kp_member *member, int calendar, int set)
+/* The share of a set's period that has been worked by an instant. Without any working time in it: 0, nobody is behind. */
+static double share(const struct kp_targets *t, int clock, const struct kp_member *member, int calendar, int set, int64_t at)
 {
     const struct kp_zone *zone = t->plan->clocks[clock].zone;
     const struct span *span = &t->spans[clock * t->nsets + set];
-    int64_t now = t->at_ms < span->to ? t->at_ms : span->to;
+    int64_t now = at < span->to ? at : span->to;
     int64_t whole = work(t, calendar, zone, member, span->from, span->to);
 
     return whole ? (double)work(t, calendar, zone, member, span->from, now) / (double)whole : 0;
 }
 
-/* ... by a calendar alone, on its own clock: the same for all that have it, so it is remembered. */
-static double passed(struct kp_targets *t, int calendar, int set)
+/* ... by a calendar alone, on its own clock: the same for all that have it, so that of now is remembered. */
+static double passed(struct kp_targets *t, int calendar, int set, int64_t at)
 {
     double *known = &t->passed[calendar * t->nsets + set];
     int clock = calendar ? t->plan->calendar_clocks[calendar - 1] : 0;
 
+    if (at != t->at_ms)
+        return share(t, clock, NULL, calendar, set, at);
     if (isnan(*known))
-        *known = share(t, clock, NULL, calendar, set);
+        *known = share(t, clock, NULL, calendar, set, at);
     return *known;
 }
 
-static double rep_expected(struct kp_targets *t, uint32_t node, int set)
+static double rep_share(struct kp_targets *t, uint32_t node, int set, int64_t at)
 {
     const struct kp_member *member = kp_store_cold(t->store, node)->member;
     const struct kp_node_hot *hot = kp_store_node(t->store, node);
 
-    return is_special(t, node, set) ? share(t, hot->clock, member, hot->calendar, set) : passed(t, hot->calendar, set);
+    return is_special(t, node, set) ? share(t, hot->clock, member, hot->calendar, set, at) : passed(t, hot->calendar, set, at);
 }
 
-/* A key's own target by what is told of it, or the sum of its members': those that have nothing but a calendar by calendar,
- * the others one by one. */
-static double weigh(struct kp_targets *t, uint32_t node, int set, double (*of_rep)(struct kp_targets *t, uint32_t node, int set),
-                    double (*of_calendar)(struct kp_targets *t, int calendar, int set))
+/* A key's own target, or the sum of its members': those that have nothing but a calendar by calendar, the others one by
+ * one. */
+double kp_target_expected_at(struct kp_targets *t, uint32_t node, int set, int64_t at)
 {
     double total = kp_target_of(t, node, set), sum = 0;
     size_t nsets = (size_t)t->nsets;
@@ -421,53 +422,24 @@ static double weigh(struct kp_targets *t, uint32_t node, int set, double (*of_re
     if (isnan(total))
         return total;
     if (!t->unit[node])
-        return total * of_rep(t, node, set);
+        return total * rep_share(t, node, set, at);
     if (t->given[node * nsets + (size_t)set] >= 0)
-        return total * of_calendar(t, kp_store_node(t->store, node)->calendar, set);
+        return total * passed(t, kp_store_node(t->store, node)->calendar, set, at);
     for (int c = 0; c < t->ncalendars; c++) {
         double plain = t->plain[((t->unit[node] - 1) * nsets + (size_t)set) * (size_t)t->ncalendars + (size_t)c];
 
         if (plain != 0)
-            sum += plain * of_calendar(t, c, set);
+            sum += plain * passed(t, c, set, at);
     }
     specials = &t->specials[(t->unit[node] - 1) * nsets + (size_t)set];
     for (uint32_t i = 0; i < specials->n; i++)
-        sum += kp_target_of(t, specials->nodes[i], set) * of_rep(t, specials->nodes[i], set);
+        sum += kp_target_of(t, specials->nodes[i], set) * rep_share(t, specials->nodes[i], set, at);
     return sum;
 }
 
 double kp_target_expected(struct kp_targets *t, uint32_t node, int set)
 {
-    return weigh(t, node, set, rep_expected, passed);
-}
-
-/* ---- How fast ---- */
-
-static double rate(const struct kp_targets *t, int clock, const struct kp_member *member, int calendar, int set)
-{
-    const struct span *span = &t->spans[clock * t->nsets + set];
-    int64_t whole = work(t, calendar, t->plan->clocks[clock].zone, member, span->from, span->to);
-
-    return whole ? 1 / (double)whole : 0;
-}
-
-static double calendar_rate(struct kp_targets *t, int calendar, int set)
-{
-    return rate(t, calendar ? t->plan->calendar_clocks[calendar - 1] : 0, NULL, calendar, set);
-}
-
-static double rep_rate(struct kp_targets *t, uint32_t node, int set)
-{
-    const struct kp_node_hot *hot = kp_store_node(t->store, node);
-
-    return rate(t, hot->clock, kp_store_cold(t->store, node)->member, hot->calendar, set);
-}
-
-double kp_target_rate(struct kp_targets *t, uint32_t node, int set)
-{
-    double growth = weigh(t, node, set, rep_rate, calendar_rate);
-
-    return isnan(growth) ? 0 : growth;
+    return kp_target_expected_at(t, node, set, t->at_ms);
 }
 
 /* ---- Working time ---- */

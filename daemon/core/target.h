@@ -28,8 +28,8 @@ double kp_target_of(const struct kp_targets *targets, uint32_t node, int set);
 /* What of it is expected by the instant of kp_targets_at; NaN where there is no target. */
 double kp_target_expected(struct kp_targets *targets, uint32_t node, int set);
 
-/* How fast that grows while everybody works, a ms; 0: it does not. */
-double kp_target_rate(struct kp_targets *targets, uint32_t node, int set);
+/* ... by another instant, not before that of kp_targets_at; after the end of its period all of it. Never falls. */
+double kp_target_expected_at(struct kp_targets *targets, uint32_t node, int set, int64_t at_ms);
 
 /* Working ms of a key between two instants, by its own calendar; of a member less its absences and what lies before its start
  * or after its end. */

@@ -301,6 +301,19 @@ static bool is_share(struct kp_config *config, const struct kp_kpi_cfg *kpi)
     return n > 0 && all;
 }
 
+/* A share lies between 0 and 1: what is to be 5, or 30 of a hundred, is another ratio. */
+static bool has_share_target(const struct kp_config *config, const struct kp_alert_cfg *alert)
+{
+    for (size_t i = 0; i < config->ntargets; i++) {
+        const struct kp_target_cfg *target = &config->targets[i];
+
+        if (target->kpi && strcmp(target->kpi, alert->kpi) == 0 && target->per == alert->window.period &&
+            (target->value <= 0 || target->value >= 1))
+            return false;
+    }
+    return true;
+}
+
 static void check_confidence(struct kp_loader *ld, struct kp_alert_cfg *alert, const struct kp_kpi_cfg *kpi,
                              const struct kp_node *at)
 {
@@ -311,6 +324,8 @@ static void check_confidence(struct kp_loader *ld, struct kp_alert_cfg *alert, c
         kp_complain(ld, at->key_loc, "goes with \"below\": luck is asked of who lies behind");
     else if (kpi->agg != KP_AGG_COUNT && !alert->by_share)
         kp_complain(ld, at->key_loc, "goes with counts and with ratios of counts, and \"%s\" is neither", kpi->name);
+    else if (alert->by_share && !has_share_target(ld->config, alert))
+        kp_complain(ld, at->key_loc, "goes with shares, whose targets lie between 0 and 1");
     else if (alert->by_share && alert->compare == KP_CMP_PACE)
         kp_complain(ld, at->key_loc, "goes with \"compare: target\" where the number is a ratio, which has no pace");
 }

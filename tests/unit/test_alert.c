@@ -361,6 +361,67 @@ static void a_silent_source_freezes_what_needs_it(void **state)
     rig_free(rig);
 }
 
+/* Just on the threshold when the office closes is not behind; a moment later in the morning it is. And nobody is looked at in
+ * the night for that. */
+static void who_is_on_the_line_at_closing_time_is_behind_in_the_morning(void **state)
+{
+    static const struct {
+        int target, share, calls;
+    } cases[] = {{40, 80, 0}, {200, 80, 32}, {300, 70, 42}, {240, 70, 33}, {100, 90, 18}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct kp_engine_stats stats;
+        struct rig *rig;
+        char yaml[1024];
+
+        snprintf(yaml, sizeof yaml,
+                 "time: {clock: event}\n"
+                 "calendars: {office: {hours: {mon-fri: \"09:00-17:00\"}}}\n"
+                 "roster: {members: [{rep: ana, team: one, region: emea, calendar: office}]}\n"
+                 "kpis: {calls: {aggregate: count, where: {type: call}, windows: [week]}}\n"
+                 "targets: [{kpi: calls, per: week, value: %d}]\n"
+                 "alerts: {behind: {kpi: calls, window: week, level: rep, compare: pace, warning: {below: %d%%}}}\n",
+                 cases[i].target, cases[i].share);
+        rig = rig_new(yaml);
+        rig_call(rig, MONDAY - 86400, "ana");       /* the week before */
+        for (int k = 0; k < cases[i].calls; k++)
+            rig_call(rig, NINE + k, "ana");
+        rig->said[0] = '\0';
+        rig_at(rig, NINE + 30 * HOUR);
+        if (cases[i].calls == 0)
+            assert_int_equal(first(rig, "behind ana firing"), NINE);
+        else if (cases[i].calls == 33)
+            assert_int_equal(first(rig, "behind ana firing"), NINE + (int)(33 / 0.7 / 6 * HOUR));   /* 7 hours 51 minutes */
+        else
+            assert_int_equal(first(rig, "behind ana firing"), NINE + 24 * HOUR);
+        kp_engine_stats(rig->engine, &stats);
+        assert_true(stats.evaluations < 150);
+        rig_free(rig);
+    }
+}
+
+/* A team grows with its members' hours, whatever its own are. */
+static void a_team_is_looked_at_when_its_members_work(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "calendars: {office: {hours: {mon-fri: \"09:00-17:00\"}}, late: {hours: {mon-fri: \"14:00-18:00\"}}}\n"
+                              "roster: {members: [{rep: ana, team: one, region: emea, calendar: office}], units: {team: {one: {calendar: late}}}}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day]}}\n"
+                              "targets: [{kpi: calls, per: day, value: 40}]\n"
+                              "alerts:\n"
+                              "  plain: {kpi: calls, window: day, level: team, compare: pace, warning: {below: 80%}, hours: always}\n"
+                              "  sure: {kpi: calls, window: day, level: team, compare: pace, warning: {below: 80%}, hours: always, confidence: 97.5%}\n");
+
+    (void)state;
+    rig_call(rig, MONDAY - 86400, "ana");
+    rig->said[0] = '\0';
+    rig_at(rig, NINE + 9 * HOUR);
+    assert_int_equal(first(rig, "plain one firing"), NINE);
+    assert_int_equal(first(rig, "sure one firing"), NINE + 2655);        /* e to the -3.689 is 2.5 %: 44 minutes and 16 seconds */
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +445,8 @@ int main(void)
         cmocka_unit_test(with_confidence_luck_is_no_reason),
         cmocka_unit_test(with_confidence_a_share_is_judged_by_its_tries),
         cmocka_unit_test(a_silent_source_freezes_what_needs_it),
+        cmocka_unit_test(who_is_on_the_line_at_closing_time_is_behind_in_the_morning),
+        cmocka_unit_test(a_team_is_looked_at_when_its_members_work),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

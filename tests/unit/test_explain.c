@@ -123,6 +123,47 @@ static void an_event_that_counts_in_two_ways_is_told_once(void **state)
     rig_free(rig);
 }
 
+/* A formula is made of what its parts are made of, each by itself. */
+static void a_formula_keeps_what_still_counts_in_one_of_its_parts(void **state)
+{
+    struct rig *rig = rig_new(HEAD "kpis: {calls: {aggregate: count, where: {type: [call, o]}},\n"
+                                   "       open: {aggregate: count, of: {open: {per: deal, opened: {type: o}, closed: {type: c}}}},\n"
+                                   "       both: {formula: open + calls}}\n");
+
+    (void)state;
+    tell(rig, 10, "e1", "ana", "\"type\":\"o\"");
+    tell(rig, 20, "e2", "ana", "\"type\":\"c\"");
+    assert_string_equal(told(rig, "rep", "ana", "calls"), "e1");
+    assert_string_equal(told(rig, "rep", "ana", "open"), "");
+    assert_string_equal(told(rig, "rep", "ana", "both"), "e1");
+    rig_free(rig);
+}
+
+/* However many have gone since, and however much others do. */
+static void what_is_gone_stays_gone_and_what_is_rare_is_found(void **state)
+{
+    struct rig *rig = rig_new(HEAD "kpis: {open: {aggregate: count, of: {open: {per: item, opened: {type: o}, closed: {type: c}}}},\n"
+                                   "       won: {aggregate: count, where: {type: won}}, calls: {aggregate: count, where: {type: call}}}\n");
+    char more[64], id[16];
+
+    (void)state;
+    tell(rig, 1, "w1", "ana", "\"type\":\"won\"");
+    for (int i = 0; i < 200; i++) {
+        snprintf(id, sizeof id, "%c%d", i < 100 ? 'o' : 'c', i % 100);
+        snprintf(more, sizeof more, "\"type\":\"%c\",\"item\":%d", i < 100 ? 'o' : 'c', i % 100);
+        tell(rig, 2 + i, id, "ana", more);
+    }
+    assert_string_equal(told(rig, "rep", "ana", "open"), "");
+    assert_string_equal(told(rig, "team", "one", "open"), "");
+    for (int i = 0; i < 3000; i++) {
+        snprintf(id, sizeof id, "b%d", i);
+        tell(rig, 300, id, "bob", "\"type\":\"call\"");
+    }
+    assert_string_equal(told(rig, "team", "one", "won"), "w1");
+    assert_string_equal(told(rig, "company", "", "won"), "w1");
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +172,8 @@ int main(void)
         cmocka_unit_test(what_was_taken_back_is_told_with_what_took_it),
         cmocka_unit_test(what_is_open_is_told_by_its_latest_event),
         cmocka_unit_test(an_event_that_counts_in_two_ways_is_told_once),
+        cmocka_unit_test(a_formula_keeps_what_still_counts_in_one_of_its_parts),
+        cmocka_unit_test(what_is_gone_stays_gone_and_what_is_rare_is_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,12 +156,16 @@ static void who_is_named_and_never_heard_of_is_missed(void **state)
                               "kpis:\n"
                               "  calls: {aggregate: count, where: [{type: call, source: [pbx, mobile]}, {type: meeting}]}\n"
                               "  deals: {aggregate: count, where: {type: deal, source: {ne: pbx}}}\n"
-                              "  ratio: {formula: deals / calls}\n");
+                              "  ratio: {formula: deals / calls}\n"
+                              "  open: {aggregate: count, of: {open: {per: deal, closed: {source: pbx}}}}\n"
+                              "  once: {aggregate: count, where: {type: x}, once: {per: deal, reversed_by: {source: pbx}}}\n"
+                              "funnels: {f: {per: deal, where: {source: pbx}, stages: [a, b]}}\n");
 
     (void)state;
     from(rig, 1000, "crm", "deal", "");
     assert_false(no_data(rig, "calls"));
     rig_at(rig, 1121);
+    assert_true(no_data(rig, "open") && no_data(rig, "once") && no_data(rig, "f.a.entered"));
     assert_true(no_data(rig, "calls") && no_data(rig, "ratio") && !no_data(rig, "deals"));
     from(rig, 1122, "pbx", "kpid.heartbeat", "");
     assert_false(no_data(rig, "calls") || no_data(rig, "ratio"));
