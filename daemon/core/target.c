@@ -32,6 +32,7 @@ struct kp_targets {
     double *plain;          /* by unit, set and calendar: of members with nothing special */
     struct specials *specials;      /* by unit and set */
     struct span *spans;     /* by clock and set */
+    struct span *wide;      /* by set: from the first beginning of those to their last end */
     double *passed;         /* by calendar and set: as of at_ms, NaN: not told yet */
     int64_t at_ms, until_ms;
 };
@@ -138,8 +139,9 @@ static bool make_room(struct kp_targets *t)
     t->total = malloc(cells * sizeof *t->total);
     t->unit = calloc((size_t)t->nnodes + 1, sizeof *t->unit);
     t->spans = calloc((size_t)t->plan->nclocks * sets, sizeof *t->spans);
+    t->wide = calloc(sets, sizeof *t->wide);
     t->passed = calloc((size_t)t->ncalendars * sets, sizeof *t->passed);
-    if (!t->given || !t->total || !t->unit || !t->spans || !t->passed)
+    if (!t->given || !t->total || !t->unit || !t->spans || !t->wide || !t->passed)
         return false;
     for (uint32_t node = 0; node < t->nnodes; node++)
         if (kp_store_node(t->store, node)->level < t->plan->nlevels)
@@ -190,6 +192,7 @@ void kp_targets_destroy(struct kp_targets **targets)
     free(t->unit);
     free(t->plain);
     free(t->spans);
+    free(t->wide);
     free(t->passed);
     free(t);
     *targets = NULL;
@@ -248,11 +251,12 @@ static void add(double *total, double value)
     *total = isnan(*total) ? value : *total + value;
 }
 
-/* Does the member begin, end or be away within the period, so that the calendar alone does not say what is worked? */
+/* Does the member begin, end or be away within the period, its own or that of a key above by another clock, so that the calendar
+ * alone does not say what is worked? */
 static bool is_special(const struct kp_targets *t, uint32_t node, int set)
 {
     const struct kp_member *member = kp_store_cold(t->store, node)->member;
-    const struct span *span = span_of(t, node, set);
+    const struct span *span = &t->wide[set];
     const struct kp_zone *zone = zone_of(t, node);
     int64_t first, last;
 
@@ -343,6 +347,14 @@ void kp_targets_at(struct kp_targets *t, int64_t at_ms)
                 t->until_ms = ends;
         }
     }
+    for (int i = 0; i < plan->nclocks * t->nsets; i++) {
+        struct span *wide = &t->wide[i % t->nsets];
+
+        if (i < t->nsets)
+            *wide = t->spans[i];
+        wide->from = t->spans[i].from < wide->from ? t->spans[i].from : wide->from;
+        wide->to = t->spans[i].to > wide->to ? t->spans[i].to : wide->to;
+    }
     add_up(t);
 }
 
@@ -379,10 +391,16 @@ static int64_t work(const struct kp_targets *t, int calendar, const struct kp_zo
     return ms;
 }
 
-/* The share of a set's period that has been worked by an instant. Without any working time in it: 0, nobody is behind. */
+static int clock_of(const struct kp_targets *t, int calendar)
+{
+    return calendar ? t->plan->calendar_clocks[calendar - 1] : 0;
+}
+
+/* The share of a set's period, by one clock, that somebody with a calendar has worked by an instant. Without any working time
+ * in it: 0, nobody is behind. */
 static double share(const struct kp_targets *t, int clock, const struct kp_member *member, int calendar, int set, int64_t at)
 {
-    const struct kp_zone *zone = t->plan->clocks[clock].zone;
+    const struct kp_zone *zone = t->plan->clocks[clock_of(t, calendar)].zone;
     const struct span *span = &t->spans[clock * t->nsets + set];
     int64_t now = at < span->to ? at : span->to;
     int64_t whole = work(t, calendar, zone, member, span->from, span->to);
@@ -390,50 +408,45 @@ static double share(const struct kp_targets *t, int clock, const struct kp_membe
     return whole ? (double)work(t, calendar, zone, member, span->from, now) / (double)whole : 0;
 }
 
-/* ... by a calendar alone, on its own clock: the same for all that have it, so that of now is remembered. */
-static double passed(struct kp_targets *t, int calendar, int set, int64_t at)
+/* ... by a calendar alone: on its own clock the same for all that have it, so that of now is remembered. */
+static double passed(struct kp_targets *t, int clock, int calendar, int set, int64_t at)
 {
     double *known = &t->passed[calendar * t->nsets + set];
-    int clock = calendar ? t->plan->calendar_clocks[calendar - 1] : 0;
 
-    if (at != t->at_ms)
+    if (at != t->at_ms || clock != clock_of(t, calendar))
         return share(t, clock, NULL, calendar, set, at);
     if (isnan(*known))
         *known = share(t, clock, NULL, calendar, set, at);
     return *known;
 }
 
-static double rep_share(struct kp_targets *t, uint32_t node, int set, int64_t at)
-{
-    const struct kp_member *member = kp_store_cold(t->store, node)->member;
-    const struct kp_node_hot *hot = kp_store_node(t->store, node);
-
-    return is_special(t, node, set) ? share(t, hot->clock, member, hot->calendar, set, at) : passed(t, hot->calendar, set, at);
-}
-
 /* A key's own target, or the sum of its members': those that have nothing but a calendar by calendar, the others one by
- * one. */
+ * one; each by its own working time, in the period of the key that is asked about. */
 double kp_target_expected_at(struct kp_targets *t, uint32_t node, int set, int64_t at)
 {
     double total = kp_target_of(t, node, set), sum = 0;
     size_t nsets = (size_t)t->nsets;
     const struct specials *specials;
+    const struct kp_node_hot *hot;
 
     if (isnan(total))
         return total;
-    if (!t->unit[node])
-        return total * rep_share(t, node, set, at);
-    if (t->given[node * nsets + (size_t)set] >= 0)
-        return total * passed(t, kp_store_node(t->store, node)->calendar, set, at);
+    hot = kp_store_node(t->store, node);
+    if (!t->unit[node] && is_special(t, node, set))
+        return total * share(t, hot->clock, kp_store_cold(t->store, node)->member, hot->calendar, set, at);
+    if (!t->unit[node] || t->given[node * nsets + (size_t)set] >= 0)
+        return total * passed(t, hot->clock, hot->calendar, set, at);
     for (int c = 0; c < t->ncalendars; c++) {
         double plain = t->plain[((t->unit[node] - 1) * nsets + (size_t)set) * (size_t)t->ncalendars + (size_t)c];
 
         if (plain != 0)
-            sum += plain * passed(t, c, set, at);
+            sum += plain * passed(t, hot->clock, c, set, at);
     }
     specials = &t->specials[(t->unit[node] - 1) * nsets + (size_t)set];
     for (uint32_t i = 0; i < specials->n; i++)
-        sum += kp_target_of(t, specials->nodes[i], set) * rep_share(t, specials->nodes[i], set, at);
+        sum += kp_target_of(t, specials->nodes[i], set) *
+               share(t, hot->clock, kp_store_cold(t->store, specials->nodes[i])->member,
+                     kp_store_node(t->store, specials->nodes[i])->calendar, set, at);
     return sum;
 }
 

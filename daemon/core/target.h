@@ -4,7 +4,7 @@
  * that holds for it, the later one in the file where two are as specific, ramped up in the first months after its `start`;
  * outside of `start` to `end` it has none. A key above has the sum of its members' unless one is given for its level. What
  * is expected by t is the target times the share of the period's working time that has passed, each member's by its own
- * calendar and absences.
+ * calendar and absences, in the period of the key that is asked about.
  *
  * Targets change when a period begins, or a member: kp_targets_at then adds them up anew, one step for each member and set.
  * Reading what is expected costs a step for each calendar and each member below who begins, ends or is away in the period.

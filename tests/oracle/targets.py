@@ -285,8 +285,9 @@ class Answer:
             total -= until(b) - until(a) if b > a else 0
         return total
 
-    def share(self, path, window):
-        _, begin, end = self.period(path, window)
+    def share(self, path, window, of=None):
+        """Of the key's own period, or of that of a key above it."""
+        _, begin, end = self.period(path if of is None else of, window)
         whole = self.worked(path, begin, end)
         return self.worked(path, begin, min(self.t, end)) / whole if whole else 0
 
@@ -304,8 +305,9 @@ class Answer:
         own = self.given(path, kpi, per)
         if own and any(self.paths[r][:len(path)] == path for r in self.people):
             return own["value"], own["value"] * self.share(path, window)
-        below = [self.target(self.paths[r], kpi, window) for r in self.people if self.paths[r][:len(path)] == path]
-        below = [b for b in below if b]
+        below = [(self.member_target(self.paths[r], kpi, per, window), self.paths[r]) for r in self.people
+                 if self.paths[r][:len(path)] == path]
+        below = [(value, value * self.share(member, window, path)) for value, member in below if value is not None]
         return (sum(b[0] for b in below), sum(b[1] for b in below)) if below else None
 
     # ---- ranks ----
