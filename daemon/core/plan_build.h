@@ -31,4 +31,9 @@ enum kp_code kp_plan_track(struct kp_plan *plan, int k, struct kp_err *err) KP_C
 enum kp_code kp_plan_outlets(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
 void kp_plan_release_tracks(struct kp_plan *plan);
 
+/* ---- plan_clock.c ---- */
+/* Make the clocks, once all pairs are there; then give each family its windows on all of them. */
+enum kp_code kp_plan_clocks(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+enum kp_code kp_plan_spread_clocks(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+
 #endif
