@@ -1,0 +1,115 @@
+#include "alert_inside.h"
+
+#include "kpid/message.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { EVENTS_LOOK = 1024 };
+
+static uint64_t id_of(const struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    const struct kp_plan *plan = kp_alerts_plan(alerts);
+    const char *rule = plan->rules[w->rule].cfg->name;
+    char text[8 + (KP_DEPTH_MAX + 1) * (KP_GROUP_KEY_MAX + 1)];
+    uint32_t path[KP_DEPTH_MAX];
+    int n = kp_store_path(alerts->store, w->node, path);
+    size_t len = 0;
+
+    memcpy(text, &w->since_ms, sizeof w->since_ms);
+    len = sizeof w->since_ms;
+    for (int i = 0; i < n; i++) {
+        const struct kp_node_cold *cold = kp_store_cold(alerts->store, path[i]);
+        size_t take = cold->key_len > KP_GROUP_KEY_MAX ? KP_GROUP_KEY_MAX : cold->key_len;
+
+        memcpy(text + len, cold->key, take);
+        len += take;
+        text[len++] = '\0';
+    }
+    return kp_print_of2(0, 0, rule, strlen(rule), text, len).hi;
+}
+
+void kp_watch_path(const struct kp_alerts *alerts, uint32_t node, char *buf, size_t size)
+{
+    uint32_t path[KP_DEPTH_MAX];
+    int n = kp_store_path(alerts->store, node, path);
+    size_t len = 0;
+
+    buf[0] = '\0';
+    for (int i = 0; i < n && len < size; i++)
+        len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? " / " : "", kp_store_cold(alerts->store, path[i])->key);
+}
+
+static void render(struct kp_alerts *alerts, struct kp_alert *a)
+{
+    const struct kp_plan *plan = kp_alerts_plan(alerts);
+    const struct kp_alert_cfg *cfg = a->rule;
+    const struct kp_kpi_cfg *kpi = plan->kpis[kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi))].cfg;
+    bool by_target = cfg->compare != KP_CMP_VALUE;
+    char value[64], target[64], expected[64], percent[64], ratio[64], threshold[64], n[24], path[512];
+    const char *texts[KP_PLACEHOLDERS] = {
+        [KP_PH_NAME] = kp_store_name(alerts->store, a->node),
+        [KP_PH_KEY] = kp_store_cold(alerts->store, a->node)->key,
+        [KP_PH_LEVEL] = cfg->level, [KP_PH_PATH] = path, [KP_PH_KPI] = cfg->kpi,
+        [KP_PH_TITLE] = kpi->title ? kpi->title : kpi->name, [KP_PH_UNIT] = kpi->unit ? kpi->unit : "",
+        [KP_PH_WINDOW] = cfg->window.text, [KP_PH_VALUE] = value, [KP_PH_TARGET] = target,
+        [KP_PH_EXPECTED] = expected, [KP_PH_PERCENT] = percent, [KP_PH_RATIO] = ratio, [KP_PH_THRESHOLD] = threshold,
+        [KP_PH_N] = n, [KP_PH_SEVERITY] = a->severity == KP_SEVERITY_CRITICAL ? "critical" : "warning",
+        [KP_PH_RULE] = cfg->name,
+    };
+
+    kp_number_text(a->value.value, a->value.has, kpi->unit, value, sizeof value);
+    kp_number_text(a->target, !isnan(a->target), kpi->unit, target, sizeof target);
+    kp_number_text(a->expected, !isnan(a->expected), kpi->unit, expected, sizeof expected);
+    kp_number_text(a->ratio, !isnan(a->ratio), "%", percent, sizeof percent);
+    kp_number_text(a->ratio, !isnan(a->ratio), NULL, ratio, sizeof ratio);
+    kp_number_text(a->threshold, true, by_target ? "%" : kpi->unit, threshold, sizeof threshold);
+    snprintf(n, sizeof n, "%lld", (long long)a->value.n);
+    kp_watch_path(alerts, a->node, path, sizeof path);
+    kp_message_render(cfg->message                    ? cfg->message
+                      : cfg->compare == KP_CMP_PACE   ? "{name}: {title} {value} of {expected} by now ({percent} of pace), {window}"
+                      : cfg->compare == KP_CMP_TARGET ? "{name}: {title} {value} of {target} ({percent}), {window}"
+                                   : "{name}: {title} {value}, threshold {threshold}, {window}",
+                      texts, a->message, sizeof a->message);
+}
+
+void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp_number number, int64_t t)
+{
+    const struct kp_plan_rule *rule = &kp_alerts_plan(alerts)->rules[w->rule];
+    const struct kp_alert_cfg *cfg = rule->cfg;
+    struct kp_alert *a = &alerts->out;
+    double of;
+
+    memset(a, 0, offsetof(struct kp_alert, message));
+    a->rule = cfg;
+    a->id = id_of(alerts, w);
+    a->node = w->node;
+    a->state = w->state;
+    a->severity = w->severity;
+    a->quiet = w->state == KP_ALERT_PENDING;
+    a->value = number;
+    a->target = kp_target_of(alerts->targets, w->node, rule->target);
+    a->expected = kp_target_expected(alerts->targets, w->node, rule->target);
+    of = cfg->compare == KP_CMP_PACE ? a->expected : a->target;
+    a->ratio = number.has && of > 0 ? number.value / of : (double)NAN;
+    a->p = w->p;
+    a->threshold = w->severity == KP_SEVERITY_CRITICAL ? cfg->critical.at : cfg->warning.at;
+    a->since_ms = w->since_ms;
+    a->time_ms = t;
+    if (alerts->recent) {
+        struct kp_recent_event events[KP_ALERT_EVENTS];
+
+        a->nevents = kp_recent_find(alerts->recent, alerts->store, alerts->feeds, w->node, rule->kpi, INT64_MIN,
+                                    INT64_MAX, events, KP_ALERT_EVENTS, EVENTS_LOOK);
+        for (size_t i = 0; i < a->nevents; i++)
+            a->events[i] = events[i].id;
+    }
+    render(alerts, a);
+}
+
+void kp_watch_hand_out(struct kp_alerts *alerts)
+{
+    if (alerts->sink.alert)
+        alerts->sink.alert(alerts->sink.ctx, alerts->engine, &alerts->out);
+}
