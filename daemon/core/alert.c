@@ -25,8 +25,13 @@ struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targe
     alerts->engine = engine;
     if (sink)
         alerts->sink = *sink;
-    for (int i = 0; i < KP_LEVEL_IDS_MAX; i++)
+    alerts->began_ms = INT64_MIN;
+    alerts->data_from_ms = INT64_MAX;
+    for (int i = 0; i <= KP_LEVEL_IDS_MAX; i++)
         alerts->free[i] = KP_NO_WATCH;
+    alerts->peers = kp_peers_new(store->plan, err);
+    if (!alerts->peers || kp_rule_map_init(&alerts->crowds, store->plan->nrules, err))
+        kp_alerts_destroy(&alerts);
     return alerts;
 }
 
@@ -36,8 +41,14 @@ void kp_alerts_destroy(struct kp_alerts **alerts)
 
     if (!a)
         return;
+    for (uint32_t i = 0; i < a->made; i++)
+        free(kp_watch_of(a, i)->baseline);
     for (uint32_t i = 0; i < a->nchunks; i++)
         free(a->chunks[i]);
+    kp_peers_destroy(&a->peers);
+    kp_flaps_release(&a->flaps);
+    kp_rule_map_release(&a->crowds);
+    free(a->stirred);
     free(a->chunks);
     free(a->active);
     free(a->queue);
@@ -68,7 +79,7 @@ static uint32_t take_block(struct kp_alerts *alerts, int level, uint32_t n)
     uint32_t first = alerts->free[level];
 
     if (first != KP_NO_WATCH) {
-        alerts->free[level] = kp_watch_at(alerts, first)->node;
+        alerts->free[level] = kp_watch_of(alerts, first)->node;
         return first;
     }
     first = alerts->made;
@@ -78,6 +89,21 @@ static uint32_t take_block(struct kp_alerts *alerts, int level, uint32_t n)
         return KP_NO_WATCH;
     alerts->made = first + n;
     return first;
+}
+
+static void clear(struct kp_watch *w, uint16_t rule, uint32_t node, enum kp_watch_kind kind)
+{
+    *w = (struct kp_watch){.node = node, .rule = rule, .kind = (uint8_t)kind, .active = KP_NO_WATCH, .p = (double)NAN,
+                           .given = (double)NAN, .turns_at = (double)NAN, .seen_ms = INT64_MIN, .good_ms = INT64_MIN};
+}
+
+uint32_t kp_watch_take(struct kp_alerts *alerts, uint16_t rule, uint32_t node, enum kp_watch_kind kind)
+{
+    uint32_t i = take_block(alerts, KP_LEVEL_IDS_MAX, 1);
+
+    if (i != KP_NO_WATCH)
+        clear(kp_watch_of(alerts, i), rule, node, kind);
+    return i;
 }
 
 bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node)
@@ -93,9 +119,7 @@ bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node)
         return false;
     hot->rules = first + 1;
     for (uint32_t i = 0; i < n; i++) {
-        *kp_watch_at(alerts, first + i) =
-            (struct kp_watch){.node = node, .rule = (uint16_t)plan->level_rules[hot->level][i], .active = KP_NO_WATCH, .p = (double)NAN,
-                           .turns_at = (double)NAN};
+        clear(kp_watch_of(alerts, first + i), (uint16_t)plan->level_rules[hot->level][i], node, KP_WATCH_KEY);
         kp_heap_set(&alerts->heap, first + i, INT64_MIN);
     }
     return true;
@@ -108,9 +132,19 @@ bool kp_alerts_idle(const struct kp_alerts *alerts, uint32_t node)
     if (hot->flags & KP_NODE_QUEUED)
         return false;
     for (int i = 0; hot->rules && i < kp_alerts_plan(alerts)->nlevel_rules[hot->level]; i++)
-        if (kp_watch_at(alerts, hot->rules - 1 + (uint32_t)i)->state != KP_ALERT_INACTIVE)
+        if (kp_watch_of(alerts, hot->rules - 1 + (uint32_t)i)->state != KP_ALERT_INACTIVE)
             return false;
     return true;
+}
+
+static void take_leave(struct kp_alerts *alerts, uint32_t i)
+{
+    struct kp_watch *w = kp_watch_of(alerts, i);
+
+    kp_heap_set(&alerts->heap, i, INT64_MAX);
+    kp_flaps_give_back(&alerts->flaps, w->flaps);
+    free(w->baseline);
+    w->baseline = NULL;
 }
 
 void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node)
@@ -121,8 +155,8 @@ void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node)
     if (!hot->rules)
         return;
     for (int i = 0; i < kp_alerts_plan(alerts)->nlevel_rules[hot->level]; i++)
-        kp_heap_set(&alerts->heap, first + (uint32_t)i, INT64_MAX);
-    kp_watch_at(alerts, first)->node = alerts->free[hot->level];
+        take_leave(alerts, first + (uint32_t)i);
+    kp_watch_of(alerts, first)->node = alerts->free[hot->level];
     alerts->free[hot->level] = first;
     hot->rules = 0;
 }
@@ -163,30 +197,75 @@ static void look_at_node(struct kp_alerts *alerts, uint32_t node, int64_t t)
 
     hot->flags &= (uint8_t)~KP_NODE_QUEUED;
     for (int i = 0; hot->rules && i < kp_alerts_plan(alerts)->nlevel_rules[hot->level]; i++)
-        kp_watch_look(alerts, hot->rules - 1 + (uint32_t)i, t);
+        kp_watch_touched(alerts, hot->rules - 1 + (uint32_t)i, t);
+}
+
+/* ---- What was heard of ---- */
+
+void kp_alerts_data_from(struct kp_alerts *alerts, int64_t time_ms)
+{
+    if (time_ms < alerts->data_from_ms)
+        alerts->data_from_ms = time_ms;
+}
+
+void kp_alerts_heard(struct kp_alerts *alerts, uint32_t node, uint16_t feeds, int64_t time_ms)
+{
+    const struct kp_plan *plan = kp_alerts_plan(alerts);
+
+    for (uint32_t at = node; at != KP_NO_NODE; at = kp_store_node(alerts->store, at)->parent) {
+        const struct kp_node_hot *hot = kp_store_node(alerts->store, at);
+
+        for (int i = 0; hot->rules && (plan->silence_levels >> hot->level & 1) && i < plan->nlevel_rules[hot->level]; i++) {
+            struct kp_watch *w = kp_watch_of(alerts, hot->rules - 1 + (uint32_t)i);
+            const struct kp_plan_rule *rule = kp_watch_rule(alerts, w);
+
+            if (rule->cfg->compare != KP_CMP_SILENCE || time_ms <= w->seen_ms || !kp_feeds_has(alerts->feeds, feeds, rule->kpi))
+                continue;
+            w->seen_ms = time_ms;
+            if (w->state != KP_ALERT_INACTIVE)
+                kp_alerts_touch(alerts, at);    /* else its timer will find that it was heard of */
+        }
+    }
 }
 
 /* ---- Time ---- */
 
+void kp_alerts_begin(struct kp_alerts *alerts, int64_t t)
+{
+    alerts->began_ms = t;
+}
+
 int64_t kp_alerts_due(const struct kp_alerts *alerts)
 {
-    return kp_heap_due(&alerts->heap);
+    int64_t watches = kp_heap_due(&alerts->heap), peers = kp_peers_due(alerts->peers);
+
+    return watches < peers ? watches : peers;
 }
 
 void kp_alerts_run_before(struct kp_alerts *alerts, int64_t t)
 {
-    for (uint32_t runs = 0;; runs++) {
-        int64_t due = kp_heap_due(&alerts->heap);
+    int64_t at = INT64_MIN;
 
+    for (uint32_t runs = 0;; runs++) {
+        int64_t due = kp_alerts_due(alerts);
+
+        if (due > at && alerts->nstirred && at != INT64_MIN) {
+            kp_crowds_settle(alerts, at);
+            due = kp_alerts_due(alerts);
+        }
         if (due >= t || due == INT64_MIN)
             return;
         if (runs == kp_alerts_plan(alerts)->config->limits.leap) {
             alerts->leaps_cut++;
             return;
         }
+        at = due;
         kp_plan_at(alerts->store->plan, due);
         kp_targets_at(alerts->targets, due);
-        kp_watch_look(alerts, kp_heap_pop(&alerts->heap), due);
+        if (kp_heap_due(&alerts->heap) == due)
+            kp_watch_look(alerts, kp_heap_pop(&alerts->heap), due);
+        else
+            kp_peers_look(alerts, due);
     }
 }
 
@@ -201,7 +280,15 @@ bool kp_alerts_settle(struct kp_alerts *alerts, int64_t t, size_t most)
     }
     for (; kp_heap_due(&alerts->heap) <= t && most; most--)
         kp_watch_look(alerts, kp_heap_pop(&alerts->heap), t);
-    return alerts->queue_count || kp_heap_due(&alerts->heap) <= t;
+    while (kp_peers_due(alerts->peers) <= t && most) {
+        size_t looked = kp_peers_look(alerts, t);
+
+        most -= looked < most ? looked : most;
+    }
+    if (alerts->queue_count || kp_alerts_due(alerts) <= t)
+        return true;
+    kp_crowds_settle(alerts, t);
+    return false;
 }
 
 /* ---- Asking ---- */
@@ -226,7 +313,7 @@ void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx,
     struct listed *list = calloc((size_t)alerts->nactive + 1, sizeof *list);
 
     for (uint32_t i = 0; list && i < alerts->nactive; i++) {
-        const struct kp_watch *w = kp_watch_at(alerts, alerts->active[i]);
+        const struct kp_watch *w = kp_watch_of(alerts, alerts->active[i]);
 
         list[i].state = alerts->active[i];
         list[i].rule = w->rule;
@@ -235,10 +322,11 @@ void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx,
     if (list)
         qsort(list, alerts->nactive, sizeof *list, by_rule_and_path);
     for (uint32_t i = 0; list && i < alerts->nactive; i++) {
-        const struct kp_watch *w = kp_watch_at(alerts, list[i].state);
-        int64_t wake;
+        const struct kp_watch *w = kp_watch_of(alerts, list[i].state);
 
-        kp_watch_fill(alerts, w, kp_read_rule(alerts->reader, &kp_alerts_plan(alerts)->rules[w->rule], w->node, t, &wake), t);
+        if (w->grouped)
+            continue;
+        kp_watch_fill(alerts, w, kp_watch_number(alerts, w, t), t);
         each(ctx, &alerts->out);
     }
     free(list);
@@ -251,6 +339,7 @@ void kp_alerts_stats(const struct kp_alerts *alerts, struct kp_alerts_stats *sta
     stats->firing = alerts->firing;
     stats->leaps_cut = alerts->leaps_cut;
     stats->bytes = sizeof *alerts + (size_t)alerts->nchunks * KP_WATCH_CHUNK * sizeof(struct kp_watch) +
+                   kp_peers_bytes(alerts->peers) + kp_rule_map_bytes(&alerts->crowds) +
                    (size_t)alerts->heap.room * (sizeof(struct kp_timer) + sizeof(uint32_t)) +
                    ((size_t)alerts->active_room + alerts->queue_room) * sizeof(uint32_t);
 }

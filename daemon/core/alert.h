@@ -35,6 +35,14 @@ void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node);
 /* An event touched the node: its rules are to be looked at. */
 void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node);
 
+/* The first instant that there is. */
+void kp_alerts_begin(struct kp_alerts *alerts, int64_t t);
+/* There is an event of that time. */
+void kp_alerts_data_from(struct kp_alerts *alerts, int64_t time_ms);
+/* An event of a node feeds the KPIs of a set: those that were silent are heard of. Only for levels with such a rule:
+ * kp_plan.silence_levels. */
+void kp_alerts_heard(struct kp_alerts *alerts, uint32_t node, uint16_t feeds, int64_t time_ms);
+
 /* Run what is due before t, each at its own instant; brings the bounds of the plan there. At most limits.leap of them: when
  * an event claims to come from the year 9999, what is left is looked at once, at t, by kp_alerts_settle, and counted. */
 void kp_alerts_run_before(struct kp_alerts *alerts, int64_t t);

@@ -3,24 +3,41 @@
 #define KPID_CORE_ALERT_INSIDE_H
 
 #include "alert.h"
+#include "baseline.h"
+#include "flap.h"
 #include "judge.h"
+#include "rule_map.h"
 
 enum { KP_WATCH_BITS = 12, KP_WATCH_CHUNK = 1 << KP_WATCH_BITS };
 #define KP_NO_WATCH UINT32_MAX
 
+enum kp_watch_kind { KP_WATCH_KEY, KP_WATCH_CROWD };
+
 struct kp_watch {           /* of one rule for one key */
     int64_t since_ms;       /* pending, firing: when the breach began */
+    int64_t fired_ms;       /* firing: since when */
     int64_t good_ms;        /* firing: since when the number is back; INT64_MIN: it is not */
     int64_t sent_ms;        /* firing: when it was last published */
+    double p;               /* of the breach, where it is asked; NaN: it is not */
+    double given;           /* PEERS, BASELINE: what the number was held against last */
     int64_t period_ms;      /* calendar windows: start of the period that it was looked at in */
+    int64_t turns_ms;       /* PACE, BASELINE: when the answer turns at the earliest, if it is this one, for a number of at least ... */
+    double turns_at;        /* ... this; NaN: that is not known */
+    int64_t seen_ms;        /* SILENCE: when something happened last. INT64_MIN: never */
+    struct kp_baseline *baseline;   /* owned; BASELINE: NULL until it is asked */
     uint32_t node;
     uint32_t active;        /* its place among the active ones */
-    uint16_t rule;
-    uint8_t state, severity;
-    double p;               /* of the breach, where it is asked; NaN: it is not */
-    int64_t turns_ms;       /* with `pace`: when the answer turns at the earliest, if it is this one, for a number of at least ... */
-    double turns_at;        /* ... this; NaN: that is not known */
+    uint32_t flaps;         /* its changes of late; 0: none */
     int answer;
+    uint16_t rule;
+    uint8_t state, severity, kind;
+    bool untold;            /* firing: its crowd is counted first */
+    bool grouped;           /* firing: its crowd stands for it */
+    bool news;              /* it has something to say that its crowd does not know of */
+    bool stirred;           /* of a crowd: its members are to be counted */
+    bool escalated;         /* firing: critical, however the number stands */
+    bool flapping;          /* firing: held as it is */
+    bool was_bad;           /* firing: how the number stood at the last look */
 };
 
 struct kp_alerts {
@@ -32,19 +49,26 @@ struct kp_alerts {
     const struct kp_feeds *feeds;
     struct kp_engine *engine;
     struct kp_alert_sink sink;
-    struct kp_watch **chunks;          /* owned */
-    uint32_t nchunks, made;         /* made: states given out; a block of one node never crosses chunks */
-    uint32_t free[KP_LEVEL_IDS_MAX];    /* first state of a free block, linked by `node`; NONE */
-    struct kp_heap heap;
-    uint32_t *active;               /* owned; states that are pending or firing */
+    struct kp_watch **chunks;       /* owned */
+    uint32_t nchunks, made;         /* made: watches given out; a block of one node never crosses chunks */
+    uint32_t free[KP_LEVEL_IDS_MAX + 1];    /* first watch of a free block, linked by `node`; KP_NO_WATCH. The last: single ones */
+    struct kp_rule_map crowds;      /* by rule and parent: a crowd + 1 */
+    uint32_t *stirred;              /* owned; crowds that are to be counted */
+    uint32_t nstirred, stirred_room;
+    struct kp_heap heap;            /* thing: a watch */
+    struct kp_peers *peers;         /* owned */
+    struct kp_flaps flaps;
+    uint32_t *active;               /* owned; watches that are pending or firing */
     uint32_t nactive, active_room;
     uint32_t *queue;                /* owned; nodes touched, a ring */
     uint32_t queue_first, queue_count, queue_room;
+    int64_t began_ms;               /* the first instant that it was told of; INT64_MIN: none yet */
+    int64_t data_from_ms;           /* time of the earliest event; INT64_MAX: none yet */
     uint64_t evaluations, pending, firing, leaps_cut;
     struct kp_alert out;            /* what is handed to the sink; large, so made once */
 };
 
-static inline struct kp_watch *kp_watch_at(const struct kp_alerts *alerts, uint32_t i)
+static inline struct kp_watch *kp_watch_of(const struct kp_alerts *alerts, uint32_t i)
 {
     return &alerts->chunks[i >> KP_WATCH_BITS][i & (KP_WATCH_CHUNK - 1)];
 }
@@ -54,9 +78,49 @@ static inline const struct kp_plan *kp_alerts_plan(const struct kp_alerts *alert
     return alerts->store->plan;
 }
 
-/* ---- alert_life.c ---- */
-/* Look at a watch at t, to which plan and targets have been brought: it may begin, change, or end; its timer is set anew. */
+static inline const struct kp_plan_rule *kp_watch_rule(const struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    return &kp_alerts_plan(alerts)->rules[w->rule];
+}
+
+/* The watch of a rule for a node of its level; KP_NO_WATCH: it has none. */
+static inline uint32_t kp_watch_find(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node)
+{
+    const struct kp_node_hot *hot = kp_store_node(alerts->store, node);
+
+    return hot->rules ? hot->rules - 1 + (uint32_t)rule->index_in_level : KP_NO_WATCH;
+}
+
+/* ---- alert.c ---- */
+/* A watch that stands by itself; KP_NO_WATCH: memory is out. */
+uint32_t kp_watch_take(struct kp_alerts *alerts, uint16_t rule, uint32_t node, enum kp_watch_kind kind);
+
+/* ---- alert_look.c ---- */
+/* Look at a watch at t, to which plan and targets have been brought: it may begin, change, or end; its timer is set anew. Where the
+ * rule compares with peers, the peers are looked at together, at the whole second. */
 void kp_watch_look(struct kp_alerts *alerts, uint32_t i, int64_t t);
+/* The same because of an event at t. Others may come at that instant, so peers are looked at after it. */
+void kp_watch_touched(struct kp_alerts *alerts, uint32_t i, int64_t t);
+/* The same at once; peers: what the others' median is, NaN where nobody asks for it, or there are too few. */
+void kp_watch_judge(struct kp_alerts *alerts, uint32_t i, int64_t t, double peers);
+/* Its number at t, as an alert tells it: of a silence, how many seconds of working time it lasts. */
+struct kp_number kp_watch_number(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t);
+
+/* ---- alert_life.c ---- */
+/* How things stand with a watch, as far as its alert is concerned. */
+struct kp_stand {
+    struct kp_verdict verdict;
+    struct kp_number number;
+    bool may_start;         /* it is a time at which alerts begin */
+};
+/* Let it begin, change, or end. Returns when it is to be looked at again although nothing happens; INT64_MAX: never. */
+int64_t kp_watch_live(struct kp_alerts *alerts, uint32_t i, const struct kp_stand *stand, int64_t t);
+/* Begin to fire, without a word. False: memory is out, and it has not begun. */
+bool kp_watch_begin(struct kp_alerts *alerts, uint32_t i, int64_t t);
+/* Tell how it stands. */
+void kp_watch_tell(struct kp_alerts *alerts, struct kp_watch *w, struct kp_number number, int64_t t);
+/* End it, whatever the number is. */
+void kp_watch_resolve(struct kp_alerts *alerts, struct kp_watch *w, struct kp_number number, int64_t t, const char *reason);
 
 /* ---- alert_tell.c ---- */
 /* Fill alerts->out with what there is to say of a watch. */
@@ -65,5 +129,31 @@ void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp
 void kp_watch_hand_out(struct kp_alerts *alerts);
 /* Path as people read it: "emea / field-1 / ana". */
 void kp_watch_path(const struct kp_alerts *alerts, uint32_t node, char *buf, size_t size);
+
+/* ---- alert_crowd.c ---- */
+/* Is it one of those whose crowd may stand for them? */
+bool kp_crowd_has(const struct kp_alerts *alerts, const struct kp_watch *w);
+/* Something of a member has changed: its crowd is to be counted. */
+void kp_crowd_stir(struct kp_alerts *alerts, const struct kp_watch *w);
+/* Count what was stirred, once all of an instant has been looked at; then somebody tells. */
+void kp_crowds_settle(struct kp_alerts *alerts, int64_t t);
+/* A crowd's timer is due. */
+void kp_crowd_look(struct kp_alerts *alerts, uint32_t i, int64_t t);
+/* How many members of a crowd fire, and of how many (n). */
+struct kp_number kp_crowd_number(struct kp_alerts *alerts, const struct kp_watch *crowd, int64_t t);
+/* Who they are. */
+void kp_crowd_list(struct kp_alerts *alerts, const struct kp_watch *crowd, struct kp_alert *alert);
+
+/* ---- alert_peers.c ---- */
+/* Members that are compared with each other are looked at together, at most once a second: an event of one changes what all
+ * others are held against. */
+struct kp_peers *kp_peers_new(const struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+void kp_peers_destroy(struct kp_peers **peers);
+/* A watch of a rule on peers wants to be looked at, from t on. */
+void kp_peers_want(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t);
+int64_t kp_peers_due(const struct kp_peers *peers);
+/* Look at the first that are due, at t. Returns how many watches were looked at. */
+size_t kp_peers_look(struct kp_alerts *alerts, int64_t t);
+size_t kp_peers_bytes(const struct kp_peers *peers);
 
 #endif

@@ -41,12 +41,31 @@ void kp_watch_path(const struct kp_alerts *alerts, uint32_t node, char *buf, siz
         len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? " / " : "", kp_store_cold(alerts->store, path[i])->key);
 }
 
+static bool is_lapse(const struct kp_alert_cfg *cfg)
+{
+    return cfg->compare == KP_CMP_SILENCE || cfg->compare == KP_CMP_STALLED;
+}
+
+static const char *usual_message(const struct kp_alert_cfg *cfg)
+{
+    static const char *const usual[] = {
+        [KP_CMP_VALUE] = "{name}: {title} {value}, threshold {threshold}, {window}",
+        [KP_CMP_TARGET] = "{name}: {title} {value} of {target} ({percent}), {window}",
+        [KP_CMP_PACE] = "{name}: {title} {value} of {expected} by now ({percent} of pace), {window}",
+        [KP_CMP_PEERS] = "{name}: {title} {value}, {percent} of the others' {expected}, {window}",
+        [KP_CMP_BASELINE] = "{name}: {title} {value}, {percent} of the usual {expected} by now, {window}",
+        [KP_CMP_SILENCE] = "{name}: {title}: nothing for {value} of working time",
+        [KP_CMP_STALLED] = "{name}: {entity} has not moved for {value}",
+    };
+
+    return cfg->message ? cfg->message : usual[cfg->compare];
+}
+
 static void render(struct kp_alerts *alerts, struct kp_alert *a)
 {
     const struct kp_plan *plan = kp_alerts_plan(alerts);
     const struct kp_alert_cfg *cfg = a->rule;
     const struct kp_kpi_cfg *kpi = plan->kpis[kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi))].cfg;
-    bool by_target = cfg->compare != KP_CMP_VALUE;
     char value[64], target[64], expected[64], percent[64], ratio[64], threshold[64], n[24], path[512];
     const char *texts[KP_PLACEHOLDERS] = {
         [KP_PH_NAME] = kp_store_name(alerts->store, a->node),
@@ -56,7 +75,7 @@ static void render(struct kp_alerts *alerts, struct kp_alert *a)
         [KP_PH_WINDOW] = cfg->window.text, [KP_PH_VALUE] = value, [KP_PH_TARGET] = target,
         [KP_PH_EXPECTED] = expected, [KP_PH_PERCENT] = percent, [KP_PH_RATIO] = ratio, [KP_PH_THRESHOLD] = threshold,
         [KP_PH_N] = n, [KP_PH_SEVERITY] = a->severity == KP_SEVERITY_CRITICAL ? "critical" : "warning",
-        [KP_PH_RULE] = cfg->name,
+        [KP_PH_RULE] = cfg->name, [KP_PH_ENTITY] = a->entity ? a->entity : "",
     };
 
     kp_number_text(a->value.value, a->value.has, kpi->unit, value, sizeof value);
@@ -64,47 +83,90 @@ static void render(struct kp_alerts *alerts, struct kp_alert *a)
     kp_number_text(a->expected, !isnan(a->expected), kpi->unit, expected, sizeof expected);
     kp_number_text(a->ratio, !isnan(a->ratio), "%", percent, sizeof percent);
     kp_number_text(a->ratio, !isnan(a->ratio), NULL, ratio, sizeof ratio);
-    kp_number_text(a->threshold, true, by_target ? "%" : kpi->unit, threshold, sizeof threshold);
+    kp_number_text(a->threshold, true, cfg->compare != KP_CMP_VALUE ? "%" : kpi->unit, threshold, sizeof threshold);
+    if (is_lapse(cfg)) {
+        kp_lapse_text(a->value.value, cfg->compare == KP_CMP_STALLED, value, sizeof value);
+        kp_lapse_text(a->threshold, cfg->compare == KP_CMP_STALLED, threshold, sizeof threshold);
+    }
     snprintf(n, sizeof n, "%lld", (long long)a->value.n);
     kp_watch_path(alerts, a->node, path, sizeof path);
-    kp_message_render(cfg->message                    ? cfg->message
-                      : cfg->compare == KP_CMP_PACE   ? "{name}: {title} {value} of {expected} by now ({percent} of pace), {window}"
-                      : cfg->compare == KP_CMP_TARGET ? "{name}: {title} {value} of {target} ({percent}), {window}"
-                                   : "{name}: {title} {value}, threshold {threshold}, {window}",
-                      texts, a->message, sizeof a->message);
+    kp_message_render(usual_message(cfg), texts, a->message, sizeof a->message);
+}
+
+/* What there is to compare with. */
+static void measure(struct kp_alerts *alerts, const struct kp_watch *w, struct kp_alert *a)
+{
+    const struct kp_plan_rule *rule = kp_watch_rule(alerts, w);
+    enum kp_compare compare = rule->cfg->compare;
+    double of;
+
+    a->target = kp_target_of(alerts->targets, w->node, rule->target);
+    a->expected = compare == KP_CMP_PEERS || compare == KP_CMP_BASELINE ? w->given
+                                                                       : kp_target_expected(alerts->targets, w->node, rule->target);
+    of = compare == KP_CMP_TARGET || compare == KP_CMP_VALUE ? a->target : a->expected;
+    a->ratio = a->value.has && of > 0 ? a->value.value / of : (double)NAN;
+    a->p = w->p;
+    a->threshold = w->severity == KP_SEVERITY_CRITICAL && rule->cfg->critical.set ? rule->cfg->critical.at : rule->cfg->warning.at;
+}
+
+static void list_events(struct kp_alerts *alerts, const struct kp_watch *w, struct kp_alert *a)
+{
+    struct kp_recent_event events[KP_ALERT_EVENTS];
+
+    if (!alerts->recent)
+        return;
+    a->nevents = kp_recent_find(alerts->recent, alerts->store, alerts->feeds, w->node, kp_watch_rule(alerts, w)->kpi, INT64_MIN,
+                                INT64_MAX, events, KP_ALERT_EVENTS, EVENTS_LOOK);
+    for (size_t i = 0; i < a->nevents; i++)
+        a->events[i] = events[i].id;
+}
+
+/* It speaks of its members: how many of them, and who. */
+static void tell_crowd(struct kp_alerts *alerts, const struct kp_watch *w, struct kp_alert *a)
+{
+    size_t len;
+
+    kp_crowd_list(alerts, w, a);
+    a->target = (double)a->value.n;
+    a->expected = a->p = (double)NAN;
+    a->ratio = a->value.n ? a->value.value / (double)a->value.n : (double)NAN;
+    a->threshold = a->rule->group;
+    snprintf(a->message, sizeof a->message, "%s: %.0f of %lld at once (%s)", kp_store_name(alerts->store, w->node), a->value.value,
+             (long long)a->value.n, a->rule->name);
+    for (size_t i = 0; i < a->nmembers && i < KP_ALERT_MEMBERS; i++) {
+        const char *name = kp_store_name(alerts->store, a->members[i]);
+
+        len = strlen(a->message);
+        if (len + strlen(name) + 8 > sizeof a->message) {
+            snprintf(a->message + len, sizeof a->message - len, ", ...");
+            return;
+        }
+        snprintf(a->message + len, sizeof a->message - len, "%s%s", i ? ", " : ": ", name);
+    }
 }
 
 void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp_number number, int64_t t)
 {
-    const struct kp_plan_rule *rule = &kp_alerts_plan(alerts)->rules[w->rule];
-    const struct kp_alert_cfg *cfg = rule->cfg;
     struct kp_alert *a = &alerts->out;
-    double of;
 
-    memset(a, 0, offsetof(struct kp_alert, message));
-    a->rule = cfg;
+    memset(a, 0, offsetof(struct kp_alert, members));
+    a->nmembers = 0;
+    a->rule = kp_watch_rule(alerts, w)->cfg;
     a->id = id_of(alerts, w);
     a->node = w->node;
     a->state = w->state;
     a->severity = w->severity;
+    a->flapping = w->flapping;
     a->quiet = w->state == KP_ALERT_PENDING;
     a->value = number;
-    a->target = kp_target_of(alerts->targets, w->node, rule->target);
-    a->expected = kp_target_expected(alerts->targets, w->node, rule->target);
-    of = cfg->compare == KP_CMP_PACE ? a->expected : a->target;
-    a->ratio = number.has && of > 0 ? number.value / of : (double)NAN;
-    a->p = w->p;
-    a->threshold = w->severity == KP_SEVERITY_CRITICAL ? cfg->critical.at : cfg->warning.at;
     a->since_ms = w->since_ms;
     a->time_ms = t;
-    if (alerts->recent) {
-        struct kp_recent_event events[KP_ALERT_EVENTS];
-
-        a->nevents = kp_recent_find(alerts->recent, alerts->store, alerts->feeds, w->node, rule->kpi, INT64_MIN,
-                                    INT64_MAX, events, KP_ALERT_EVENTS, EVENTS_LOOK);
-        for (size_t i = 0; i < a->nevents; i++)
-            a->events[i] = events[i].id;
+    if (w->kind == KP_WATCH_CROWD) {
+        tell_crowd(alerts, w, a);
+        return;
     }
+    measure(alerts, w, a);
+    list_events(alerts, w, a);
     render(alerts, a);
 }
 

@@ -245,12 +245,31 @@ static void put_what(struct kp_out *out, const struct kp_alert *alert)
     kp_out_int(out, alert->value.n);
 }
 
+static void put_members(struct kp_out *out, const struct kp_engine *engine, const struct kp_alert *alert)
+{
+    size_t n = alert->nmembers < KP_ALERT_MEMBERS ? alert->nmembers : KP_ALERT_MEMBERS;
+
+    kp_out_text(out, "members");
+    if (n == 0) {
+        kp_out_nil(out);
+        return;
+    }
+    kp_out_array(out, n);
+    for (size_t i = 0; i < n; i++) {
+        struct kp_place place;
+
+        kp_engine_place(engine, alert->members[i], &place);
+        kp_out_str(out, place.key.s, place.key.len);
+    }
+    kp_out_end(out);
+}
+
 void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct kp_alert *alert, uint64_t seq)
 {
     char id[24];
 
     snprintf(id, sizeof id, "%016llx", (unsigned long long)alert->id);
-    kp_out_map(out, 28);
+    kp_out_map(out, 31);
     put_head(out, "alert", seq);
     kp_out_text(out, "id");
     kp_out_text(out, id);
@@ -259,7 +278,7 @@ void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct 
     kp_out_text(out, "kpi");
     kp_out_text(out, alert->rule->kpi);
     kp_out_text(out, "window");
-    kp_out_text(out, alert->rule->window.text);
+    kp_out_text(out, alert->rule->window.text[0] ? alert->rule->window.text : NULL);
     put_place(out, engine, alert->node);
     put_what(out, alert);
     kp_out_text(out, "since");
@@ -277,6 +296,11 @@ void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct 
     kp_out_text(out, alert->message);
     kp_out_text(out, "coaching");
     kp_out_text(out, alert->rule->coaching);
+    kp_out_text(out, "entity");
+    kp_out_text(out, alert->entity);
+    put_members(out, engine, alert);
+    kp_out_text(out, "flapping");
+    kp_out_bool(out, alert->flapping);
     kp_out_text(out, "acked_by");
     kp_out_nil(out);
     kp_out_text(out, "silenced");

@@ -13,6 +13,7 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
     enum kp_code code;
 
     engine->now_ms = INT64_MIN;
+    engine->data_from = INT64_MAX;
     engine->plan = kp_plan_new(config, err);
     if (!engine->plan)
         return KP_EINVAL;
@@ -285,6 +286,8 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
         if (!(program->dims >> d & 1) || nodes[d] == KP_NO_NODE)
             continue;
         touch(engine, program->rule_levels, nodes[d]);
+        if (engine->plan->silence_levels)
+            kp_alerts_heard(engine->alerts, nodes[d], program->feeds, time_ms);
         if (program->counts)
             kp_recent_add(engine->recent, &engine->store, kp_match_feeds(engine->match), nodes[d], id, time_ms,
                           program->counts, false);
@@ -429,6 +432,8 @@ static void look_at_all(struct kp_engine *engine)
 
 static void set_now(struct kp_engine *engine, int64_t t)
 {
+    if (engine->now_ms == INT64_MIN)
+        kp_alerts_begin(engine->alerts, t);
     engine->now_ms = t;
     kp_plan_at(engine->plan, t);
     kp_targets_at(engine->targets, t);
@@ -511,6 +516,10 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
     if (program->nsections || program->nfollows) {
         if (program->nsections && at < engine->plan->families[program->sections[0].family].grids[0].cell_from)
             engine->late++;
+        if (at < engine->data_from) {
+            engine->data_from = at;
+            kp_alerts_data_from(engine->alerts, at);
+        }
         add(engine, program, ev, lane, nodes, at);
     }
     return KP_ACCEPTED;

@@ -53,6 +53,7 @@ struct kp_engine {
     uint64_t version;                   /* rises when a number may have changed */
     int64_t now_ms;                     /* INT64_MIN: none yet */
     int64_t keep_from;                  /* as of now_ms */
+    int64_t data_from;                  /* time of the earliest event that was counted; INT64_MAX: none yet */
     int covered_slot;                   /* of covered_until; -1: no sources are configured */
     struct {                            /* of the event before: its hash is seldom another's */
         uint64_t seed;

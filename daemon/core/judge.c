@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+const struct kp_verdict kp_no_verdict = {KP_SEVERITY_NONE, (double)NAN, (double)NAN, -1, INT64_MAX};
+
 /* What is reached of what: the number itself, of its target, or of what is expected by now. */
 static double compared(const struct kp_alert_cfg *cfg, struct kp_number number, double of)
 {
@@ -71,28 +73,52 @@ static void judge(const struct kp_alert_cfg *cfg, struct kp_number number, doubl
     verdict->answer = answer_of(cfg, verdict);
 }
 
+/* ---- What it is held against ---- */
+
+static double yardstick_at(const struct kp_yardstick *yard, int64_t at)
+{
+    switch (yard->rule->cfg->compare) {
+    case KP_CMP_PACE:
+        return kp_target_expected_at(yard->targets, yard->node, yard->rule->target, at);
+    case KP_CMP_BASELINE:
+        return yard->baseline ? kp_baseline_at(yard->targets, yard->node, yard->baseline, at) : yard->given;
+    case KP_CMP_TARGET:
+    case KP_CMP_PEERS:
+        return yard->given;
+    case KP_CMP_VALUE:
+    case KP_CMP_SILENCE:
+    case KP_CMP_STALLED:
+        break;
+    }
+    return (double)NAN;
+}
+
+double kp_yardstick_now(const struct kp_yardstick *yard)
+{
+    if (yard->rule->cfg->compare == KP_CMP_PACE)
+        return kp_target_expected(yard->targets, yard->node, yard->rule->target);
+    return yard->given;
+}
+
 /* Would it be judged otherwise at that instant, if nothing came until then? */
-static bool differs(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
-                    int64_t at, int now)
+static bool differs(const struct kp_yardstick *yard, struct kp_number number, int64_t at, int now)
 {
     struct kp_verdict then;
 
-    judge(rule->cfg, number, kp_target_expected_at(targets, node, rule->target, at), &then);
+    judge(yard->rule->cfg, number, yardstick_at(yard, at), &then);
     return then.answer != now;
 }
 
-int64_t kp_judge_turns(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
-                       int now, int64_t t, int64_t to)
+int64_t kp_judge_turns(const struct kp_yardstick *yard, struct kp_number number, int now, int64_t t, int64_t to)
 {
     int64_t same = t, other = to - 1;
 
-    if (rule->cfg->compare != KP_CMP_PACE || !number.has || to <= t + 1 || to == INT64_MAX ||
-        !differs(targets, rule, node, number, other, now))
+    if (!number.has || to <= t + 1 || to == INT64_MAX || !differs(yard, number, other, now))
         return INT64_MAX;
     while (other - same > 1) {
         int64_t mid = same + (other - same) / 2;
 
-        if (differs(targets, rule, node, number, mid, now))
+        if (differs(yard, number, mid, now))
             other = mid;
         else
             same = mid;
@@ -100,27 +126,47 @@ int64_t kp_judge_turns(struct kp_targets *targets, const struct kp_plan_rule *ru
     return other;
 }
 
-struct kp_verdict kp_judge(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
-                           int64_t from, int64_t t)
+struct kp_verdict kp_judge(const struct kp_yardstick *yard, struct kp_number number, int64_t from, int64_t t)
 {
-    const struct kp_alert_cfg *cfg = rule->cfg;
-    struct kp_verdict verdict = {KP_SEVERITY_NONE, (double)NAN, (double)NAN, -1, INT64_MAX};
-    double of = (double)NAN;
+    const struct kp_alert_cfg *cfg = yard->rule->cfg;
+    struct kp_verdict verdict = kp_no_verdict;
 
     if (cfg->min_elapsed_ms) {
-        int64_t left = cfg->min_elapsed_ms - kp_targets_work(targets, node, from, t);
+        int64_t left = cfg->min_elapsed_ms - kp_targets_work(yard->targets, yard->node, from, t);
 
         if (left > 0) {     /* when that is over if all that is to come is worked; else it is looked at once more */
-            verdict.early_until = kp_targets_opens(targets, node, t);
+            verdict.early_until = kp_targets_opens(yard->targets, yard->node, t);
             if (verdict.early_until < INT64_MAX - left)
                 verdict.early_until += left;
             return verdict;
         }
     }
-    if (cfg->compare == KP_CMP_TARGET)
-        of = kp_target_of(targets, node, rule->target);
-    else if (cfg->compare == KP_CMP_PACE)
-        of = kp_target_expected(targets, node, rule->target);
-    judge(cfg, number, of, &verdict);
+    judge(cfg, number, kp_yardstick_now(yard), &verdict);
     return verdict;
+}
+
+/* ---- What lasts ---- */
+
+static int64_t lapse_of(const struct kp_bound *bound)
+{
+    return bound->set ? llrint(bound->at * 1000) : INT64_MAX;
+}
+
+struct kp_verdict kp_judge_lapse(const struct kp_alert_cfg *cfg, int64_t ms)
+{
+    struct kp_verdict verdict = kp_no_verdict;
+
+    verdict.x = (double)ms / 1000;
+    if (ms >= lapse_of(&cfg->critical))
+        verdict.severity = KP_SEVERITY_CRITICAL;
+    else if (ms >= lapse_of(&cfg->warning))
+        verdict.severity = KP_SEVERITY_WARNING;
+    return verdict;
+}
+
+int64_t kp_judge_lapse_next(const struct kp_alert_cfg *cfg, int64_t ms)
+{
+    int64_t warning = lapse_of(&cfg->warning), critical = lapse_of(&cfg->critical);
+
+    return ms < warning && warning < critical ? warning : ms < critical ? critical : INT64_MAX;
 }

@@ -2,14 +2,24 @@
  * the answer.
  *
  * Fairness is here: nothing is judged on too few samples or too early in a period, and with `confidence` only what luck alone
- * would not explain. The life of an alert is alert.c's. */
+ * would not explain. The life of an alert is alert_life.c's. */
 #ifndef KPID_CORE_JUDGE_H
 #define KPID_CORE_JUDGE_H
 
+#include "baseline.h"
 #include "plan.h"
 #include "target.h"
 
 #include "kpid/engine.h"
+
+/* What a node's number is held against by a rule. */
+struct kp_yardstick {
+    struct kp_targets *targets;
+    const struct kp_plan_rule *rule;
+    uint32_t node;
+    double given;           /* TARGET, PEERS, BASELINE: as of now; NaN: nothing, so nothing is judged */
+    const struct kp_baseline *baseline;     /* BASELINE: as of other instants; NULL: none */
+};
 
 struct kp_verdict {
     enum kp_severity severity;
@@ -18,16 +28,23 @@ struct kp_verdict {
     int answer;         /* all that an alert asks of it, to be compared with another one's */
     int64_t early_until;    /* it is too early in the period to judge, until then at least; INT64_MAX: it is not */
 };
+extern const struct kp_verdict kp_no_verdict;
 
-/* Judge a node's number by a rule at t, to which the targets have been brought. from: the start of the window's period. */
-struct kp_verdict kp_judge(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
-                           int64_t from, int64_t t);
+/* What the number is compared with at t, to which the targets have been brought; NaN: nothing. */
+double kp_yardstick_now(const struct kp_yardstick *yard);
+
+/* Judge a node's number at t. from: the start of the window's period. */
+struct kp_verdict kp_judge(const struct kp_yardstick *yard, struct kp_number number, int64_t from, int64_t t);
 
 /* The first instant after t at which the answer is another because more is expected, if the number stays as it is; INT64_MAX: none
- * before `to`, the end of the period. With a larger number and the same answer it is never earlier. Exact: the instants between are judged by
- * halves, some 30 of them. */
-int64_t kp_judge_turns(struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node, struct kp_number number,
-                       int answer, int64_t t, int64_t to);
+ * before `to`. With a larger number and the same answer it is never earlier. Exact where what is expected never falls: the instants
+ * between are judged by halves, some 30 of them. */
+int64_t kp_judge_turns(const struct kp_yardstick *yard, struct kp_number number, int answer, int64_t t, int64_t to);
+
+/* Judge how many ms something lasts already, or stands still; a threshold is reached when it lasts so long. */
+struct kp_verdict kp_judge_lapse(const struct kp_alert_cfg *cfg, int64_t ms);
+/* The next threshold that it has not reached yet, in ms; INT64_MAX: there is none. */
+int64_t kp_judge_lapse_next(const struct kp_alert_cfg *cfg, int64_t ms);
 
 /* Is x back past the bound by the rule's `clear`? */
 bool kp_judge_back(const struct kp_alert_cfg *cfg, const struct kp_bound *bound, double x);

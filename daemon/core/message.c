@@ -11,6 +11,7 @@ static const char *const names[KP_PLACEHOLDERS] = {
     [KP_PH_TARGET] = "target",     [KP_PH_EXPECTED] = "expected", [KP_PH_PERCENT] = "percent",
     [KP_PH_RATIO] = "ratio",       [KP_PH_THRESHOLD] = "threshold", [KP_PH_N] = "n",
     [KP_PH_SEVERITY] = "severity", [KP_PH_RULE] = "rule",
+    [KP_PH_ENTITY] = "entity",
 };
 
 int kp_placeholder(const char *name, size_t len)
@@ -95,4 +96,21 @@ void kp_number_text(double value, bool has, const char *unit, char *buf, size_t 
     len = strlen(buf);
     if (percent && len + 1 < size)
         memcpy(buf + len, "%", 2);
+}
+
+void kp_lapse_text(double seconds, bool days, char *buf, size_t size)
+{
+    static const struct {
+        long long seconds;
+        char unit;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    long long left = isnan(seconds) || seconds < 0 ? 0 : seconds > 1e15 ? (long long)1e15 : (long long)seconds;
+    size_t first = days ? 0 : 1;
+
+    while (first < 3 && left < units[first].seconds)
+        first++;
+    snprintf(buf, size, "%lld%c", left / units[first].seconds, units[first].unit);
+    left %= units[first].seconds;
+    if (first < 3 && left / units[first + 1].seconds > 0 && strlen(buf) < size)
+        snprintf(buf + strlen(buf), size - strlen(buf), " %lld%c", left / units[first + 1].seconds, units[first + 1].unit);
 }

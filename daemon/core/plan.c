@@ -2,6 +2,7 @@
 
 #include "kpid/event.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,8 +314,48 @@ static int add_pair(struct kp_plan *plan, int k, const struct kp_window *window,
     return p;
 }
 
+/* So far back a baseline looks for periods with working time: a week, and as many again, for days; else a few more. */
+static int baseline_reach(const struct kp_alert_cfg *cfg)
+{
+    int periods = (int)cfg->periods;
+
+    return cfg->window.period == KP_PER_DAY ? 2 * periods + 7 : cfg->window.period == KP_PER_WEEK ? periods + 3 : periods + 1;
+}
+
+/* A baseline needs the panes of the periods before, and that their edges stay: a window that begins with the oldest of them,
+ * and one of panes that is as long. Both are as good as any other window. */
+static bool add_spare(struct kp_plan *plan, int k, const struct kp_alert_cfg *cfg)
+{
+    static const struct {
+        int64_t days, pane_ms;
+    } by_period[] = {[KP_PER_DAY] = {1, KP_DAY_MS / 24},  [KP_PER_WEEK] = {7, KP_DAY_MS / 6}, [KP_PER_MONTH] = {31, KP_DAY_MS},
+                     [KP_PER_QUARTER] = {92, KP_DAY_MS}, [KP_PER_YEAR] = {366, KP_DAY_MS}};
+    struct kp_window *edge = &plan->spare[plan->nspare++], *panes = &plan->spare[plan->nspare++];
+    int reach = baseline_reach(cfg);
+    int64_t days = (reach + 1) * by_period[cfg->window.period].days;
+    int p;
+
+    *edge = (struct kp_window){.kind = KP_WIN_CALENDAR, .period = cfg->window.period, .back = reach};
+    *panes = (struct kp_window){.kind = KP_WIN_ROLLING, .length_ms = days * KP_DAY_MS, .pane_ms = by_period[cfg->window.period].pane_ms};
+    snprintf(edge->text, sizeof edge->text, "%s-%d", cfg->window.text, reach);
+    snprintf(panes->text, sizeof panes->text, "%lldd/%llds", (long long)days, (long long)panes->pane_ms / 1000);
+    for (const struct kp_window *window = edge; window <= panes; window++) {
+        int known = plan->npairs;
+
+        p = add_pair(plan, k, window, false);
+        if (p < 0)
+            return false;
+        for (; known < plan->npairs; known++)
+            plan->pairs[known].spare = true;
+    }
+    return true;
+}
+
 enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
 {
+    plan->spare = calloc(2 * plan->config->nalerts + 1, sizeof *plan->spare);
+    if (!plan->spare)
+        return kp_plan_no_memory(err);
     for (int k = 0; k < plan->nkpis; k++) {
         const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
 
@@ -326,7 +367,9 @@ enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
         const struct kp_alert_cfg *cfg = &plan->config->alerts[i];
         int k = kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi));
 
-        if (k >= 0 && add_pair(plan, k, &cfg->window, false) < 0)
+        if (k < 0 || !kp_plan_reads(cfg))
+            continue;
+        if (add_pair(plan, k, &cfg->window, false) < 0 || (cfg->compare == KP_CMP_BASELINE && !add_spare(plan, k, cfg)))
             return kp_plan_no_memory(err);
     }
     return KP_OK;
@@ -477,6 +520,7 @@ static bool add_emit(struct kp_plan_family *fam, int k, int p, int window)
         return false;
     *emit = (struct kp_plan_emit){.window = window, .kpi = k, .pair = p};
     fam->nemits++;
+    fam->asked |= UINT32_C(1) << window;
     return true;
 }
 
@@ -496,7 +540,7 @@ static enum kp_code add_cells(struct kp_plan *plan, struct kp_err *err)
         if (code)
             return code;
         for (int i = 0; i < kpi->npairs && !kpi->formula; i++)
-            if (!add_emit(&plan->families[kpi->family], k, kpi->pairs[i], plan->pairs[kpi->pairs[i]].family_window))
+            if (!plan->pairs[kpi->pairs[i]].spare && !add_emit(&plan->families[kpi->family], k, kpi->pairs[i], plan->pairs[kpi->pairs[i]].family_window))
                 return kp_plan_no_memory(err);
     }
     for (int f = 0; f < plan->nfamilies; f++) {
@@ -582,12 +626,15 @@ static enum kp_code add_rule(struct kp_plan *plan, const struct kp_alert_cfg *cf
     rule->cfg = cfg;
     rule->kpi = k;
     rule->level = level;
-    rule->pair = find_pair(plan, k, cfg->window.text);
+    rule->pair = kp_plan_reads(cfg) ? find_pair(plan, k, cfg->window.text) : -1;
     rule->target = -1;
+    rule->reach = baseline_reach(cfg);
     rule->index_in_level = plan->nlevel_rules[level];
     plan->nrules++;
+    if (cfg->compare == KP_CMP_SILENCE)
+        plan->silence_levels |= UINT64_C(1) << level;
     if (!kp_plan_push(&plan->level_rules[level], &plan->nlevel_rules[level], plan->nrules - 1) ||
-        !rule_needs(plan, rule, rule->pair))
+        (rule->pair >= 0 && !rule_needs(plan, rule, rule->pair)))
         return kp_plan_no_memory(err);
     return KP_OK;
 }
@@ -670,6 +717,7 @@ static void release_kpis(struct kp_plan *plan)
     free(plan->kpis);
     free(plan->pairs);
     free(plan->formula_order);
+    free(plan->spare);
 }
 
 static void release_rules(struct kp_plan *plan)

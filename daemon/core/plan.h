@@ -32,6 +32,7 @@ struct kp_plan_pair {
     const struct kp_window *window; /* borrowed from the configuration */
     int family_window;              /* index in its family; -1: a formula */
     bool shown;                     /* asked for under `windows`, so it is published */
+    bool spare;                     /* keeps panes for a baseline, and is not read itself */
     int target;                     /* index of its target set, -1: none */
     int *operands;                  /* owned; formula: the pair of each operand, as kp_formula_operands lists them */
 };
@@ -75,6 +76,7 @@ struct kp_plan_family {
     uint64_t *blank;                /* owned; the words of an empty row */
     struct kp_plan_emit *emits;     /* owned; by window */
     int nemits;
+    uint32_t asked;                 /* bit w: some pair is read from window w */
 };
 
 struct kp_plan_dim {
@@ -92,7 +94,8 @@ struct kp_plan_part {
 };
 struct kp_plan_rule {
     const struct kp_alert_cfg *cfg; /* borrowed */
-    int kpi, level, pair, target;
+    int kpi, level, pair, target;   /* pair -1: it asks for no number, so nothing is read */
+    int reach;                      /* BASELINE: so many periods back there are panes */
     int index_in_level;             /* its place among the rules of the level */
     struct kp_plan_part *parts;     /* owned */
     int nparts;
@@ -181,6 +184,8 @@ struct kp_plan {
     int noutlets;
     struct kp_where *wheres;        /* owned; of the stages of funnels */
     int nwheres;
+    struct kp_window *spare;        /* owned; two for each rule with a baseline: what keeps its panes */
+    int nspare;
     int *formula_order;             /* owned; formula KPIs, operands before those that use them */
     int nformulas;
     struct kp_plan_pair *pairs;     /* owned */
@@ -189,12 +194,19 @@ struct kp_plan {
     int nrules;
     int *level_rules[KP_LEVEL_IDS_MAX]; /* owned; rules of a level */
     int nlevel_rules[KP_LEVEL_IDS_MAX];
+    uint64_t silence_levels;        /* bit l: some rule of level l asks how long nothing came */
     int64_t until_ms;               /* the bounds of all families are good until then */
 };
 
 /* Compile. NULL with KP_EINVAL (what the loader lets through but no engine can do), KP_ELIMIT or KP_ENOMEM. */
 struct kp_plan *kp_plan_new(const struct kp_config *config, struct kp_err *err) KP_CHECK;
 void kp_plan_destroy(struct kp_plan **plan);
+
+/* Does a rule read a number? How long something lasts is no number of a window. */
+static inline bool kp_plan_reads(const struct kp_alert_cfg *cfg)
+{
+    return cfg->compare != KP_CMP_SILENCE && cfg->compare != KP_CMP_STALLED;
+}
 
 /* The outlet that a cell or KPI is fed by; -1: it is fed by events that match its filter. */
 static inline int kp_plan_outlet_of(int filter)

@@ -40,20 +40,6 @@ void kp_ranks_destroy(struct kp_ranks **ranks)
     *ranks = NULL;
 }
 
-/* Is it somebody who works here today? Who has left, or is still to come, is nobody's peer. */
-static bool is_here(const struct kp_store *store, uint32_t node, int64_t t)
-{
-    const struct kp_member *member = kp_store_cold(store, node)->member;
-    int64_t day;
-
-    if (!kp_store_visible(store, node))
-        return false;
-    if (!member || (member->start == INT64_MIN && member->end == INT64_MAX))
-        return true;
-    day = kp_zone_day(store->plan->clocks[kp_store_node(store, node)->clock].zone, t);
-    return day >= member->start && day <= member->end;
-}
-
 bool kp_rank_is_nobody(const struct kp_reader *reader, uint32_t node)
 {
     const struct kp_store *store = reader->store;
@@ -91,7 +77,7 @@ static bool fill(struct kp_ranks *ranks, struct table *table, int64_t t)
          node = kp_store_cold(store, node)->next_sibling) {
         double *values;
 
-        if (!is_here(store, node, t))
+        if (!kp_store_is_here(store, node, t))
             continue;
         if (!grow(table, npairs))
             return false;
@@ -111,7 +97,7 @@ bool kp_ranks_take(struct kp_ranks *ranks, uint32_t node, int64_t t, uint64_t ve
     const struct kp_node_hot *hot = kp_store_node(store, node);
     struct table *table = &ranks->tables[hot->level <= KP_LEVELS_MAX ? hot->level : 0];
 
-    if (hot->level > store->plan->nlevels || hot->parent == KP_NO_NODE || !is_here(store, node, t) ||
+    if (hot->level > store->plan->nlevels || hot->parent == KP_NO_NODE || !kp_store_is_here(store, node, t) ||
         kp_store_cold(store, hot->parent)->nchildren > KP_PEERS_MAX)
         return false;
     if (table->parent == hot->parent && table->at_ms == t && table->version == version)

@@ -188,6 +188,11 @@ static void no_later(int64_t *when, int64_t at, int64_t t)
         *when = at;
 }
 
+static bool is_asked(const struct kp_plan_family *fam, int window)
+{
+    return fam->asked >> window & 1;
+}
+
 /* All windows that end at t, shortest first. `changes`: when the oldest pane of one leaves it. */
 static void read_open(struct kp_reader *reader, const struct kp_rows *rows, const struct kp_list *list,
                       const struct kp_family *grid, int64_t t, int64_t *changes)
@@ -195,9 +200,12 @@ static void read_open(struct kp_reader *reader, const struct kp_rows *rows, cons
     const struct kp_plan_family *fam = rows->family;
     const struct selection all = {NULL, fam->ncells};
     const struct kp_row *row = newest(rows, list, t), *last = NULL;
+    int n = grid->nopen;
 
+    while (n && !is_asked(fam, grid->order[n - 1]))
+        n--;
     start(reader, fam);
-    for (int i = 0; i < grid->nopen; i++) {
+    for (int i = 0; i < n; i++) {
         int w = grid->order[i];
 
         for (; row && row->start >= grid->from[w]; row = row_at(rows, row->next)) {
@@ -236,6 +244,8 @@ static void read_closed(struct kp_reader *reader, const struct kp_rows *rows, co
     for (int i = grid->nopen; i < grid->nwindows; i++) {
         int w = grid->order[i];
 
+        if (!is_asked(fam, w))
+            continue;
         start(reader, fam);
         add_window(reader, rows, list, grid, all, w, t);
         emit(reader, fam, w);
@@ -296,6 +306,32 @@ struct kp_number kp_read_rule(struct kp_reader *reader, const struct kp_plan_rul
         if (last)
             no_later(changes_at, kp_family_leaves(grid, part->window, last->start), t);
         no_later(changes_at, next_begins(rows, list, t), t);
+    }
+    for (int i = 0; i < rule->nformulas; i++)
+        eval_formula(reader, rule->formulas[i]);
+    return reader->numbers[rule->pair];
+}
+
+struct kp_number kp_read_span(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t from, int64_t to)
+{
+    const struct kp_store *store = reader->store;
+    const struct kp_plan *plan = store->plan;
+    const struct kp_node_hot *hot = kp_store_node(store, node);
+    const struct kp_plan_dim *dim = &plan->dims[kp_plan_dim_of(plan, hot->level)];
+
+    for (int i = 0; i < rule->nparts; i++) {
+        const struct kp_plan_part *part = &rule->parts[i];
+        const struct kp_rows *rows = &store->rows[part->family];
+        const struct selection sel = {part->cells, part->ncells};
+        const struct kp_row *row = row_at(rows, hot->lists[part->family - dim->first_family].head);
+
+        start(reader, rows->family);
+        for (; row && row->start >= from; row = row_at(rows, row->next))
+            if (row->start < to)
+                add_row(reader, rows->family, sel, row);
+        for (int k = 0; k < part->nkpis; k++)
+            reader->numbers[part->pairs[k]] = lower(&plan->kpis[part->kpis[k]], reader->acc);
+        finish(reader, rows->family, sel);
     }
     for (int i = 0; i < rule->nformulas; i++)
         eval_formula(reader, rule->formulas[i]);

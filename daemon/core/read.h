@@ -26,4 +26,7 @@ int64_t kp_read_node(struct kp_reader *reader, uint32_t node, int64_t t);
 struct kp_number kp_read_rule(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t t,
                               int64_t *changes_at);
 
+/* What a rule's number was in a stretch of the past whose ends are edges of its panes. */
+struct kp_number kp_read_span(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t from, int64_t to);
+
 #endif

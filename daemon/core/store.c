@@ -339,6 +339,28 @@ int64_t kp_store_expires(const struct kp_store *store, uint32_t node)
     return last;
 }
 
+bool kp_store_is_here(const struct kp_store *store, uint32_t node, int64_t t)
+{
+    const struct kp_member *member = kp_store_cold(store, node)->member;
+    int64_t day;
+
+    if (!kp_store_visible(store, node))
+        return false;
+    if (!member || (member->start == INT64_MIN && member->end == INT64_MAX))
+        return true;
+    day = kp_zone_day(store->plan->clocks[kp_store_node(store, node)->clock].zone, t);
+    return day >= member->start && day <= member->end;
+}
+
+int64_t kp_store_leaves(const struct kp_store *store, uint32_t node)
+{
+    const struct kp_member *member = kp_store_cold(store, node)->member;
+
+    return member && member->end != INT64_MAX
+               ? kp_zone_day_start(store->plan->clocks[kp_store_node(store, node)->clock].zone, member->end + 1)
+               : INT64_MAX;
+}
+
 bool kp_store_visible(const struct kp_store *store, uint32_t node)
 {
     const struct kp_node_hot *hot = kp_store_node(store, node);

@@ -118,7 +118,7 @@ static void number_sets(struct kp_targets *t)
         struct kp_plan_pair *pair = &plan->pairs[p];
         const struct kp_window *window = pair->window;
 
-        if (window->kind != KP_WIN_CALENDAR || plan->kpis[pair->kpi].dim != 0 ||
+        if (window->kind != KP_WIN_CALENDAR || pair->spare || plan->kpis[pair->kpi].dim != 0 ||
             !has_target(plan->config, pair->kpi, window->period))
             continue;
         pair->target = set_of(t, pair->kpi, window->period, window->back);
@@ -128,7 +128,7 @@ static void number_sets(struct kp_targets *t)
         t->sets[t->nsets++] = (struct set){pair->kpi, window->back, window->period};
     }
     for (int r = 0; r < plan->nrules; r++)
-        plan->rules[r].target = plan->pairs[plan->rules[r].pair].target;
+        plan->rules[r].target = plan->rules[r].pair < 0 ? -1 : plan->pairs[plan->rules[r].pair].target;
 }
 
 static bool make_room(struct kp_targets *t)
@@ -464,27 +464,32 @@ int64_t kp_targets_work(const struct kp_targets *t, uint32_t node, int64_t from,
     return work(t, hot->calendar, zone_of(t, node), kp_store_cold(t->store, node)->member, from, to);
 }
 
+int64_t kp_targets_when(const struct kp_targets *t, uint32_t node, int64_t from, int64_t work_ms)
+{
+    int64_t early = from + work_ms - 1, late = from + work_ms;      /* all of it worked: no sooner than that */
+
+    for (int64_t step = 3600000; kp_targets_work(t, node, from, late) < work_ms; step *= 2) {
+        if (late - from - work_ms > 366 * KP_DAY_MS)
+            return INT64_MAX;
+        early = late;
+        late += step;
+    }
+    while (late - early > 1) {      /* by `early` it has not worked so much, and by `late` it has */
+        int64_t mid = early + (late - early) / 2;
+
+        if (kp_targets_work(t, node, from, mid) < work_ms)
+            early = mid;
+        else
+            late = mid;
+    }
+    return late;
+}
+
 int64_t kp_targets_opens(const struct kp_targets *t, uint32_t node, int64_t at)
 {
-    int64_t closed = at, open = at + 1;
+    int64_t worked = kp_targets_when(t, node, at, 1);
 
-    if (kp_targets_work(t, node, at, open) > 0)
-        return at;
-    for (int64_t step = 3600000; kp_targets_work(t, node, at, open) == 0; step *= 2) {
-        if (open - at > 366 * KP_DAY_MS)
-            return INT64_MAX;
-        closed = open;
-        open += step;
-    }
-    while (open - closed > 1) {     /* nothing is worked in [at, closed), and something in [at, open) */
-        int64_t mid = closed + (open - closed) / 2;
-
-        if (kp_targets_work(t, node, at, mid) > 0)
-            open = mid;
-        else
-            closed = mid;
-    }
-    return closed;
+    return worked == INT64_MAX ? worked : worked - 1;
 }
 
 size_t kp_targets_bytes(const struct kp_targets *t)

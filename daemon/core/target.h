@@ -34,6 +34,8 @@ double kp_target_expected_at(struct kp_targets *targets, uint32_t node, int set,
 /* Working ms of a key between two instants, by its own calendar; of a member less its absences and what lies before its start
  * or after its end. */
 int64_t kp_targets_work(const struct kp_targets *targets, uint32_t node, int64_t from, int64_t to);
+/* The first instant by which it has worked so many ms, over 0, since `from`; INT64_MAX: not within a year more. */
+int64_t kp_targets_when(const struct kp_targets *targets, uint32_t node, int64_t from, int64_t work_ms);
 /* The first instant from t on at which it works; INT64_MAX: none within a year. */
 int64_t kp_targets_opens(const struct kp_targets *targets, uint32_t node, int64_t t);
 

@@ -134,6 +134,8 @@ const struct kp_key_table *kp_config_tables(size_t *count)
         {"alerts.NAME", kp_alert_keys},
         {"alerts.NAME.warning", kp_bound_keys},
         {"alerts.NAME.critical", kp_bound_keys},
+        {"alerts.NAME.escalate", kp_escalate_keys},
+        {"alerts.NAME.flapping", kp_flapping_keys},
     };
 
     *count = sizeof tables / sizeof *tables;

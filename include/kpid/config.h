@@ -176,18 +176,21 @@ struct kp_target_cfg {
     struct kp_loc loc, kpi_loc;
 };
 
-enum kp_compare { KP_CMP_VALUE, KP_CMP_TARGET, KP_CMP_PACE };
+enum kp_compare { KP_CMP_VALUE, KP_CMP_TARGET, KP_CMP_PACE, KP_CMP_PEERS, KP_CMP_BASELINE, KP_CMP_SILENCE, KP_CMP_STALLED };
 struct kp_bound {           /* `warning` or `critical` */
     bool set;
     bool above;             /* false: below */
-    double at;              /* "80%" is 0.8 */
+    double at;              /* "80%" is 0.8; SILENCE and STALLED: seconds */
 };
 struct kp_alert_cfg {
     char *name;
     char *kpi;
-    struct kp_window window;
+    struct kp_window window;    /* SILENCE and STALLED: not asked for, the text may be empty */
     char *level;            /* a roster level, "company", or "@client" for a grouped KPI */
     enum kp_compare compare;
+    bool peers_company;     /* PEERS: all of the level, not those below the same parent */
+    uint32_t min_peers;     /* PEERS: with fewer others no judgement; 3 by default */
+    uint32_t periods;       /* BASELINE: how many of them make it; 4 by default */
     struct kp_bound warning, critical;      /* at least one; both look the same way */
     int64_t for_ms, keep_firing_ms, repeat_ms;  /* 0: at once, not at all, never */
     double clear;           /* how far back past the threshold; a share of it when clear_relative */
@@ -197,10 +200,16 @@ struct kp_alert_cfg {
     double confidence;      /* luck must be less likely than 1 - this; 0: it is not asked */
     bool by_share;          /* the number is a ratio of counts: luck is that of so many tries, not of a count */
     bool always;            /* begins to fire outside of working hours, too */
+    int64_t escalate_ms;    /* a warning that has fired for so long becomes critical; 0: never */
+    double group;           /* when this share of a parent's members fires, one alert of the parent stands for them; 0: never */
+    uint32_t flap_changes;  /* more changes than this ... ; 0: never held */
+    int64_t flap_within_ms; /* ... in so long: it is held as it is until it calms down */
     char *message;          /* template; NULL: the default one */
     char *coaching;         /* NULL: none */
     struct kp_loc loc, kpi_loc, window_loc, level_loc, message_loc;
 };
+#define KP_FLAP_CHANGES_MAX 30
+#define KP_BASELINE_PERIODS_MAX 12
 
 /* ---- Money, sources ---- */
 struct kp_rate_cfg {

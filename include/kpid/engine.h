@@ -14,7 +14,7 @@
 
 struct kp_engine;
 
-enum { KP_ALERT_EVENTS = 8, KP_ALERT_TEXT = 1024 };
+enum { KP_ALERT_EVENTS = 8, KP_ALERT_MEMBERS = 256, KP_ALERT_TEXT = 1024 };
 enum kp_alert_state { KP_ALERT_INACTIVE, KP_ALERT_PENDING, KP_ALERT_FIRING, KP_ALERT_RESOLVED };
 enum kp_severity { KP_SEVERITY_NONE, KP_SEVERITY_WARNING, KP_SEVERITY_CRITICAL };
 
@@ -23,8 +23,10 @@ struct kp_alert {
     const struct kp_alert_cfg *rule;
     uint64_t id;                /* of this life of the alert: the same until it is resolved */
     uint32_t node;              /* whose it is */
+    const char *entity;         /* what has not moved; NULL with other rules */
     enum kp_alert_state state;
     enum kp_severity severity;
+    bool flapping;              /* it comes and goes all the time, and is held as it is until it calms down */
     bool quiet;                 /* belongs on pending/PATH/, not on alert/PATH/ */
     struct kp_number value;
     double target, expected, ratio;     /* NaN: none. ratio: value by what it is compared with, else by the target */
@@ -34,6 +36,8 @@ struct kp_alert {
     const char *reason;         /* why it was resolved, when it is not that the number is back; else NULL */
     struct kp_str events[KP_ALERT_EVENTS];      /* newest first */
     size_t nevents;
+    uint32_t members[KP_ALERT_MEMBERS];         /* nodes: of those for whom the alert stands */
+    size_t nmembers;            /* 0: it stands for its own key. More than KP_ALERT_MEMBERS: the first of them are listed */
     char message[KP_ALERT_TEXT];
 };
 

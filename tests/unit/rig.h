@@ -21,6 +21,7 @@ struct rig {
     char message[KP_ALERT_TEXT];
     uint64_t id;
     double p;
+    bool flapping;
     size_t nevents;
 };
 
@@ -50,6 +51,7 @@ static inline void rig_alert(void *ctx, struct kp_engine *engine, const struct k
     snprintf(rig->message, sizeof rig->message, "%s", a->message);
     rig->id = a->id;
     rig->p = a->p;
+    rig->flapping = a->flapping;
     rig->nevents = a->nevents;
 }
 

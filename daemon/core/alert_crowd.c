@@ -1,0 +1,229 @@
+/* Crowds: when so many of one parent's members fire by the same rule that it is no longer about them.
+ *
+ * A crowd is a watch of the same rule, of the parent. What a member would tell waits until everything of the instant has been looked
+ * at; then the members are counted, and either the crowd tells, or each of them. */
+#include "alert_inside.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool kp_crowd_has(const struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    return kp_watch_rule(alerts, w)->cfg->group > 0 && w->kind == KP_WATCH_KEY;
+}
+
+/* The crowd that a watch belongs to, made if it is new; KP_NO_WATCH: memory is out. */
+static uint32_t crowd_of(struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    uint32_t parent = kp_store_node(alerts->store, w->node)->parent;
+    uint32_t *slot = kp_rule_map_at(&alerts->crowds, w->rule, parent);
+
+    if (!slot)
+        return KP_NO_WATCH;
+    if (!*slot) {
+        uint32_t i = kp_watch_take(alerts, w->rule, parent, KP_WATCH_CROWD);
+
+        if (i == KP_NO_WATCH)
+            return KP_NO_WATCH;
+        *slot = i + 1;
+    }
+    return *slot - 1;
+}
+
+void kp_crowd_stir(struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    uint32_t i = crowd_of(alerts, w);
+
+    if (i == KP_NO_WATCH || kp_watch_of(alerts, i)->stirred)
+        return;
+    if (alerts->nstirred == alerts->stirred_room) {
+        uint32_t room = alerts->stirred_room ? alerts->stirred_room * 2 : 16;
+        uint32_t *grown = realloc(alerts->stirred, room * sizeof *grown);
+
+        if (!grown)
+            return;     /* the member's next change will see to it */
+        alerts->stirred = grown;
+        alerts->stirred_room = room;
+    }
+    kp_watch_of(alerts, i)->stirred = true;
+    alerts->stirred[alerts->nstirred++] = i;
+}
+
+/* ---- Counting ---- */
+
+struct census {
+    uint32_t here, firing, critical;
+    bool news;              /* somebody has come or gone, or changed */
+};
+
+/* Is it a day on which the member works? */
+static bool works_today(const struct kp_alerts *alerts, uint32_t node, int64_t t)
+{
+    const struct kp_zone *zone = kp_alerts_plan(alerts)->clocks[kp_store_node(alerts->store, node)->clock].zone;
+    int64_t day = kp_zone_day(zone, t);
+
+    return kp_store_is_here(alerts->store, node, t) &&
+           kp_targets_work(alerts->targets, node, kp_zone_day_start(zone, day), kp_zone_day_start(zone, day + 1)) > 0;
+}
+
+/* Do with each member of the crowd that fires; returns how many there are. */
+static void each_member(struct kp_alerts *alerts, const struct kp_watch *crowd,
+                        void (*with)(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx), int64_t t, void *ctx)
+{
+    const struct kp_plan_rule *rule = kp_watch_rule(alerts, crowd);
+
+    for (uint32_t node = kp_store_cold(alerts->store, crowd->node)->first_child; node != KP_NO_NODE;
+         node = kp_store_cold(alerts->store, node)->next_sibling) {
+        uint32_t i = kp_store_node(alerts->store, node)->level == rule->level ? kp_watch_find(alerts, rule, node) : KP_NO_WATCH;
+
+        if (i != KP_NO_WATCH)
+            with(alerts, kp_watch_of(alerts, i), t, ctx);
+    }
+}
+
+static void count_one(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
+{
+    struct census *census = ctx;
+    bool fires = w->state == KP_ALERT_FIRING;
+
+    census->here += fires || works_today(alerts, w->node, t);
+    census->firing += fires;
+    census->critical += fires && w->severity == KP_SEVERITY_CRITICAL;
+    census->news |= w->news;
+}
+
+/* By their keys. */
+static void list_one(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
+{
+    struct kp_alert *a = ctx;
+    const char *key = kp_store_cold(alerts->store, w->node)->key;
+    size_t at = a->nmembers < KP_ALERT_MEMBERS ? a->nmembers : KP_ALERT_MEMBERS - 1;
+
+    (void)t;
+    if (w->state != KP_ALERT_FIRING)
+        return;
+    a->nmembers++;
+    if (a->nmembers > KP_ALERT_MEMBERS && strcmp(kp_store_cold(alerts->store, a->members[at])->key, key) < 0)
+        return;
+    for (; at > 0 && strcmp(kp_store_cold(alerts->store, a->members[at - 1])->key, key) > 0; at--)
+        a->members[at] = a->members[at - 1];
+    a->members[at] = w->node;
+}
+
+/* ---- Telling ---- */
+
+void kp_crowd_list(struct kp_alerts *alerts, const struct kp_watch *crowd, struct kp_alert *a)
+{
+    a->nmembers = 0;
+    each_member(alerts, crowd, list_one, 0, a);
+}
+
+struct kp_number kp_crowd_number(struct kp_alerts *alerts, const struct kp_watch *crowd, int64_t t)
+{
+    struct census census = {0};
+
+    each_member(alerts, crowd, count_one, t, &census);
+    return (struct kp_number){.value = census.firing, .n = census.here, .has = true};
+}
+
+/* Only members of a crowd that does not stand tell for themselves. */
+static void tell_alone(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
+{
+    (void)ctx;
+    w->news = false;
+    if (w->state != KP_ALERT_FIRING || !(w->untold || w->grouped))
+        return;
+    if (w->grouped)
+        alerts->firing++;
+    w->untold = w->grouped = false;
+    kp_watch_tell(alerts, w, kp_watch_number(alerts, w, t), t);
+}
+
+/* What was told of a member ends: the crowd stands for it. */
+static void hand_over(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
+{
+    (void)ctx;
+    w->news = false;
+    if (w->state != KP_ALERT_FIRING || w->grouped)
+        return;
+    if (!w->untold) {
+        kp_watch_fill(alerts, w, kp_watch_number(alerts, w, t), t);
+        alerts->out.state = KP_ALERT_RESOLVED;
+        alerts->out.reason = "grouped";
+        kp_watch_hand_out(alerts);
+    }
+    alerts->firing--;
+    w->untold = false;
+    w->grouped = true;
+}
+
+/* ---- A crowd's life ---- */
+
+static bool is_crowd(const struct kp_alert_cfg *cfg, uint32_t n, uint32_t here)
+{
+    return n >= 2 && (double)n >= cfg->group * (double)here - 1e-9;
+}
+
+static void stand(struct kp_alerts *alerts, uint32_t i, const struct census *census, int64_t t)
+{
+    struct kp_watch *crowd = kp_watch_of(alerts, i);
+    const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, crowd)->cfg;
+    bool fewer = crowd->good_ms != INT64_MIN;       /* it only goes on for a while, as it was */
+    uint8_t severity = fewer                                                ? crowd->severity
+                       : is_crowd(cfg, census->critical, census->here) ? KP_SEVERITY_CRITICAL
+                                                                            : KP_SEVERITY_WARNING;
+    bool begins = crowd->state == KP_ALERT_INACTIVE;
+
+    if (begins && !kp_watch_begin(alerts, i, t))
+        return;
+    each_member(alerts, crowd, hand_over, t, NULL);
+    if (begins || census->news || severity != crowd->severity || (cfg->repeat_ms && t - crowd->sent_ms >= cfg->repeat_ms)) {
+        crowd->severity = severity;
+        kp_watch_tell(alerts, crowd, (struct kp_number){.value = census->firing, .n = census->here, .has = true}, t);
+    }
+}
+
+static void recount(struct kp_alerts *alerts, uint32_t i, int64_t t)
+{
+    struct kp_watch *crowd = kp_watch_of(alerts, i);
+    const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, crowd)->cfg;
+    struct census census = {0};
+    int64_t wake = INT64_MAX;
+
+    each_member(alerts, crowd, count_one, t, &census);
+    if (is_crowd(cfg, census.firing, census.here)) {
+        crowd->good_ms = INT64_MIN;
+        stand(alerts, i, &census, t);
+    } else if (crowd->state == KP_ALERT_FIRING) {
+        if (crowd->good_ms == INT64_MIN)
+            crowd->good_ms = t;
+        if (census.firing == 0 || t - crowd->good_ms >= cfg->keep_firing_ms)
+            kp_watch_resolve(alerts, crowd, (struct kp_number){.value = census.firing, .n = census.here, .has = true}, t, NULL);
+        else
+            stand(alerts, i, &census, t);
+    }
+    if (crowd->state == KP_ALERT_INACTIVE) {
+        each_member(alerts, crowd, tell_alone, t, NULL);
+    } else {
+        wake = crowd->good_ms != INT64_MIN ? crowd->good_ms + cfg->keep_firing_ms : INT64_MAX;
+        if (cfg->repeat_ms && crowd->sent_ms + cfg->repeat_ms < wake)
+            wake = crowd->sent_ms + cfg->repeat_ms;
+    }
+    kp_heap_set(&alerts->heap, i, wake > t ? wake : INT64_MAX);
+}
+
+void kp_crowd_look(struct kp_alerts *alerts, uint32_t i, int64_t t)
+{
+    recount(alerts, i, t);
+}
+
+void kp_crowds_settle(struct kp_alerts *alerts, int64_t t)
+{
+    /* Counting stirs nobody: what members tell, or the crowd, changes no member's state. */
+    for (uint32_t k = 0; k < alerts->nstirred; k++) {
+        kp_watch_of(alerts, alerts->stirred[k])->stirred = false;
+        recount(alerts, alerts->stirred[k], t);
+    }
+    alerts->nstirred = 0;
+}

@@ -1,0 +1,233 @@
+/* How things stand with a watch: its number, what that is held against, and when time alone will change the answer. */
+#include "alert_inside.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static void sooner(int64_t *when, int64_t at, int64_t t)
+{
+    if (at > t && at < *when)
+        *when = at;
+}
+
+/* Bounds of the running period of a calendar rule; false for rolling windows. */
+static bool period_of(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, int clock, int64_t *from, int64_t *to)
+{
+    const struct kp_plan *plan = kp_alerts_plan(alerts);
+    const struct kp_window *window = &rule->cfg->window;
+    const struct kp_family *grid;
+    int w;
+
+    if (window->kind != KP_WIN_CALENDAR || rule->nparts == 0)
+        return false;
+    grid = &plan->families[rule->parts[0].family].grids[clock];
+    w = rule->parts[0].window;
+    *from = grid->from[w];
+    *to = kp_family_leaves(grid, w, *from);
+    return true;
+}
+
+enum kp_status kp_alerts_status(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
+                                struct kp_number number, int64_t t)
+{
+    uint32_t i = kp_watch_find(alerts, rule, node);
+    struct kp_yardstick yard = {.targets = alerts->targets, .rule = rule, .node = node, .given = (double)NAN};
+    struct kp_verdict verdict;
+    int64_t from = t, to;
+
+    if (rule->cfg->compare == KP_CMP_TARGET)
+        yard.given = kp_target_of(alerts->targets, node, rule->target);
+    else if (i != KP_NO_WATCH)
+        yard.given = kp_watch_of(alerts, i)->given;
+    period_of(alerts, rule, kp_store_node(alerts->store, node)->clock, &from, &to);
+    verdict = kp_judge(&yard, number, from, t);
+    if (isnan(verdict.x))
+        return KP_STATUS_NONE;
+    return verdict.severity == KP_SEVERITY_CRITICAL  ? KP_STATUS_CRITICAL
+           : verdict.severity == KP_SEVERITY_WARNING ? KP_STATUS_WARNING
+                                                     : KP_STATUS_OK;
+}
+
+/* While a source is silent that the number needs, nothing new fires and nothing resolves; what only waits to fire begins
+ * anew when it is heard of again. kp_alerts_touch sees to that. */
+static bool freeze(struct kp_alerts *alerts, uint32_t i, struct kp_watch *w, int64_t t)
+{
+    const struct kp_plan_rule *rule = kp_watch_rule(alerts, w);
+    struct kp_number number = {0};
+    int64_t wake;
+
+    if (!kp_sources_no_data(alerts->sources, rule->kpi))
+        return false;
+    if (w->state == KP_ALERT_PENDING) {
+        if (rule->pair >= 0 && kp_store_visible(alerts->store, w->node))
+            number = kp_read_rule(alerts->reader, rule, w->node, t, &wake);
+        kp_watch_resolve(alerts, w, number, t, "no_data");
+    }
+    w->good_ms = INT64_MIN;    /* whether it is well is not known meanwhile */
+    kp_heap_set(&alerts->heap, i, INT64_MAX);
+    return true;
+}
+
+/* ---- Numbers ---- */
+
+/* When what is expected may be out of reach. Found anew only when it may have come nearer, or is there: a number that has grown
+ * turns later. */
+static int64_t turns_at(struct kp_watch *w, const struct kp_yardstick *yard, struct kp_number number,
+                        const struct kp_verdict *verdict, int64_t t, int64_t to)
+{
+    if (!number.has)
+        return INT64_MAX;
+    if (!(number.value >= w->turns_at) || t >= w->turns_ms || verdict->answer != w->answer) {
+        w->turns_ms = kp_judge_turns(yard, number, verdict->answer, t, to);
+        w->turns_at = number.value;
+        w->answer = verdict->answer;
+    }
+    return w->turns_ms;
+}
+
+/* What is usual around t. NULL: memory is out. */
+static const struct kp_baseline *baseline_at(struct kp_alerts *alerts, struct kp_watch *w, int64_t from, int64_t to, int64_t t)
+{
+    struct kp_baseline_span span = {from, to, alerts->data_from_ms};
+
+    if (!w->baseline)
+        w->baseline = calloc(1, sizeof *w->baseline);
+    if (!w->baseline || (t >= w->baseline->from_ms && t < w->baseline->to_ms))
+        return w->baseline;
+    kp_baseline_take(alerts->reader, alerts->targets, kp_watch_rule(alerts, w), w->node, &span, t, w->baseline);
+    w->turns_at = (double)NAN;
+    return w->baseline;
+}
+
+/* What the rule holds the number against. */
+static struct kp_yardstick yardstick(struct kp_alerts *alerts, struct kp_watch *w, double peers, int64_t from, int64_t to, int64_t t)
+{
+    struct kp_yardstick yard = {.targets = alerts->targets, .rule = kp_watch_rule(alerts, w), .node = w->node, .given = peers};
+
+    if (yard.rule->cfg->compare == KP_CMP_TARGET)
+        yard.given = kp_target_of(alerts->targets, w->node, yard.rule->target);
+    if (yard.rule->cfg->compare == KP_CMP_BASELINE) {
+        yard.baseline = baseline_at(alerts, w, from, to, t);
+        yard.given = yard.baseline ? kp_baseline_at(alerts->targets, w->node, yard.baseline, t) : (double)NAN;
+    }
+    w->given = yard.given;
+    return yard;
+}
+
+/* A period's end takes its alert along. */
+static void begin_period(struct kp_alerts *alerts, struct kp_watch *w, struct kp_number number, int64_t from, int64_t t)
+{
+    if (w->period_ms == from)
+        return;
+    if (w->state != KP_ALERT_INACTIVE)
+        kp_watch_resolve(alerts, w, number, t, "period_ended");
+    w->turns_at = (double)NAN;
+    w->period_ms = from;
+}
+
+/* Returns when time alone may change it. */
+static int64_t stand_by_number(struct kp_alerts *alerts, struct kp_watch *w, double peers, int64_t t, struct kp_stand *stand)
+{
+    const struct kp_plan_rule *rule = kp_watch_rule(alerts, w);
+    int64_t wake = INT64_MAX, from = t, to = INT64_MAX;
+    struct kp_yardstick yard;
+
+    if (kp_store_visible(alerts->store, w->node))
+        stand->number = kp_read_rule(alerts->reader, rule, w->node, t, &wake);
+    if (period_of(alerts, rule, kp_store_node(alerts->store, w->node)->clock, &from, &to)) {
+        sooner(&wake, to, t);
+        begin_period(alerts, w, stand->number, from, t);
+    }
+    if (!kp_store_is_here(alerts->store, w->node, t))
+        return wake;
+    yard = yardstick(alerts, w, peers, from, to, t);
+    stand->verdict = kp_judge(&yard, stand->number, from, t);
+    sooner(&wake, stand->verdict.early_until, t);
+    if (yard.baseline) {
+        to = yard.baseline->to_ms < to ? yard.baseline->to_ms : to;
+        sooner(&wake, to, t);
+    }
+    if (stand->verdict.early_until == INT64_MAX && (rule->cfg->compare == KP_CMP_PACE || yard.baseline))
+        sooner(&wake, turns_at(w, &yard, stand->number, &stand->verdict, t, to), t);
+    return wake;
+}
+
+/* ---- Silence ---- */
+
+/* Who was never heard of is silent since there is somebody who could have heard. */
+static int64_t silent_since(const struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    return w->seen_ms > alerts->began_ms ? w->seen_ms : alerts->began_ms;
+}
+
+static int64_t stand_by_silence(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, struct kp_stand *stand)
+{
+    const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, w)->cfg;
+    int64_t since = silent_since(alerts, w), ms, next;
+
+    if (!kp_store_is_here(alerts->store, w->node, t))
+        return INT64_MAX;
+    ms = kp_targets_work(alerts->targets, w->node, since, t);
+    stand->number = (struct kp_number){.value = (double)ms / 1000, .has = true};
+    stand->verdict = kp_judge_lapse(cfg, ms);
+    next = kp_judge_lapse_next(cfg, ms);
+    return next == INT64_MAX ? next : kp_targets_when(alerts->targets, w->node, since, next);
+}
+
+/* ---- The look ---- */
+
+struct kp_number kp_watch_number(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t)
+{
+    const struct kp_plan_rule *rule = kp_watch_rule(alerts, w);
+    int64_t wake;
+
+    if (w->kind == KP_WATCH_CROWD)
+        return kp_crowd_number(alerts, w, t);
+    if (rule->cfg->compare == KP_CMP_SILENCE)
+        return (struct kp_number){.value = (double)kp_targets_work(alerts->targets, w->node, silent_since(alerts, w), t) / 1000,
+                                  .has = true};
+    return kp_read_rule(alerts->reader, rule, w->node, t, &wake);
+}
+
+void kp_watch_judge(struct kp_alerts *alerts, uint32_t i, int64_t t, double peers)
+{
+    struct kp_watch *w = kp_watch_of(alerts, i);
+    const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, w)->cfg;
+    struct kp_stand stand = {.verdict = kp_no_verdict};
+    int64_t wake, opens = t;
+
+    alerts->evaluations++;
+    if (freeze(alerts, i, w, t))
+        return;
+    wake = cfg->compare == KP_CMP_SILENCE ? stand_by_silence(alerts, w, t, &stand) : stand_by_number(alerts, w, peers, t, &stand);
+    if (stand.verdict.severity != KP_SEVERITY_NONE && w->state != KP_ALERT_FIRING && !cfg->always)
+        opens = kp_targets_opens(alerts->targets, w->node, t);
+    stand.may_start = opens == t;
+    sooner(&wake, opens, t);
+    sooner(&wake, kp_watch_live(alerts, i, &stand, t), t);
+    sooner(&wake, kp_store_expires(alerts->store, w->node), t);
+    sooner(&wake, kp_store_leaves(alerts->store, w->node), t);
+    kp_heap_set(&alerts->heap, i, wake);
+}
+
+static void look(struct kp_alerts *alerts, uint32_t i, int64_t t, int64_t peers_from)
+{
+    const struct kp_watch *w = kp_watch_of(alerts, i);
+
+    if (w->kind == KP_WATCH_CROWD)
+        kp_crowd_look(alerts, i, t);
+    else if (kp_watch_rule(alerts, w)->cfg->compare == KP_CMP_PEERS)
+        kp_peers_want(alerts, w, peers_from);
+    else
+        kp_watch_judge(alerts, i, t, (double)NAN);
+}
+
+void kp_watch_look(struct kp_alerts *alerts, uint32_t i, int64_t t)
+{
+    look(alerts, i, t, t);
+}
+
+void kp_watch_touched(struct kp_alerts *alerts, uint32_t i, int64_t t)
+{
+    look(alerts, i, t, t + 1);
+}

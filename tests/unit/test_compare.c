@@ -1,0 +1,340 @@
+/* What a number is compared with, beside targets and pace: the peers, what is usual, and how long nothing came. And how an alert
+ * gets worse with time, and is held when it comes and goes. */
+#include "rig.h"
+
+/* 1970-01-05 was a Monday. */
+enum { MONDAY = 4 * 86400, DAY = 86400, NINE = MONDAY + 9 * 3600, MINUTE = 60, HOUR = 3600 };
+
+/* When the first line of what was told that begins, behind its time, with that was told, in seconds; -1: never. */
+static long long first(const struct rig *rig, const char *what)
+{
+    const char *at = strstr(rig->said, what);
+
+    while (at && at > rig->said && at[-1] != '\n')
+        at--;
+    return at ? atoll(at) : -1;
+}
+
+static void hush(struct rig *rig)
+{
+    rig->said[0] = '\0';
+}
+
+#define OFFICE                                                                                                             \
+    "time: {clock: event}\n"                                                                                           \
+    "calendars: {office: {hours: {mon-fri: \"09:00-12:00 13:00-17:00\"}, holidays: [1970-01-07]}}\n"                  \
+    "roster: {members: [{rep: ana, team: one, region: emea, calendar: office}, {rep: bob, team: one, region: emea, calendar: office}]}\n"                           \
+    "windows: [day]\n"                                                                                                 \
+    "kpis: {calls: {aggregate: count, where: {type: call}}, mails: {aggregate: count, where: {type: mail}}, both: {formula: calls + mails}}\n"    \
+    "alerts:\n"
+
+/* ---- Silence ---- */
+
+static void silence_is_told_in_working_time_also_of_who_was_never_heard_of(void **state)
+{
+    struct rig *rig = rig_new(OFFICE "  quiet: {kpi: calls, level: rep, compare: silence, warning: {above: 2h}, critical: {above: 4h}}\n");
+
+    (void)state;
+    rig_call(rig, NINE - 3600, "ana");      /* it begins at eight, and she is heard of at once */
+    rig_call(rig, NINE + HOUR, "ana");
+    rig_call(rig, NINE + 3 * HOUR - 30 * MINUTE, "ana");
+    rig_at(rig, NINE + 5 * HOUR);
+    /* bob: two hours from nine, and four with the lunch between. ana: 11:30, lunch, 14:30 */
+    assert_int_equal(first(rig, "quiet bob firing warning 7200"), NINE + 2 * HOUR);
+    assert_int_equal(first(rig, "quiet ana firing"), -1);
+    assert_int_equal(first(rig, "quiet bob firing critical 14400"), NINE + 5 * HOUR);
+    rig_at(rig, NINE + 6 * HOUR);
+    assert_int_equal(first(rig, "quiet ana firing warning 7200"), NINE + 5 * HOUR + 30 * MINUTE);
+    assert_string_equal(rig->message, "ana: calls: nothing for 2h of working time");
+    hush(rig);
+    rig_call(rig, NINE + 6 * HOUR + 1, "bob");
+    rig_said(rig, "399601 quiet bob resolved critical 0\n");
+    /* 15:00:01 on Monday: the two hours are full at 17:00:01, which is 9:00:01 on Tuesday; then no work on Wednesday */
+    rig_at(rig, NINE + DAY + HOUR);
+    assert_int_equal(first(rig, "quiet bob firing warning"), NINE + DAY + 1);
+    rig_free(rig);
+}
+
+/* An old event that comes late is no news, and another kind of event none at all; a formula is heard of by any of its parts. */
+static void silence_goes_by_the_newest_matching_event(void **state)
+{
+    struct rig *rig = rig_new(OFFICE "  quiet: {kpi: calls, level: rep, compare: silence, warning: {above: 1h}}\n"
+                                     "  still: {kpi: both, level: team, compare: silence, warning: {above: 90m}, message: \"{name} {value} {window}\"}\n");
+
+    (void)state;
+    rig_call(rig, NINE + 30 * MINUTE, "ana");
+    rig_call(rig, NINE + 10 * MINUTE, "ana");
+    rig_event_at(rig, 0, "{\"type\":\"mail\",\"rep\":\"ana\",\"time\":381000000}");        /* 9:50 */
+    rig_at(rig, NINE + 2 * HOUR + 30 * MINUTE);
+    assert_int_equal(first(rig, "quiet ana firing"), NINE + 90 * MINUTE);
+    assert_int_equal(first(rig, "still one firing warning 5400"), NINE + 50 * MINUTE + 90 * MINUTE);
+    assert_string_equal(rig->message, "one 1h 30m ");
+    rig_free(rig);
+}
+
+/* ---- Peers ---- */
+
+#define TEAM                                                                                                               \
+    "time: {clock: event}\n"                                                                                           \
+    "roster: {members: [{rep: a, team: one}, {rep: b, team: one}, {rep: c, team: one}, {rep: d, team: one},\n"          \
+    "  {rep: gone, team: one, end: 1970-01-02}, {rep: off, team: one, away: [1970-01-01..1970-02-01]}, {rep: x, team: two}]}\n"                      \
+    "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day]}}\n"                                          \
+    "alerts:\n"
+
+static void calls(struct rig *rig, int64_t at_s, const char *rep, int n)
+{
+    while (n--)
+        rig_call(rig, at_s, rep);
+}
+
+static void peers_are_the_others_of_the_same_parent_that_are_here(void **state)
+{
+    struct rig *rig = rig_new(TEAM "  low: {kpi: calls, window: day, level: rep, compare: peers, warning: {below: 50%}, "
+                                   "message: \"{value} {expected} {percent}\"}\n");
+
+    (void)state;
+    calls(rig, NINE, "b", 10);
+    calls(rig, NINE, "c", 20);
+    calls(rig, NINE, "d", 12);
+    calls(rig, NINE, "a", 6);
+    rig_at(rig, NINE + 1);
+    rig_said(rig, "");      /* a: 6 of 12; b: 10 of 12; d: 12 of 10; c: 20 of 10; x has nobody; gone and off count for nothing */
+    calls(rig, NINE + 2, "b", 3);
+    rig_at(rig, NINE + 10);
+    rig_said(rig, "378003 low a firing warning 6\n");
+    rig_free(rig);
+}
+
+static void with_too_few_peers_nobody_is_judged(void **state)
+{
+    struct rig *rig = rig_new(TEAM "  low: {kpi: calls, window: day, level: rep, compare: peers, min_peers: 4, warning: {below: 50%}}\n"
+                                   "  all: {kpi: calls, window: day, level: rep, compare: peers, peers: company, min_peers: 4, warning: {below: 50%}}\n");
+
+    (void)state;
+    calls(rig, NINE, "b", 10);
+    calls(rig, NINE, "c", 20);
+    calls(rig, NINE, "d", 12);
+    calls(rig, NINE, "x", 30);
+    rig_at(rig, NINE + 1);
+    /* of the company's: a is held against 10, 12, 20, 30. The others are not behind */
+    rig_said(rig, "378001 all a firing warning 0\n");
+    rig_free(rig);
+}
+
+/* Each of many events changes everybody's median; they are looked at together, at whole seconds. */
+static void peers_are_looked_at_once_a_second(void **state)
+{
+    struct rig *rig = rig_new(TEAM "  low: {kpi: calls, window: day, level: rep, compare: peers, warning: {below: 50%}}\n");
+    struct kp_engine_stats before, after;
+    char json[128];
+
+    (void)state;
+    rig_call(rig, NINE, "a");
+    rig_at(rig, NINE + 1);
+    kp_engine_stats(rig->engine, &before);
+    for (int i = 0; i < 900; i++) {
+        snprintf(json, sizeof json, "{\"type\":\"call\",\"rep\":\"%c\",\"time\":%d}", "bcd"[i % 3], (NINE + 1) * 1000 + 1 + i);
+        rig_event_at(rig, 0, json);
+    }
+    rig_at(rig, NINE + 2);
+    kp_engine_stats(rig->engine, &after);
+    assert_true(after.evaluations - before.evaluations <= 8);
+    rig_said(rig, "378002 low a firing warning 1\n");
+    rig_free(rig);
+}
+
+/* ---- What is usual ---- */
+
+/* Eight calls a day, one each working hour: at half past. */
+static void work_a_day(struct rig *rig, int64_t day_s, int each)
+{
+    static const int hours[] = {9, 10, 11, 13, 14, 15, 16};
+
+    for (size_t i = 0; i < COUNT_OF(hours); i++)
+        calls(rig, day_s + hours[i] * HOUR + 30 * MINUTE, "ana", each);
+}
+
+static void what_is_usual_is_the_mean_of_the_last_periods_by_working_time(void **state)
+{
+    struct rig *rig = rig_new(OFFICE "  low: {kpi: calls, window: day, level: rep, compare: baseline, periods: 3, warning: {below: 50%}, "
+                                     "message: \"{value} of {expected}\"}\n");
+
+    (void)state;
+    work_a_day(rig, MONDAY, 2);
+    work_a_day(rig, MONDAY + DAY, 4);
+    /* Wednesday is a holiday */
+    work_a_day(rig, MONDAY + 3 * DAY, 6);
+    rig_at(rig, MONDAY + 4 * DAY + 8 * HOUR);
+    /* before Friday there were not three days, and Monday was not all there */
+    rig_said(rig, "");
+    rig_free(rig);
+
+    rig = rig_new(OFFICE "  low: {kpi: calls, window: day, level: rep, compare: baseline, periods: 3, warning: {below: 50%}, "
+                         "message: \"{value} of {expected}\"}\n");
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"rep\":\"bob\",\"time\":1000}");
+    work_a_day(rig, MONDAY, 2);
+    work_a_day(rig, MONDAY + DAY, 4);
+    work_a_day(rig, MONDAY + 3 * DAY, 6);
+    calls(rig, MONDAY + 4 * DAY + 9 * HOUR, "ana", 4);
+    rig_at(rig, MONDAY + 4 * DAY + 17 * HOUR);
+    /* usual: 4 an hour. 4 is half of 8, which is usual by eleven */
+    assert_int_equal(first(rig, "low ana firing warning 4"), MONDAY + 4 * DAY + 11 * HOUR);
+    assert_string_equal(rig->message, "4 of 8");
+    hush(rig);
+    rig_at(rig, MONDAY + 7 * DAY + 17 * HOUR);
+    /* Monday: the mean of Tuesday's 4, Thursday's 6 and Friday's 4 all at once; and 0 is under half as soon as there is any */
+    assert_int_equal(first(rig, "low ana resolved warning 0 period_ended"), MONDAY + 5 * DAY);
+    assert_int_equal(first(rig, "low ana firing warning 0"), MONDAY + 7 * DAY + 9 * HOUR);
+    rig_free(rig);
+}
+
+static void who_has_begun_of_late_has_nothing_usual(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "roster: {members: [{rep: ana, team: one, start: 1970-01-07}, {rep: bob, team: one}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day]}}\n"
+                              "alerts: {low: {kpi: calls, window: day, level: rep, compare: baseline, periods: 2, warning: {below: 50%}}}\n");
+
+    (void)state;
+    rig_call(rig, 0, "bob");
+    for (int day = 0; day < 9; day++) {
+        calls(rig, day * DAY + 12 * HOUR, "ana", 8);
+        calls(rig, day * DAY + 12 * HOUR, "bob", 8);
+    }
+    hush(rig);
+    rig_at(rig, 10 * DAY - 1);      /* on the 10th nothing comes; and ana has the 7th to the 9th behind her */
+    assert_int_equal(first(rig, "low bob firing warning 0"), 9 * DAY + 12 * HOUR);
+    assert_int_equal(first(rig, "low ana firing warning 0"), 9 * DAY + 12 * HOUR);
+    rig_free(rig);
+}
+
+/* ---- Worse with time ---- */
+
+static void a_warning_that_goes_on_becomes_critical(void **state)
+{
+    struct rig *rig = rig_new(OFFICE "  quiet: {kpi: calls, level: rep, compare: silence, warning: {above: 1h}, escalate: {after: 30m}}\n"
+                                     "  few: {kpi: mails, window: day, level: team, hours: always, warning: {above: 1}, escalate: {after: 10s, severity: critical}}\n");
+
+    (void)state;
+    rig_call(rig, NINE, "ana");
+    rig_at(rig, NINE + 2 * HOUR);
+    assert_int_equal(first(rig, "quiet ana firing warning"), NINE + HOUR);
+    assert_int_equal(first(rig, "quiet ana firing critical"), NINE + 90 * MINUTE);
+    hush(rig);
+    rig_call(rig, NINE + 2 * HOUR + 1, "ana");
+    assert_int_equal(first(rig, "quiet ana resolved critical 0"), NINE + 2 * HOUR + 1);
+    rig_free(rig);
+}
+
+/* ---- Coming and going ---- */
+
+static void what_comes_and_goes_is_held_until_it_calms_down(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "roster: {members: [{rep: ana, team: one}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call}, windows: [10s/1s]}}\n"
+                              "alerts: {busy: {kpi: calls, window: 10s/1s, level: rep, warning: {above: 0}, flapping: {changes: 4, within: 5m}}}\n");
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        rig_call(rig, 1000 + 20 * i, "ana");
+    rig_at(rig, 1200);
+    /* four changes; the fifth is a firing, told as flapping; then it is held */
+    rig_said(rig, "1000 busy ana firing warning 1\n1010 busy ana resolved warning 0\n"
+                  "1020 busy ana firing warning 1\n1030 busy ana resolved warning 0\n"
+                  "1040 busy ana firing warning 1\n");
+    assert_true(rig->flapping);
+    /* would-be changes at 1050 1060 1070 1080 1090 1100 1110: calm when but two are younger than five minutes */
+    rig_at(rig, 1389);
+    rig_said(rig, "");
+    rig_at(rig, 1500);
+    rig_said(rig, "1390 busy ana resolved warning 0\n");
+    assert_false(rig->flapping);
+    rig_call(rig, 2000, "ana");
+    rig_at(rig, 2020);
+    rig_said(rig, "2000 busy ana firing warning 1\n2010 busy ana resolved warning 0\n");
+    rig_free(rig);
+}
+
+/* ---- A reason that is not their own ---- */
+
+#define FOUR                                                                                                               \
+    "time: {clock: event}\n"                                                                                           \
+    "roster: {members: [{rep: a, name: Ann, team: one}, {rep: b, name: Bea, team: one}, {rep: c, team: one}, {rep: d, team: one}, {rep: off, team: one, away: [1970-01-01]}]}\n"                                                \
+    "kpis: {calls: {aggregate: count, where: {type: call}, windows: [10s/1s]}}\n"
+
+static void when_half_of_a_team_fires_the_team_does(void **state)
+{
+    struct rig *rig = rig_new(FOUR "alerts: {quiet: {kpi: calls, window: 10s/1s, level: rep, group: 50%, warning: {below: 1}, critical: {below: -1}}}\n");
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        rig_call(rig, 1000, (const char *[]){"a", "b", "c", "d"}[i]);
+    hush(rig);      /* they fired until they called, one by one */
+    rig_call(rig, 1005, "b");
+    rig_call(rig, 1005, "c");
+    rig_call(rig, 1005, "d");
+    rig_at(rig, 1010);      /* a alone */
+    rig_said(rig, "1010 quiet a firing warning 0\n");
+    rig_call(rig, 1011, "d");
+    rig_at(rig, 1015);      /* b and c with her: three of four */
+    rig_said(rig, "1015 quiet a resolved warning 0 grouped\n1015 quiet one firing warning 3\n");
+    assert_string_equal(rig->message, "one: 3 of 4 at once (quiet): Ann, Bea, c");
+    rig_at(rig, 1021);      /* d, too */
+    rig_said(rig, "1021 quiet one firing warning 4\n");
+    rig_call(rig, 1022, "a");
+    rig_said(rig, "1022 quiet one firing warning 3\n");
+    rig_call(rig, 1023, "b");
+    rig_said(rig, "1023 quiet one firing warning 2\n");
+    rig_call(rig, 1024, "c");   /* d is left, and told of */
+    rig_said(rig, "1024 quiet one resolved warning 1\n1024 quiet d firing warning 0\n");
+    rig_call(rig, 1025, "d");
+    rig_said(rig, "1025 quiet d resolved warning 1\n");
+    rig_free(rig);
+}
+
+/* All at the same instant: none of them is told of. And it goes on for a while, as the rule says. */
+static void those_who_fire_together_are_not_told_of_one_by_one(void **state)
+{
+    struct rig *rig = rig_new(FOUR "alerts: {quiet: {kpi: calls, window: 10s/1s, level: rep, group: 75%, for: 5s, keep_firing_for: 3s, repeat: 60s, critical: {below: 1}}}\n");
+    struct kp_engine_stats stats;
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        rig_call(rig, 1000, (const char *[]){"a", "b", "c", "d"}[i]);
+    hush(rig);
+    rig_at(rig, 1076);
+    assert_null(strstr(rig->said, " a firing"));
+    assert_int_equal(first(rig, "quiet one firing critical 4"), 1015);
+    assert_non_null(strstr(rig->said, "1075 quiet one firing critical 4"));
+    kp_engine_stats(rig->engine, &stats);
+    assert_int_equal(stats.firing, 1);
+    hush(rig);
+    rig_call(rig, 1080, "a");
+    rig_call(rig, 1080, "b");
+    rig_at(rig, 1090);
+    /* they are well from 1083 on, and two of four from then on for three seconds are no crowd */
+    assert_non_null(strstr(rig->said, "1086 quiet one resolved critical 2\n1086 quiet d firing critical 0\n1086 quiet c firing critical 0\n"));
+    kp_engine_stats(rig->engine, &stats);
+    assert_int_equal(stats.firing, 2);
+    rig_free(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_is_told_in_working_time_also_of_who_was_never_heard_of),
+        cmocka_unit_test(silence_goes_by_the_newest_matching_event),
+        cmocka_unit_test(peers_are_the_others_of_the_same_parent_that_are_here),
+        cmocka_unit_test(with_too_few_peers_nobody_is_judged),
+        cmocka_unit_test(peers_are_looked_at_once_a_second),
+        cmocka_unit_test(what_is_usual_is_the_mean_of_the_last_periods_by_working_time),
+        cmocka_unit_test(who_has_begun_of_late_has_nothing_usual),
+        cmocka_unit_test(a_warning_that_goes_on_becomes_critical),
+        cmocka_unit_test(what_comes_and_goes_is_held_until_it_calms_down),
+        cmocka_unit_test(when_half_of_a_team_fires_the_team_does),
+        cmocka_unit_test(those_who_fire_together_are_not_told_of_one_by_one),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
