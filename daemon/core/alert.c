@@ -8,7 +8,7 @@
 
 struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, const struct kp_sources *sources,
                                 struct kp_reader *reader, struct kp_recent *recent, const struct kp_feeds *feeds,
-                                struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err)
+                                const struct kp_entities *entities, struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err)
 {
     struct kp_alerts *alerts = calloc(1, sizeof *alerts);
 
@@ -22,6 +22,7 @@ struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targe
     alerts->reader = reader;
     alerts->recent = recent;
     alerts->feeds = feeds;
+    alerts->entities = entities;
     alerts->engine = engine;
     if (sink)
         alerts->sink = *sink;
@@ -30,7 +31,8 @@ struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targe
     for (int i = 0; i <= KP_LEVEL_IDS_MAX; i++)
         alerts->free[i] = KP_NO_WATCH;
     alerts->peers = kp_peers_new(store->plan, err);
-    if (!alerts->peers || kp_rule_map_init(&alerts->crowds, store->plan->nrules, err))
+    if (!alerts->peers || kp_rule_map_init(&alerts->crowds, store->plan->nrules, err) ||
+        kp_rule_map_init(&alerts->standing, store->plan->nrules, err))
         kp_alerts_destroy(&alerts);
     return alerts;
 }
@@ -48,6 +50,7 @@ void kp_alerts_destroy(struct kp_alerts **alerts)
     kp_peers_destroy(&a->peers);
     kp_flaps_release(&a->flaps);
     kp_rule_map_release(&a->crowds);
+    kp_rule_map_release(&a->standing);
     free(a->stirred);
     free(a->chunks);
     free(a->active);
@@ -106,6 +109,23 @@ uint32_t kp_watch_take(struct kp_alerts *alerts, uint16_t rule, uint32_t node, e
     return i;
 }
 
+static void take_leave(struct kp_alerts *alerts, uint32_t i)
+{
+    struct kp_watch *w = kp_watch_of(alerts, i);
+
+    kp_heap_set(&alerts->heap, i, INT64_MAX);
+    kp_flaps_give_back(&alerts->flaps, w->flaps);
+    free(w->baseline);
+    w->baseline = NULL;
+}
+
+void kp_watch_give_back(struct kp_alerts *alerts, uint32_t i)
+{
+    take_leave(alerts, i);
+    kp_watch_of(alerts, i)->node = alerts->free[KP_LEVEL_IDS_MAX];
+    alerts->free[KP_LEVEL_IDS_MAX] = i;
+}
+
 bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node)
 {
     struct kp_node_hot *hot = kp_store_node(alerts->store, node);
@@ -135,16 +155,6 @@ bool kp_alerts_idle(const struct kp_alerts *alerts, uint32_t node)
         if (kp_watch_of(alerts, hot->rules - 1 + (uint32_t)i)->state != KP_ALERT_INACTIVE)
             return false;
     return true;
-}
-
-static void take_leave(struct kp_alerts *alerts, uint32_t i)
-{
-    struct kp_watch *w = kp_watch_of(alerts, i);
-
-    kp_heap_set(&alerts->heap, i, INT64_MAX);
-    kp_flaps_give_back(&alerts->flaps, w->flaps);
-    free(w->baseline);
-    w->baseline = NULL;
 }
 
 void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node)
@@ -340,6 +350,7 @@ void kp_alerts_stats(const struct kp_alerts *alerts, struct kp_alerts_stats *sta
     stats->leaps_cut = alerts->leaps_cut;
     stats->bytes = sizeof *alerts + (size_t)alerts->nchunks * KP_WATCH_CHUNK * sizeof(struct kp_watch) +
                    kp_peers_bytes(alerts->peers) + kp_rule_map_bytes(&alerts->crowds) +
+                   kp_rule_map_bytes(&alerts->standing) +
                    (size_t)alerts->heap.room * (sizeof(struct kp_timer) + sizeof(uint32_t)) +
                    ((size_t)alerts->active_room + alerts->queue_room) * sizeof(uint32_t);
 }

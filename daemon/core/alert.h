@@ -2,14 +2,16 @@
  *
  *     inactive --breach--> pending --for--> firing --back by clear, for keep_firing_for--> inactive ("resolved")
  *
- * A state is looked at when an event has touched its key and when its timer is due: the end of `for`, of
- * `keep_firing_for`, of `repeat`, the instant when the oldest pane leaves the window or the period ends, or when what is
- * expected by then may be out of reach (judge.h). So an alert needs no event to fire, and nothing is polled. Outside of its
- * key's working hours none begins, and while a source is silent that it needs, it stays as it is. 80 bytes a state, and 16
- * in the timers. */
+ * One rule watching one key is a *watch*; so is a crowd, which stands for a parent's members that fire together (alert_crowd.c),
+ * and an entity that is open (alert_stall.c). A watch is looked at when an event has touched its key and when its timer is due:
+ * the end of `for`, of `keep_firing_for`, of `repeat`, the instant when the oldest pane leaves the window or the period ends, or
+ * when what is expected by then may be out of reach (judge.h). So an alert needs no event to fire, and nothing is polled. Outside
+ * of its key's working hours none begins, and while a source is silent that it needs, it stays as it is. 120 bytes a watch, and
+ * 20 in the timers; 32 more with a baseline. */
 #ifndef KPID_CORE_ALERT_H
 #define KPID_CORE_ALERT_H
 
+#include "entity.h"
 #include "heap.h"
 #include "read.h"
 #include "target.h"
@@ -20,10 +22,10 @@
 
 struct kp_alerts;
 
-/* All borrowed. engine is what the sink is told. */
+/* All borrowed. entities: NULL where nothing is followed. engine is what the sink is told. */
 struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, const struct kp_sources *sources,
                                 struct kp_reader *reader, struct kp_recent *recent, const struct kp_feeds *feeds,
-                                struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err) KP_CHECK;
+                                const struct kp_entities *entities, struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err) KP_CHECK;
 void kp_alerts_destroy(struct kp_alerts **alerts);
 
 /* Give a node its states, to be looked at for the first time as soon as there is time. False: out of memory. */
@@ -42,6 +44,11 @@ void kp_alerts_data_from(struct kp_alerts *alerts, int64_t time_ms);
 /* An event of a node feeds the KPIs of a set: those that were silent are heard of. Only for levels with such a rule:
  * kp_plan.silence_levels. */
 void kp_alerts_heard(struct kp_alerts *alerts, uint32_t node, uint16_t feeds, int64_t time_ms);
+
+/* What is open, an entity by an outlet of the plan, stands somewhere since a time, and is credited to a node. */
+void kp_alerts_stands(struct kp_alerts *alerts, int outlet, uint32_t entity, uint32_t node, int64_t since_ms);
+/* It does no longer: it has moved, was closed, or is another's. */
+void kp_alerts_moves(struct kp_alerts *alerts, int outlet, uint32_t entity, int64_t t);
 
 /* Run what is due before t, each at its own instant; brings the bounds of the plan there. At most limits.leap of them: when
  * an event claims to come from the year 9999, what is left is looked at once, at t, by kp_alerts_settle, and counted. */

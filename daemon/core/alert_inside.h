@@ -11,7 +11,7 @@
 enum { KP_WATCH_BITS = 12, KP_WATCH_CHUNK = 1 << KP_WATCH_BITS };
 #define KP_NO_WATCH UINT32_MAX
 
-enum kp_watch_kind { KP_WATCH_KEY, KP_WATCH_CROWD };
+enum kp_watch_kind { KP_WATCH_KEY, KP_WATCH_CROWD, KP_WATCH_ENTITY };
 
 struct kp_watch {           /* of one rule for one key */
     int64_t since_ms;       /* pending, firing: when the breach began */
@@ -23,12 +23,13 @@ struct kp_watch {           /* of one rule for one key */
     int64_t period_ms;      /* calendar windows: start of the period that it was looked at in */
     int64_t turns_ms;       /* PACE, BASELINE: when the answer turns at the earliest, if it is this one, for a number of at least ... */
     double turns_at;        /* ... this; NaN: that is not known */
-    int64_t seen_ms;        /* SILENCE: when something happened last. INT64_MIN: never */
+    int64_t seen_ms;        /* SILENCE: when something happened last, INT64_MIN: never. STALLED: since when it stands there */
     struct kp_baseline *baseline;   /* owned; BASELINE: NULL until it is asked */
     uint32_t node;
     uint32_t active;        /* its place among the active ones */
     uint32_t flaps;         /* its changes of late; 0: none */
     int answer;
+    uint32_t entity;        /* STALLED */
     uint16_t rule;
     uint8_t state, severity, kind;
     bool untold;            /* firing: its crowd is counted first */
@@ -41,18 +42,20 @@ struct kp_watch {           /* of one rule for one key */
 };
 
 struct kp_alerts {
-    struct kp_store *store;         /* borrowed, like the next seven */
+    struct kp_store *store;         /* borrowed, like the next eight */
     struct kp_targets *targets;
     const struct kp_sources *sources;
     struct kp_reader *reader;
     struct kp_recent *recent;
     const struct kp_feeds *feeds;
+    const struct kp_entities *entities;     /* NULL: nothing is followed */
     struct kp_engine *engine;
     struct kp_alert_sink sink;
     struct kp_watch **chunks;       /* owned */
     uint32_t nchunks, made;         /* made: watches given out; a block of one node never crosses chunks */
     uint32_t free[KP_LEVEL_IDS_MAX + 1];    /* first watch of a free block, linked by `node`; KP_NO_WATCH. The last: single ones */
     struct kp_rule_map crowds;      /* by rule and parent: a crowd + 1 */
+    struct kp_rule_map standing;    /* by rule and entity: the watch of what is open + 1 */
     uint32_t *stirred;              /* owned; crowds that are to be counted */
     uint32_t nstirred, stirred_room;
     struct kp_heap heap;            /* thing: a watch */
@@ -94,6 +97,7 @@ static inline uint32_t kp_watch_find(const struct kp_alerts *alerts, const struc
 /* ---- alert.c ---- */
 /* A watch that stands by itself; KP_NO_WATCH: memory is out. */
 uint32_t kp_watch_take(struct kp_alerts *alerts, uint16_t rule, uint32_t node, enum kp_watch_kind kind);
+void kp_watch_give_back(struct kp_alerts *alerts, uint32_t i);
 
 /* ---- alert_look.c ---- */
 /* Look at a watch at t, to which plan and targets have been brought: it may begin, change, or end; its timer is set anew. Where the

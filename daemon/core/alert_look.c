@@ -174,6 +174,21 @@ static int64_t stand_by_silence(struct kp_alerts *alerts, struct kp_watch *w, in
     return next == INT64_MAX ? next : kp_targets_when(alerts->targets, w->node, since, next);
 }
 
+/* ---- What is open ---- */
+
+static int64_t stand_by_place(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t, struct kp_stand *stand)
+{
+    const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, w)->cfg;
+    int64_t ms = t > w->seen_ms ? t - w->seen_ms : 0, next;
+
+    if (!kp_store_is_here(alerts->store, w->node, t))
+        return INT64_MAX;
+    stand->number = kp_watch_number(alerts, w, t);
+    stand->verdict = kp_judge_lapse(cfg, ms);
+    next = kp_judge_lapse_next(cfg, ms);
+    return next == INT64_MAX ? next : w->seen_ms + next;
+}
+
 /* ---- The look ---- */
 
 struct kp_number kp_watch_number(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t)
@@ -183,6 +198,8 @@ struct kp_number kp_watch_number(struct kp_alerts *alerts, const struct kp_watch
 
     if (w->kind == KP_WATCH_CROWD)
         return kp_crowd_number(alerts, w, t);
+    if (w->kind == KP_WATCH_ENTITY)
+        return (struct kp_number){.value = t > w->seen_ms ? (double)(t - w->seen_ms) / 1000 : 0, .has = true};
     if (rule->cfg->compare == KP_CMP_SILENCE)
         return (struct kp_number){.value = (double)kp_targets_work(alerts->targets, w->node, silent_since(alerts, w), t) / 1000,
                                   .has = true};
@@ -199,7 +216,9 @@ void kp_watch_judge(struct kp_alerts *alerts, uint32_t i, int64_t t, double peer
     alerts->evaluations++;
     if (freeze(alerts, i, w, t))
         return;
-    wake = cfg->compare == KP_CMP_SILENCE ? stand_by_silence(alerts, w, t, &stand) : stand_by_number(alerts, w, peers, t, &stand);
+    wake = w->kind == KP_WATCH_ENTITY       ? stand_by_place(alerts, w, t, &stand)
+           : cfg->compare == KP_CMP_SILENCE ? stand_by_silence(alerts, w, t, &stand)
+                                            : stand_by_number(alerts, w, peers, t, &stand);
     if (stand.verdict.severity != KP_SEVERITY_NONE && w->state != KP_ALERT_FIRING && !cfg->always)
         opens = kp_targets_opens(alerts->targets, w->node, t);
     stand.may_start = opens == t;
@@ -216,6 +235,8 @@ static void look(struct kp_alerts *alerts, uint32_t i, int64_t t, int64_t peers_
 
     if (w->kind == KP_WATCH_CROWD)
         kp_crowd_look(alerts, i, t);
+    else if (w->kind == KP_WATCH_KEY && kp_watch_rule(alerts, w)->cfg->compare == KP_CMP_STALLED)
+        return;     /* what is open is watched, and not its keys */
     else if (kp_watch_rule(alerts, w)->cfg->compare == KP_CMP_PEERS)
         kp_peers_want(alerts, w, peers_from);
     else

@@ -12,7 +12,7 @@ static uint64_t id_of(const struct kp_alerts *alerts, const struct kp_watch *w)
 {
     const struct kp_plan *plan = kp_alerts_plan(alerts);
     const char *rule = plan->rules[w->rule].cfg->name;
-    char text[8 + (KP_DEPTH_MAX + 1) * (KP_GROUP_KEY_MAX + 1)];
+    char text[8 + (KP_DEPTH_MAX + 1) * (KP_GROUP_KEY_MAX + 1) + KP_ENTITY_NAME];
     uint32_t path[KP_DEPTH_MAX];
     int n = kp_store_path(alerts->store, w->node, path);
     size_t len = 0;
@@ -26,6 +26,12 @@ static uint64_t id_of(const struct kp_alerts *alerts, const struct kp_watch *w)
         memcpy(text + len, cold->key, take);
         len += take;
         text[len++] = '\0';
+    }
+    if (w->kind == KP_WATCH_ENTITY) {
+        const char *name = kp_entities_name(alerts->entities, w->entity);
+
+        memcpy(text + len, name, strlen(name) + 1);
+        len += strlen(name) + 1;
     }
     return kp_print_of2(0, 0, rule, strlen(rule), text, len).hi;
 }
@@ -154,6 +160,7 @@ void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp
     a->rule = kp_watch_rule(alerts, w)->cfg;
     a->id = id_of(alerts, w);
     a->node = w->node;
+    a->entity = w->kind == KP_WATCH_ENTITY ? kp_entities_name(alerts->entities, w->entity) : NULL;
     a->state = w->state;
     a->severity = w->severity;
     a->flapping = w->flapping;

@@ -46,7 +46,7 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
     if (!engine->sources)
         return KP_ENOMEM;
     engine->alerts = kp_alerts_new(&engine->store, engine->targets, engine->sources, &engine->reader, engine->recent,
-                                   kp_match_feeds(engine->match), engine, sink, err);
+                                   kp_match_feeds(engine->match), engine->entities, engine, sink, err);
     engine->views = calloc((size_t)engine->plan->npairs + 1, sizeof *engine->views);
     if (!engine->alerts || !engine->views || kp_sampler_init(&engine->sampler, engine->plan, err))
         return kp_fail(err, KP_ENOMEM, "engine: out of memory");
@@ -208,6 +208,19 @@ static void note(struct kp_engine *engine, const struct kp_trace *trace, bool go
     kp_recent_add(engine->recent, &engine->store, kp_match_feeds(engine->match), trace->node, id, trace->mark.time, counts, gone);
 }
 
+/* An entity stands somewhere since another time, or is credited to somebody else. */
+static void stand(struct kp_engine *engine, const struct kp_trace *gone, const struct kp_trace *come)
+{
+    uint32_t entity = kp_entities_current(engine->entities);
+
+    if (gone && come)
+        return;         /* the same place and time, told by another event */
+    if (gone)
+        kp_alerts_moves(engine->alerts, gone->outlet, entity, engine->now_ms);
+    else
+        kp_alerts_stands(engine->alerts, come->outlet, entity, come->node, come->time);
+}
+
 /* Samples of an entity come and go. The event's own key is marked anyway. */
 static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace *come)
 {
@@ -217,6 +230,10 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
     bool same_event = gone && come && memcmp(&gone->mark, &come->mark, sizeof gone->mark) == 0;
     bool same_value = gone && come && gone->value == come->value;
 
+    if (outlet->part == KP_PART_SINCE) {
+        stand(engine, gone, come);
+        return;
+    }
     if (gone && !same_event)
         note(engine, gone, true);
     if (come && !same_event)
@@ -238,6 +255,12 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
         touch(engine, outlet->rule_levels, trace->node);
 }
 
+/* Over all that is a place of its own: see track.c. */
+static int64_t kept_hash(uint64_t hash)
+{
+    return (int64_t)(hash >> 1 | 2);
+}
+
 static void follow(struct kp_engine *engine, const struct kp_program *program, const struct kp_event *ev,
                    const struct kp_lane *lane, const uint32_t nodes[KP_DIMS_MAX], const struct kp_sample *samples,
                    struct kp_str id, int64_t time_ms)
@@ -255,13 +278,13 @@ static void follow(struct kp_engine *engine, const struct kp_program *program, c
         o->bits |= f->bits;
         for (int v = 0; v < space->nvalues; v++)
             if (samples[f->values[v]].ok)
-                o->tail[v] = samples[f->values[v]].micro;
+                o->tail[v] = space->hashes >> v & 1 ? kept_hash(samples[f->values[v]].hash) : samples[f->values[v]].micro;
         for (int d = 0; d < space->ndims; d++)
             kp_occurrence_nodes(space, o)[d] = nodes[space->dims[d]];
         print = i < lane->nentities && program == lane->program
                     ? lane->entities[i]
                     : kp_entity_print(engine->entities, f->space, &ev->v[space->slot]);
-        if (!kp_entities_tell(engine->entities, f->space, print, engine->keep_from))
+        if (!kp_entities_tell(engine->entities, f->space, print, &ev->v[space->slot], engine->keep_from))
             engine->memory_out++;
     }
 }

@@ -6,6 +6,7 @@
 #include "kpid/event.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct entity {             /* a line of the cache */
     uint16_t n, room;       /* occurrences */
     int64_t last_ms;        /* of the last occurrence, when n is not 0 */
     char *history;          /* in the slab */
+    char *name;             /* in the slab, NUL-terminated; NULL: its space has no names, or memory was out */
     uint8_t space, list;
 };
 
@@ -41,6 +43,7 @@ struct kp_entities {
     uint64_t evicted, forgotten;
     size_t occurrences;
     int64_t ripe_ms;                /* what was due by then has happened */
+    uint32_t current;               /* whose changes are being told */
     int64_t blank[OCCURRENCE_MAX];  /* an occurrence to be told */
     unsigned char rest[KP_ID_REST]; /* of its id */
     int64_t scratch[KP_HISTORY_MAX * OCCURRENCE_MAX];   /* the history with it */
@@ -399,6 +402,7 @@ static void evict(struct kp_entities *e, uint32_t i)
     struct entity *ent = at(e, i);
     struct kp_history h = history_of(e, ent);
 
+    e->current = i;
     e->before.n = e->after.n = 0;
     for (int t = 0; t < h.space->ntrackers; t++) {
         const struct kp_plan_tracker *tracker = &e->plan->trackers[h.space->trackers[t]];
@@ -411,12 +415,14 @@ static void evict(struct kp_entities *e, uint32_t i)
     for (size_t k = 0; k < e->before.n; k++) {
         enum kp_outlet_part part = e->plan->outlets[e->before.list[k].outlet].part;
 
-        if (part == KP_PART_OPEN || part == KP_PART_STANDS)
+        if (part == KP_PART_OPEN || part == KP_PART_STANDS || part == KP_PART_SINCE)
             e->sink.change(e->sink.ctx, &e->before.list[k], NULL);
     }
     while (h.n)
         drop(e, &h, h.n - 1);
     kp_slab_free(e->slab, ent->history, ent->room * h.stride);
+    if (ent->name)
+        kp_slab_free(e->slab, ent->name, strlen(ent->name) + 1);
     kp_tab_remove(e->index, (struct kp_print){ent->hi, ent->lo});
     unlink_entity(e, i);
     memset(ent, 0, sizeof *ent);
@@ -425,7 +431,55 @@ static void evict(struct kp_entities *e, uint32_t i)
     e->count--;
 }
 
-static uint32_t make(struct kp_entities *e, int space, struct kp_print print)
+/* As much of a text as there is room for; what is no UTF-8, and a NUL, becomes a question mark. */
+static void copy_text(struct kp_str from, char text[KP_ENTITY_NAME])
+{
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < from.len;) {
+        size_t n = from.s[i] ? kp_utf8_char(from.s + i, from.len - i) : 0, put = n ? n : 1;
+
+        if (len + put >= KP_ENTITY_NAME)
+            break;
+        memcpy(text + len, n ? from.s + i : "?", put);
+        len += put;
+        i += (uint32_t)put;
+    }
+    text[len] = '\0';
+}
+
+/* What people know it by. */
+static char *name_of(struct kp_entities *e, const struct kp_value *value)
+{
+    char text[KP_ENTITY_NAME];
+    size_t len;
+    char *name;
+
+    if (value->kind == KP_STR) {
+        copy_text((struct kp_str){value->s, value->len}, text);
+    } else if (value->kind == KP_INT) {
+        snprintf(text, sizeof text, "%lld", (long long)value->i);
+    } else {
+        snprintf(text, sizeof text, value->kind == KP_BOOL ? value->b ? "true" : "false" : "%.17g", value->f);
+    }
+    len = strlen(text) + 1;
+    name = kp_slab_alloc(e->slab, len);
+    return name ? memcpy(name, text, len) : NULL;
+}
+
+const char *kp_entities_name(const struct kp_entities *entities, uint32_t entity)
+{
+    const char *name = at(entities, entity)->name;
+
+    return name ? name : "?";
+}
+
+uint32_t kp_entities_current(const struct kp_entities *entities)
+{
+    return entities->current;
+}
+
+static uint32_t make(struct kp_entities *e, int space, struct kp_print print, const struct kp_value *value)
 {
     uint32_t i;
     struct entity *ent;
@@ -447,6 +501,8 @@ static uint32_t make(struct kp_entities *e, int space, struct kp_print print)
         e->free = at(e, i)->next;
     ent = at(e, i);
     *ent = (struct entity){.hi = print.hi, .lo = print.lo, .space = (uint8_t)space};
+    if (e->plan->spaces[space].named)
+        ent->name = name_of(e, value);
     link_last(e, i, CLOSED);
     e->count++;
     return i;
@@ -515,7 +571,7 @@ static void pass_settled(struct kp_entities *e, const struct entity *ent, struct
     }
 }
 
-bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, int64_t horizon)
+bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, const struct kp_value *value, int64_t horizon)
 {
     const struct kp_plan_space *s = &e->plan->spaces[space];
     struct kp_occurrence *o = (void *)e->blank;
@@ -527,10 +583,11 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, i
     bool ok;
 
     if (i == NONE)
-        i = make(e, space, print);
+        i = make(e, space, print, value);
     if (i == NONE)
         return false;
     ent = at(e, i);
+    e->current = i;
     e->before.n = e->after.n = 0;
     pass_settled(e, ent, o);
     if (!(o->bits & ~KP_LONG_ID)) {
@@ -585,6 +642,7 @@ static void ripen_first(struct kp_entities *e, int64_t horizon)
     struct entity *ent = at(e, i);
     struct kp_history h = history_of(e, ent);
 
+    e->current = i;
     e->before.n = e->after.n = 0;
     for (int t = 0; t < h.space->ntrackers; t++) {
         const struct kp_plan_tracker *tracker = &e->plan->trackers[h.space->trackers[t]];

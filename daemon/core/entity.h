@@ -3,7 +3,7 @@
  * An entity is one value of a space's field. It is found by fingerprint, one look for each event and field however many KPIs
  * follow it. Its history holds only what can still matter (see kp_track); at most KP_HISTORY_MAX occurrences.
  *
- * Cost: 64 bytes an entity, some 27 in the index, 4 a timer that its space has, and 48 to 96 an occurrence, with 32 to 128
+ * Cost: 64 bytes an entity, its name where alerts tell it, some 27 in the index, 4 a timer that its space has, and 48 to 96 an occurrence, with 32 to 128
  * more when its event's id is longer than 16 bytes; measured, 149 with one of 48 bytes, 245 with two. At the limit the
  * entity goes that was longest without an event among those with nothing left to come (a deal that is closed, a lead
  * that has converted), else among the others; what it has added to panes stays, what it was open with ends. */
@@ -37,8 +37,15 @@ void kp_entity_fetch(const struct kp_entities *entities, uint32_t entity);
 /* Room for the next occurrence of a space, to be filled in and told: with an id (which may be empty), its values
  * KP_NO_VALUE, its nodes KP_NO_NODE. Good until the next call of anything. */
 struct kp_occurrence *kp_entities_blank(struct kp_entities *entities, int space, struct kp_str id);
-/* Tell the blank to the entity. horizon: as for kp_track. False: memory is out, and something was lost. */
-bool kp_entities_tell(struct kp_entities *entities, int space, struct kp_print print, int64_t horizon);
+/* Tell the blank to the entity. value: what the print is of. horizon: as for kp_track. False: memory is out, and something was
+ * lost. */
+bool kp_entities_tell(struct kp_entities *entities, int space, struct kp_print print, const struct kp_value *value, int64_t horizon);
+
+/* For the sink: whose change it is. A small integer, that is used again once the entity is forgotten. */
+uint32_t kp_entities_current(const struct kp_entities *entities);
+/* Its value as text, of the spaces that have names; cut where it would be longer. */
+enum { KP_ENTITY_NAME = 256 };
+const char *kp_entities_name(const struct kp_entities *entities, uint32_t entity);
 
 /* When time alone changes something; INT64_MAX: never. */
 int64_t kp_entities_due(const struct kp_entities *entities);

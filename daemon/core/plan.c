@@ -192,7 +192,7 @@ enum kp_code kp_plan_add_kpi(struct kp_plan *plan, int k, struct kp_err *err)
     const struct kp_kpi_cfg *cfg = kpi->cfg;
     size_t at;
 
-    kpi->family = kpi->filter = kpi->value = -1;
+    kpi->family = kpi->filter = kpi->value = kpi->since = -1;
     kpi->count = kpi->sum = kpi->min = kpi->max = kpi->square = kpi->last = kpi->quant = kpi->distinct = -1;
     kpi->feeds = calloc((size_t)plan->nkpis, sizeof *kpi->feeds);
     if (!kpi->feeds)

@@ -41,6 +41,7 @@ struct kp_plan_kpi {
     const struct kp_kpi_cfg *cfg;   /* borrowed */
     int dim, family;                /* family -1: a formula */
     int filter, value;              /* value -1: none. filter below 0: fed by an outlet, kp_plan_outlet_of(filter) */
+    int since;                      /* outlet that tells since when what is open stands where it stands; -1: no rule asks */
     int count, sum, min, max, square, last, quant, distinct;    /* cells by word in the row; -1: not needed */
     struct kp_formula *formula;     /* owned */
     int *pairs;                     /* owned; in the order of `windows`, hidden ones last */
@@ -106,10 +107,11 @@ struct kp_plan_rule {
 /* A *space* is a field whose values are followed as entities: lead, deal, client; a field of which more is asked than one
  * occurrence has bits for has several, each with occurrences of its own. A *tracker* is one thing that is
  * asked of an entity's history, and an *outlet* one kind of sample that comes out of it: for a pair of `from` and `to` the
- * time between them, and whether it was within 30 days. KPIs that ask the same share tracker and outlet. */
+ * time between them, and whether it was within 30 days. KPIs that ask the same share tracker and outlet. SINCE is no sample: it
+ * tells, as the time of it, since when what is open stands where it stands. */
 enum kp_track { KP_TRACK_PAIR, KP_TRACK_REPEAT, KP_TRACK_ONCE, KP_TRACK_OPEN, KP_TRACK_FUNNEL };
 enum kp_outlet_part { KP_PART_MATCH, KP_PART_ELAPSED, KP_PART_COHORT, KP_PART_OPEN, KP_PART_ENTERED, KP_PART_CONVERTED,
-                      KP_PART_STAY, KP_PART_STANDS, KP_PART_SKIPPED };
+                      KP_PART_STAY, KP_PART_STANDS, KP_PART_SKIPPED, KP_PART_SINCE };
 
 struct kp_plan_outlet {
     int tracker;
@@ -151,6 +153,8 @@ struct kp_plan_space {
     int ntrackers;
     int values[KP_SPACE_VALUES_MAX];    /* of the plan; what an occurrence keeps of the event: 0 of what is no number */
     int nvalues;
+    uint32_t hashes;                /* bit i: of value i a hash is kept, whatever its kind */
+    bool named;                     /* its entities are told of by name */
     int dims[KP_DIMS_MAX];          /* whose nodes it keeps; the roster's first */
     int ndims;
     int nbits, ntimers;

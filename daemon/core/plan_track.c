@@ -306,6 +306,39 @@ static int add_outlet(struct kp_plan *plan, const struct kp_plan_outlet *want)
     return plan->noutlets++;
 }
 
+static bool is_stall_asked(const struct kp_plan *plan, const struct kp_kpi_cfg *cfg)
+{
+    for (size_t i = 0; i < plan->config->nalerts; i++)
+        if (plan->config->alerts[i].compare == KP_CMP_STALLED && strcmp(plan->config->alerts[i].kpi, cfg->name) == 0)
+            return true;
+    return false;
+}
+
+/* Since when what is open stands where it stands: of a funnel its bits tell where, else a field does. */
+static enum kp_code add_since(struct kp_plan *plan, struct kp_plan_kpi *kpi, const struct kp_plan_outlet *open, struct kp_err *err)
+{
+    struct kp_plan_space *space = &plan->spaces[plan->trackers[open->tracker].space];
+    struct kp_plan_outlet want = {.tracker = open->tracker, .part = KP_PART_SINCE, .value = -1, .step = open->step};
+    int value;
+
+    space->named = true;
+    if (kpi->cfg->of_more.kind == KP_OF_OPEN) {
+        value = kp_plan_value(plan, kpi->cfg, kpi->cfg->of_more.stage, false, err);
+        if (value < 0)
+            return KP_ELIMIT;
+        if (kept_at(space, value) < 0 && space->nvalues == KP_SPACE_VALUES_MAX)
+            return kp_fail(err, KP_ELIMIT, "kpis.%s.of: over %d fields of what is followed are kept", kpi->cfg->name, KP_SPACE_VALUES_MAX);
+        plan->values[value].hashed = true;
+        want.value = keep_value(space, value);
+        space->hashes |= UINT32_C(1) << want.value;
+    }
+    kpi->since = add_outlet(plan, &want);
+    if (kpi->since < 0)
+        return kp_plan_no_memory(err);
+    plan->outlets[kpi->since].dims |= 1u << kpi->dim;
+    return KP_OK;
+}
+
 enum kp_code kp_plan_track(struct kp_plan *plan, int k, struct kp_err *err)
 {
     struct kp_plan_kpi *kpi = &plan->kpis[k];
@@ -334,7 +367,7 @@ enum kp_code kp_plan_track(struct kp_plan *plan, int k, struct kp_err *err)
     keep_dim(&plan->spaces[space], kpi->dim);
     plan->outlets[o].dims |= 1u << kpi->dim;
     kpi->filter = -2 - o;
-    return KP_OK;
+    return is_stall_asked(plan, cfg) ? add_since(plan, kpi, &want, err) : KP_OK;
 }
 
 /* ---- What the outlets add to ---- */

@@ -521,16 +521,99 @@ static void open_outlet(const struct task *task, int o)
     }
 }
 
+/* ---- Where what is open stands, and since when ---- */
+
+enum { SAME = -1, GONE = 0, SOMEWHERE = 1 };        /* places; others are hashes, or stages of a funnel and their number */
+
+static int stage_at(const struct task *task, uint32_t i);
+
+static int64_t place_at(const struct task *task, int value, uint32_t i)
+{
+    int64_t stage;
+
+    if (task->tracker->kind == KP_TRACK_FUNNEL)
+        return stage_at(task, i) ? stage_at(task, i) : SAME;
+    if (!has(task, i, LOOKED_AT))
+        return SAME;
+    if (has(task, i, CLOSED))
+        return GONE;
+    stage = kp_history_at(task->history, i)->tail[value];
+    return stage != KP_NO_VALUE ? stage : has(task, i, OPENED) ? SOMEWHERE : SAME;
+}
+
+struct standing {
+    int64_t place;
+    int from;           /* the occurrence that brought it there; NONE: it is nowhere */
+    int before;         /* the last one that tells another place, before that; NONE */
+};
+
+/* That it is somewhere is news only of what was nowhere. */
+static struct standing standing_of(const struct task *task, int value)
+{
+    struct standing at = {GONE, NONE, NONE};
+    int last = NONE;
+
+    for (uint32_t i = 0; i < task->history->n; i++) {
+        int64_t place = place_at(task, value, i);
+
+        if (place == SAME || (place == SOMEWHERE && at.place != GONE && task->tracker->kind == KP_TRACK_OPEN))
+            continue;
+        if (place != at.place || at.from == NONE)
+            at = (struct standing){place, (int)i, last};
+        last = (int)i;
+    }
+    return at;
+}
+
+/* So that an event that comes late changes it as it would have in its time. */
+static void keep_standing(const struct task *task, int value)
+{
+    struct standing at = standing_of(task, value);
+
+    if (at.from != NONE)
+        keep_all(task, (uint32_t)at.from);
+    if (at.before != NONE)
+        keep_all(task, (uint32_t)at.before);
+}
+
+static void keep_standings(const struct task *task)
+{
+    for (int i = 0; task->keep && i < task->tracker->noutlets; i++)
+        if (task->plan->outlets[task->tracker->outlets[i]].part == KP_PART_SINCE)
+            keep_standing(task, task->plan->outlets[task->tracker->outlets[i]].value);
+}
+
+/* Credited like what is open. */
+static void since_outlet(const struct task *task, int o)
+{
+    const struct kp_plan_outlet *outlet = &task->plan->outlets[o];
+    struct standing at = standing_of(task, outlet->value);
+
+    for (int d = 0; d < task->plan->ndims && at.from != NONE; d++) {
+        int who = outlet->dims >> d & 1 ? latest_node(task, d) : NONE;
+
+        if (who != NONE)
+            put_at(task, o, d, node_of(task, (uint32_t)who, d), time_of(task, (uint32_t)at.from), 0, false, (uint32_t)at.from);
+    }
+}
+
 static void track_open(const struct task *task)
 {
     const struct kp_plan_space *space = task->history->space;
     int turn = latest_turn(task);
 
     task->state->open = turn != NONE && !has(task, (uint32_t)turn, CLOSED);
-    for (int i = 0; i < task->tracker->noutlets; i++)
-        open_outlet(task, task->tracker->outlets[i]);
+    for (int i = 0; i < task->tracker->noutlets; i++) {
+        int o = task->tracker->outlets[i];
+
+        if (task->plan->outlets[o].part != KP_PART_SINCE)
+            open_outlet(task, o);
+        else if (task->state->open)
+            since_outlet(task, o);
+    }
     if (!task->keep)
         return;
+    keep_standings(task);
     if (turn != NONE)
         keep_latest(task, turn, has(task, (uint32_t)turn, CLOSED) ? CLOSED : OPENED);
     for (int d = 0; d < space->ndims; d++)
@@ -601,6 +684,10 @@ static void funnel_outlet(const struct task *task, int o, const struct walk *wal
         if (stands != NONE && stage_at(task, (uint32_t)stands) == s + 1 && s + 1 < task->tracker->nstages)
             sample(task, o, (uint32_t)stands, 0, 0);
         break;
+    case KP_PART_SINCE:
+        if (stands != NONE && stage_at(task, (uint32_t)stands) == s + 1 && s + 1 < task->tracker->nstages)
+            sample(task, o, (uint32_t)stands, time_of(task, (uint32_t)standing_of(task, -1).from), 0);
+        break;
     case KP_PART_MATCH:
     case KP_PART_ELAPSED:
     case KP_PART_COHORT:
@@ -630,6 +717,7 @@ static void track_funnel(const struct task *task)
         if (wanted)
             keep_all(task, i);
     }
+    keep_standings(task);
 }
 
 void kp_track(const struct kp_plan *plan, const struct kp_plan_tracker *tracker, const struct kp_history *history,

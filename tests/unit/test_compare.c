@@ -320,6 +320,86 @@ static void those_who_fire_together_are_not_told_of_one_by_one(void **state)
     rig_free(rig);
 }
 
+/* ---- What stands still ---- */
+
+#define DEALS                                                                                                              \
+    "time: {clock: event}\n"                                                                                           \
+    "roster: {members: [{rep: ana, team: one, region: emea}, {rep: bob, team: one, region: emea}]}\n"                  \
+    "kpis: {pipeline: {aggregate: count, of: {open: {per: deal, closed: {stage: won}}}, windows: [day]}}\n"            \
+    "funnels: {sales: {per: deal, stages: [lead, offer, won], lost: [lost], windows: [30d]}}\n"                        \
+    "alerts:\n"
+
+static void stage(struct rig *rig, int64_t at_s, const char *deal, const char *rep, const char *to)
+{
+    char json[256];
+
+    snprintf(json, sizeof json, "{\"type\":\"%s\",\"deal\":\"%s\",\"rep\":\"%s\",%s%s%s\"time\":%lld}", to ? "stage" : "call", deal,
+             rep, to ? "\"stage\":\"" : "", to ? to : "", to ? "\"," : "", (long long)at_s * 1000);
+    assert_int_equal(rig_event_at(rig, 0, json), KP_ACCEPTED);
+}
+
+static void what_is_open_and_does_not_move_is_told_one_by_one(void **state)
+{
+    struct rig *rig = rig_new(DEALS "  stuck: {kpi: pipeline, level: rep, compare: stalled, warning: {above: 10d}, critical: {above: 20d}}\n");
+
+    (void)state;
+    stage(rig, 0, "d-1", "ana", "lead");
+    stage(rig, DAY, "d-2", "ana", "lead");
+    stage(rig, 2 * DAY, "d-1", "ana", NULL);        /* a call moves nothing, nor does the same stage again */
+    stage(rig, 3 * DAY, "d-1", "ana", "lead");
+    stage(rig, 5 * DAY, "d-2", "ana", "offer");
+    rig_at(rig, 14 * DAY);
+    rig_said(rig, "864000 stuck ana firing warning 864000\n");
+    assert_string_equal(rig->message, "ana: d-1 has not moved for 10d");
+    rig_at(rig, 21 * DAY);
+    rig_said(rig, "1296000 stuck ana firing warning 864000\n1728000 stuck ana firing critical 1.728e+06\n");
+    hush(rig);
+    stage(rig, 22 * DAY, "d-1", "ana", "offer");
+    stage(rig, 22 * DAY, "d-2", "ana", "won");
+    rig_said(rig, "1900800 stuck ana resolved critical 1.9008e+06 moved\n1900800 stuck ana resolved warning 1.4688e+06 moved\n");
+    rig_at(rig, 31 * DAY);
+    rig_said(rig, "");
+    stage(rig, 31 * DAY, "d-1", "bob", NULL);       /* it is bob's now, and stands where it stood */
+    rig_at(rig, 32 * DAY);
+    rig_said(rig, "2764800 stuck bob firing warning 864000\n");
+    rig_free(rig);
+}
+
+static void a_stage_that_is_told_late_counts_from_its_time(void **state)
+{
+    struct rig *rig = rig_new(DEALS "  stuck: {kpi: pipeline, level: team, compare: stalled, warning: {above: 10d}}\n");
+
+    (void)state;
+    stage(rig, 0, "d-1", "ana", "lead");
+    stage(rig, 6 * DAY, "d-1", "ana", "offer");
+    stage(rig, 4 * DAY, "d-1", "ana", "offer");     /* it was there before */
+    stage(rig, 5 * DAY, "d-1", "ana", "lead");      /* and then back for a day */
+    stage(rig, DAY, "d-2", "ana", "offer");
+    stage(rig, 3 * DAY, "d-2", "bob", "lead");
+    stage(rig, 2 * DAY, "d-2", "bob", "lead");
+    rig_at(rig, 20 * DAY);
+    rig_said(rig, "1036800 stuck one firing warning 864000\n1382400 stuck one firing warning 864000\n");
+    rig_free(rig);
+}
+
+static void a_step_of_a_funnel_has_its_own_patience(void **state)
+{
+    struct rig *rig = rig_new(DEALS "  cold: {kpi: sales.offer.open, level: rep, compare: stalled, warning: {above: 5d}, message: \"{entity} {value} {threshold}\"}\n");
+
+    (void)state;
+    stage(rig, 0, "d-1", "ana", "lead");
+    stage(rig, 10 * DAY, "d-1", "ana", "offer");
+    stage(rig, 11 * DAY, "d-1", "ana", "lead");
+    stage(rig, 12 * DAY, "d-1", "ana", "offer");
+    stage(rig, 13 * DAY, "d-1", "ana", "offer");
+    rig_at(rig, 17 * DAY + 3600);
+    rig_said(rig, "1468800 cold ana firing warning 432000\n");
+    assert_string_equal(rig->message, "d-1 5d 5d");
+    stage(rig, 18 * DAY, "d-1", "ana", "lost");
+    rig_said(rig, "1555200 cold ana resolved warning 518400 moved\n");
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +414,9 @@ int main(void)
         cmocka_unit_test(what_comes_and_goes_is_held_until_it_calms_down),
         cmocka_unit_test(when_half_of_a_team_fires_the_team_does),
         cmocka_unit_test(those_who_fire_together_are_not_told_of_one_by_one),
+        cmocka_unit_test(what_is_open_and_does_not_move_is_told_one_by_one),
+        cmocka_unit_test(a_stage_that_is_told_late_counts_from_its_time),
+        cmocka_unit_test(a_step_of_a_funnel_has_its_own_patience),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
