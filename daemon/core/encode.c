@@ -123,10 +123,10 @@ static void put_head(struct kp_out *out, const char *kind, uint64_t seq)
 }
 
 void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t node, uint64_t seq, bool full,
-                        const struct kp_wanted *wanted)
+                        uint32_t pass, const struct kp_wanted *wanted)
 {
     const struct kp_cell_view *cells;
-    size_t n = kp_engine_read(engine, node, &cells);
+    size_t n = kp_engine_read(engine, node, pass, &cells);
 
     kp_out_map(out, 10);
     put_head(out, "snapshot", seq);

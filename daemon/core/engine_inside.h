@@ -51,6 +51,7 @@ struct kp_engine {
     uint64_t touched_levels;            /* of rules, at the node `touched`, which was marked last in this event */
     uint32_t touched;
     uint64_t version;                   /* rises when a number may have changed */
+    uint32_t passes;                    /* begun */
     int64_t now_ms;                     /* INT64_MIN: none yet */
     int64_t keep_from;                  /* as of now_ms */
     int64_t data_from;                  /* time of the earliest event that was counted; INT64_MAX: none yet */

@@ -151,13 +151,13 @@ static enum kp_status status_of(const struct kp_engine *engine, int pair, uint32
 }
 
 /* Read the node, and take its peers for ranks. */
-static bool take_numbers(struct kp_engine *engine, uint32_t node)
+static bool take_numbers(struct kp_engine *engine, uint32_t node, uint32_t pass)
 {
     bool ranked;
 
     if (engine->now_ms == INT64_MIN)
         return false;
-    ranked = kp_ranks_take(engine->ranks, node, engine->now_ms, engine->version);
+    ranked = kp_ranks_take(engine->ranks, node, engine->now_ms, engine->version, pass);
     kp_store_node(&engine->store, node)->stale_at = kp_read_node(&engine->reader, node, engine->now_ms);
     return ranked && !kp_rank_is_nobody(&engine->reader, node);
 }
@@ -172,7 +172,6 @@ static void view(struct kp_engine *engine, uint32_t node, int p, bool ranked, st
 {
     const struct kp_plan_pair *pair = &engine->plan->pairs[p];
     const struct kp_kpi_cfg *cfg = engine->plan->kpis[pair->kpi].cfg;
-    int level = kp_store_node(&engine->store, node)->level;
     struct kp_rank rank = {0, 0};
 
     view->kpi = cfg;
@@ -181,18 +180,18 @@ static void view(struct kp_engine *engine, uint32_t node, int p, bool ranked, st
     view->target = kp_target_of(engine->targets, node, pair->target);
     view->expected = kp_target_expected(engine->targets, node, pair->target);
     if (ranked)
-        rank = kp_ranks_of(engine->ranks, level, p, view->number.value, view->number.has, cfg->better);
+        rank = kp_ranks_of(engine->ranks, node, p, view->number.value, view->number.has, cfg->better);
     view->rank = rank.rank;
     view->of = rank.of;
     view->status = kp_sources_no_data(engine->sources, pair->kpi) ? KP_STATUS_NO_DATA
                                                                   : status_of(engine, p, node, view->number);
 }
 
-size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells)
+size_t kp_engine_read(struct kp_engine *engine, uint32_t node, uint32_t pass, const struct kp_cell_view **cells)
 {
     const struct kp_plan *plan = engine->plan;
     int dim = kp_plan_dim_of(plan, kp_store_node(&engine->store, node)->level);
-    bool ranked = take_numbers(engine, node);
+    bool ranked = take_numbers(engine, node, pass);
     size_t n = 0;
 
     for (int k = 0; k < plan->nkpis; k++) {
@@ -204,6 +203,13 @@ size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_c
     }
     *cells = engine->views;
     return n;
+}
+
+uint32_t kp_engine_pass(struct kp_engine *engine)
+{
+    if (++engine->passes == 0)
+        engine->passes++;       /* 0 is no pass */
+    return engine->passes;
 }
 
 /* ---- Where a number comes from ---- */
@@ -277,7 +283,7 @@ enum kp_code kp_engine_explain(struct kp_engine *engine, uint32_t node, int kpi,
     if (p < 0)
         return kp_fail(err, KP_EINVAL, "%s has no window \"%.*s\"", plan->kpis[kpi].cfg->name,
                        (int)(window.len < 40 ? window.len : 40), window.s);
-    ranked = take_numbers(engine, node);
+    ranked = take_numbers(engine, node, 0);
     view(engine, node, p, ranked, &why->cell);
     add_parts(engine, p, 1, why);
     if (engine->now_ms == INT64_MIN)

@@ -1,5 +1,6 @@
 #include "control_inside.h"
 
+#include "clock.h"
 #include "log.h"
 #include "nearest.h"
 
@@ -13,8 +14,7 @@
 
 enum {
     REQUESTS_TURN = 64,
-    LOOK_TURN = 4096,       /* keys looked at */
-    ENCODE_TURN = 64,       /* keys put into a reply */
+    LOOK_TURN = 512,        /* keys looked at */
 };
 #define REPLY_MAX ((size_t)256 << 20)
 
@@ -377,6 +377,7 @@ static bool gather(struct kp_control *control, struct job *job)
         return true;
     job->gathered = true;
     job->next = 0;
+    job->pass = kp_engine_pass(engine);
     kp_reply_begin(job->out, 2);
     kp_reply_now(job->out, engine);
     kp_out_text(job->out, "snapshots");
@@ -385,18 +386,21 @@ static bool gather(struct kp_control *control, struct job *job)
 }
 
 /* No node is forgotten while a request is on its way (kp_control_busy), since the reply has promised their number. */
-static void encode_some(struct kp_control *control, struct job *job)
+static void encode_some(struct kp_control *control, struct job *job, int64_t until_us)
 {
     const struct kp_wanted wanted = {job->req.kpis.items, job->req.kpis.count, job->req.windows.items,
                                      job->req.windows.count};
     struct kp_publish_stats pub;
 
     kp_publish_stats(control->world.publish, &pub);
-    for (int n = 0; job->next < job->nnodes && n < ENCODE_TURN; job->next++, n++)
-        kp_encode_snapshot(job->out, control->world.engine, job->nodes[job->next], pub.seq, true, &wanted);
+    while (job->next < job->nnodes) {
+        kp_encode_snapshot(job->out, control->world.engine, job->nodes[job->next++], pub.seq, true, job->pass, &wanted);
+        if (kp_clock_us(CLOCK_MONOTONIC) > until_us)
+            return;
+    }
 }
 
-static void go_forward(struct kp_control *control, struct job *job)
+static void go_forward(struct kp_control *control, struct job *job, int64_t until_us)
 {
     size_t len;
 
@@ -410,7 +414,7 @@ static void go_forward(struct kp_control *control, struct job *job)
     }
     if (!job->gathered)
         return;
-    encode_some(control, job);
+    encode_some(control, job, until_us);
     if (job->next < job->nnodes)
         return;
     kp_out_end(job->out);
@@ -516,14 +520,16 @@ static bool take_request(struct kp_control *control, int64_t steady_ms)
 bool kp_control_turn(struct kp_control *control, int64_t steady_ms)
 {
     bool more = false;
+    int64_t until_us;
 
     if (!control->socket)
         return false;
     for (int i = 0; i < REQUESTS_TURN && take_request(control, steady_ms); i++)
         more = i == REQUESTS_TURN - 1;
+    until_us = kp_clock_us(CLOCK_MONOTONIC) + KP_TURN_US;
     for (int i = 0; i < KP_CONTROL_JOBS_MAX; i++) {
         if (control->jobs[i].running)
-            go_forward(control, &control->jobs[i]);
+            go_forward(control, &control->jobs[i], until_us);
         more |= control->jobs[i].running;
     }
     return more;

@@ -24,6 +24,7 @@ struct job {
     struct kp_out *out;     /* owned */
     int level;              /* -1: all */
     uint32_t next;          /* node, or index of nodes once gathered */
+    uint32_t pass;          /* of the engine's */
     uint32_t *nodes;        /* owned */
     size_t nnodes, room;
 };

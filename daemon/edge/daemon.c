@@ -1,5 +1,6 @@
 #include "daemon.h"
 
+#include "clock.h"
 #include "control.h"
 #include "ingest.h"
 #include "log.h"
@@ -13,11 +14,10 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-    ALERTS_TURN = 256,      /* rules looked at a turn */
+    ALERTS_TURN = 64,       /* rules looked at a turn */
     IDLE_MS = 1000,         /* longest sleep */
     LAST_WORD_MS = 400,     /* for the last snapshots */
     GATHER_FROM = 16,       /* messages of a turn from which it pays to let more gather */
@@ -34,14 +34,6 @@ struct daemon {
     struct kp_control *control;
     uint64_t messages;                  /* as of the last turn */
 };
-
-static int64_t clock_ms(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void on_alert(void *ctx, struct kp_engine *engine, const struct kp_alert *alert)
 {
@@ -89,7 +81,7 @@ static enum kp_code open_parts(struct daemon *d, struct kp_err *err)
     if (!d->ingest)
         return KP_EIO;
     world = (struct kp_control_world){d->config, d->engine, d->ingest, d->publish};
-    d->control = kp_control_open(d->zmq, &world, clock_ms(CLOCK_MONOTONIC), err);
+    d->control = kp_control_open(d->zmq, &world, kp_clock_ms(CLOCK_MONOTONIC), err);
     return d->control ? KP_OK : KP_EIO;
 }
 
@@ -134,9 +126,9 @@ static long sleep_ms(const struct daemon *d, bool busy)
 
     if (busy)
         return 0;
-    at_most(&wait, kp_publish_due(d->publish) - clock_ms(CLOCK_MONOTONIC));
+    at_most(&wait, kp_publish_due(d->publish) - kp_clock_ms(CLOCK_MONOTONIC));
     if (!d->config->event_clock && kp_engine_due(d->engine) != INT64_MAX)
-        at_most(&wait, kp_engine_due(d->engine) - clock_ms(CLOCK_REALTIME));
+        at_most(&wait, kp_engine_due(d->engine) - kp_clock_ms(CLOCK_REALTIME));
     return (long)wait;
 }
 
@@ -155,7 +147,7 @@ static void let_gather(struct daemon *d, bool busy)
 /* One turn of everything; true: there is more to do now. `asked`: something is there on the sockets beside ingest. */
 static bool turn(struct daemon *d, bool asked)
 {
-    int64_t now_ms = clock_ms(CLOCK_REALTIME), steady_ms = clock_ms(CLOCK_MONOTONIC);
+    int64_t now_ms = kp_clock_ms(CLOCK_REALTIME), steady_ms = kp_clock_ms(CLOCK_MONOTONIC);
     bool busy = kp_ingest_turn(d->ingest, now_ms);
 
     busy |= kp_engine_settle(d->engine, d->config->event_clock ? INT64_MIN : now_ms, ALERTS_TURN);
@@ -195,13 +187,13 @@ static void run(struct daemon *d)
 /* What has arrived is counted, and told once more. */
 static void end(struct daemon *d)
 {
-    int64_t until = clock_ms(CLOCK_MONOTONIC) + LAST_WORD_MS / 4;
+    int64_t until = kp_clock_ms(CLOCK_MONOTONIC) + LAST_WORD_MS / 4;
     struct kp_ingest_stats stats;
     uint32_t unsent;
 
-    while (kp_ingest_turn(d->ingest, clock_ms(CLOCK_REALTIME)) && clock_ms(CLOCK_MONOTONIC) < until)
+    while (kp_ingest_turn(d->ingest, kp_clock_ms(CLOCK_REALTIME)) && kp_clock_ms(CLOCK_MONOTONIC) < until)
         ;
-    kp_engine_settle(d->engine, d->config->event_clock ? INT64_MIN : clock_ms(CLOCK_REALTIME), ALERTS_TURN);
+    kp_engine_settle(d->engine, d->config->event_clock ? INT64_MIN : kp_clock_ms(CLOCK_REALTIME), ALERTS_TURN);
     unsent = kp_publish_last(d->publish, d->engine, LAST_WORD_MS);
     if (unsent)
         kp_log(KP_LOG_WARN, "event=unpublished keys=%u what=\"changed since their last snapshot, no time to send it\"", unsent);

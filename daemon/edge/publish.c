@@ -1,5 +1,7 @@
 #include "publish.h"
 
+#include "clock.h"
+#include "followed.h"
 #include "log.h"
 #include "socket.h"
 
@@ -8,27 +10,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
-    SEND_TURN = 64,         /* keys published a turn */
-    LOOK_TURN = 4096,       /* keys looked at a turn */
-    PREFIXES_MAX = 64,      /* new subscribers waiting; more make it a pass over everything */
-    PREFIX_LEN = 512,
+    LOOK_TURN = 64,         /* keys looked at before the clock is */
+    WAITING_MAX = 64,       /* new subscribers waiting; more make it a pass over everything */
     TOPIC_MAX = 4096,
 };
 
-struct prefix {
-    char text[PREFIX_LEN];
-    size_t len;
-};
+static const char snapshots[] = "snapshot/";    /* so begin the topics of all of them */
 
 enum pass_kind { PASS_CHANGED, PASS_FULL, PASS_PREFIX };
 struct pass {
     bool running;
     enum pass_kind kind;
+    uint32_t number;        /* of the engine's */
     uint32_t next;          /* node */
-    struct prefix prefix;
+    struct kp_prefix prefix;
 };
 
 struct kp_publish {
@@ -39,8 +36,9 @@ struct kp_publish {
     int64_t changed_at, full_at;        /* when the next pass is due */
     struct pass pass;                   /* of changed ones, or of all */
     struct pass extra;                  /* for a new subscriber */
-    struct prefix waiting[PREFIXES_MAX];
+    struct kp_prefix waiting[WAITING_MAX];
     size_t nwaiting;
+    struct kp_followed followed;
     bool may_sweep;
     struct kp_publish_stats stats;
 };
@@ -52,7 +50,7 @@ static enum kp_code open_socket(struct kp_publish *publish, void *zmq, struct kp
     const struct kp_config *config = publish->config;
     const struct {
         int option, value;
-    } options[] = {{ZMQ_SNDHWM, config->publish_hwm}, {ZMQ_LINGER, KP_LINGER_MS}, {ZMQ_XPUB_VERBOSER, 1},
+    } options[] = {{ZMQ_SNDHWM, config->publish_hwm}, {ZMQ_LINGER, KP_LINGER_MS}, {ZMQ_XPUB_VERBOSE, 1},
                    {ZMQ_XPUB_NODROP, 1}};
 
     publish->socket = zmq_socket(zmq, ZMQ_XPUB);
@@ -147,45 +145,45 @@ void kp_publish_alert(struct kp_publish *publish, struct kp_engine *engine, cons
     send_message(publish, topic, len);
 }
 
-static void publish_node(struct kp_publish *publish, struct kp_engine *engine, uint32_t node, bool full,
-                         const char *topic, size_t len)
+static void publish_node(struct kp_publish *publish, struct kp_engine *engine, const struct pass *pass, const char *topic,
+                         size_t len)
 {
     publish->stats.snapshots++;
     publish->stats.seq++;
     kp_out_clear(publish->out);
-    kp_encode_snapshot(publish->out, engine, node, publish->stats.seq, full, NULL);
+    kp_encode_snapshot(publish->out, engine, pass->next, publish->stats.seq, pass->kind != PASS_CHANGED, pass->number, NULL);
     send_message(publish, topic, len);
 }
 
 /* ---- Passes ---- */
 
-/* Does the pass want this node? Tells its topic. */
+/* Does the pass want this node, and does anybody follow it? Tells its topic. */
 static bool wants(const struct kp_publish *publish, const struct pass *pass, const struct kp_engine *engine,
                   uint32_t node, char *topic, size_t *len)
 {
-    if (!publish->stats.subscriptions)
-        return false;
     if (pass->kind == PASS_CHANGED ? !kp_engine_changed(engine, node) : !kp_engine_visible(engine, node))
         return false;
     *len = kp_engine_topic(engine, "snapshot", node, topic, TOPIC_MAX);
-    return pass->kind != PASS_PREFIX ||
-           (*len >= pass->prefix.len && memcmp(topic, pass->prefix.text, pass->prefix.len) == 0);
+    return kp_followed_has(&publish->followed, topic, *len) &&
+           (pass->kind != PASS_PREFIX || kp_prefix_begins(&pass->prefix, topic, *len));
 }
 
 /* Go forward in a pass. The one over changed keys also sees to those that are to be forgotten. */
-static void go_forward(struct kp_publish *publish, struct kp_engine *engine, struct pass *pass, int send, int look)
+static void go_forward(struct kp_publish *publish, struct kp_engine *engine, struct pass *pass)
 {
+    bool any = kp_followed_any(&publish->followed, snapshots, sizeof snapshots - 1);
     uint32_t nodes = kp_engine_nodes(engine);
+    int64_t until = kp_clock_us(CLOCK_MONOTONIC) + KP_TURN_US;
+    bool look = false;      /* at the clock */
     char topic[TOPIC_MAX];
     size_t len;
 
-    for (; pass->next < nodes && send > 0 && look > 0; pass->next++, look--) {
-        bool wanted = wants(publish, pass, engine, pass->next, topic, &len);
+    for (; pass->next < nodes && !(look && kp_clock_us(CLOCK_MONOTONIC) > until); pass->next++) {
+        bool wanted = any && wants(publish, pass, engine, pass->next, topic, &len);
 
-        if (wanted) {
-            publish_node(publish, engine, pass->next, pass->kind != PASS_CHANGED, topic, len);
-            send--;
-        }
+        if (wanted)
+            publish_node(publish, engine, pass, topic, len);
+        look = wanted || (pass->next + 1) % LOOK_TURN == 0;
         if (pass->kind == PASS_PREFIX)
             continue;
         if (kp_engine_changed(engine, pass->next))
@@ -196,13 +194,18 @@ static void go_forward(struct kp_publish *publish, struct kp_engine *engine, str
     pass->running = pass->next < nodes;
 }
 
-static void begin_due(struct kp_publish *publish, int64_t steady_ms)
+static struct pass new_pass(struct kp_engine *engine, enum pass_kind kind)
+{
+    return (struct pass){.running = true, .kind = kind, .number = kp_engine_pass(engine)};
+}
+
+static void begin_due(struct kp_publish *publish, struct kp_engine *engine, int64_t steady_ms)
 {
     struct pass *pass = &publish->pass;
 
     if (pass->running || steady_ms < publish->changed_at)
         return;
-    *pass = (struct pass){.running = true, .kind = PASS_CHANGED};
+    *pass = new_pass(engine, PASS_CHANGED);
     publish->changed_at = steady_ms + publish->config->publish_interval_ms;
     if (steady_ms >= publish->full_at) {
         pass->kind = PASS_FULL;
@@ -211,11 +214,12 @@ static void begin_due(struct kp_publish *publish, int64_t steady_ms)
     }
 }
 
-static void begin_extra(struct kp_publish *publish)
+static void begin_extra(struct kp_publish *publish, struct kp_engine *engine)
 {
     if (publish->extra.running || publish->nwaiting == 0)
         return;
-    publish->extra = (struct pass){.running = true, .kind = PASS_PREFIX, .prefix = publish->waiting[0]};
+    publish->extra = new_pass(engine, PASS_PREFIX);
+    publish->extra.prefix = publish->waiting[0];
     publish->nwaiting--;
     memmove(publish->waiting, publish->waiting + 1, publish->nwaiting * sizeof *publish->waiting);
     publish->stats.prefix_passes++;
@@ -223,23 +227,25 @@ static void begin_extra(struct kp_publish *publish)
 
 /* ---- Subscribers ---- */
 
+/* A new subscriber is told what there is, where it follows snapshots. */
 static void greet(struct kp_publish *publish, const char *text, size_t len)
 {
-    static const char kind[] = "snapshot/";
-    size_t common = len < sizeof kind - 1 ? len : sizeof kind - 1;
+    size_t common = len < sizeof snapshots - 1 ? len : sizeof snapshots - 1;
+    struct kp_prefix *next = &publish->waiting[publish->nwaiting];
 
-    if (memcmp(text, kind, common) != 0)
-        return;     /* nobody's snapshots begin so */
+    if (memcmp(text, snapshots, common) != 0)
+        return;
     for (size_t i = 0; i < publish->nwaiting; i++)
         if (publish->waiting[i].len == len && memcmp(publish->waiting[i].text, text, len) == 0)
             return;
-    if (len > PREFIX_LEN || publish->nwaiting == PREFIXES_MAX) {
+    if (len > KP_PREFIX_MAX || publish->nwaiting == WAITING_MAX) {
         publish->stats.prefix_refused++;
         publish->full_at = 0;       /* the next pass is over everything, so it gets its snapshots in a moment */
         return;
     }
-    memcpy(publish->waiting[publish->nwaiting].text, text, len);
-    publish->waiting[publish->nwaiting++].len = len;
+    memcpy(next->text, text, len);
+    next->len = len;
+    publish->nwaiting++;
 }
 
 static void take_subscriptions(struct kp_publish *publish)
@@ -262,10 +268,10 @@ static void take_subscriptions(struct kp_publish *publish)
         text = zmq_msg_data(&msg);
         len = zmq_msg_size(&msg);
         if (len && text[0] == 1) {
-            publish->stats.subscriptions++;
+            kp_followed_add(&publish->followed, text + 1, len - 1);
             greet(publish, text + 1, len - 1);
-        } else if (len && text[0] == 0 && publish->stats.subscriptions) {
-            publish->stats.subscriptions--;
+        } else if (len && text[0] == 0) {
+            kp_followed_remove(&publish->followed, text + 1, len - 1);
         }
         zmq_msg_close(&msg);
     }
@@ -276,12 +282,12 @@ bool kp_publish_turn(struct kp_publish *publish, struct kp_engine *engine, int64
     publish->may_sweep = sweep;
     if (publish->socket)
         take_subscriptions(publish);
-    begin_extra(publish);
+    begin_extra(publish, engine);
     if (publish->extra.running)
-        go_forward(publish, engine, &publish->extra, SEND_TURN, LOOK_TURN);
-    begin_due(publish, steady_ms);
+        go_forward(publish, engine, &publish->extra);
+    begin_due(publish, engine, steady_ms);
     if (publish->pass.running)
-        go_forward(publish, engine, &publish->pass, SEND_TURN, LOOK_TURN);
+        go_forward(publish, engine, &publish->pass);
     return publish->pass.running || publish->extra.running || publish->nwaiting;
 }
 
@@ -290,30 +296,26 @@ int64_t kp_publish_due(const struct kp_publish *publish)
     return publish->changed_at;
 }
 
-static int64_t clock_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 uint32_t kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, int64_t most_ms)
 {
-    int64_t until = clock_ms() + most_ms;
-    struct pass last = {.running = true, .kind = PASS_CHANGED};
+    int64_t until = kp_clock_ms(CLOCK_MONOTONIC) + most_ms;
+    struct pass last = new_pass(engine, PASS_CHANGED);
+    char topic[TOPIC_MAX];
     uint32_t left = 0;
+    size_t len;
 
-    if (publish->socket)
-        take_subscriptions(publish);
-    while (publish->socket && last.running && clock_ms() < until)
-        go_forward(publish, engine, &last, SEND_TURN, LOOK_TURN);
-    for (uint32_t node = last.next; last.running && publish->stats.subscriptions && node < kp_engine_nodes(engine); node++)
-        left += kp_engine_changed(engine, node);
+    if (!publish->socket)
+        return 0;
+    take_subscriptions(publish);
+    while (last.running && kp_clock_ms(CLOCK_MONOTONIC) < until)
+        go_forward(publish, engine, &last);
+    for (uint32_t node = last.next; last.running && node < kp_engine_nodes(engine); node++)
+        left += wants(publish, &last, engine, node, topic, &len);
     return left;
 }
 
 void kp_publish_stats(const struct kp_publish *publish, struct kp_publish_stats *stats)
 {
     *stats = publish->stats;
+    stats->subscriptions = (uint32_t)publish->followed.n;
 }

@@ -1,8 +1,9 @@
 /* Alerts and snapshots out, on one XPUB socket.
  *
  * A pass over the keys publishes those that changed, every `interval`; every `full_every` all of them; and all below a
- * prefix as soon as somebody subscribes to it. Passes go forward a bounded number of keys a turn, so the largest floor
- * never keeps events waiting. Sending never waits: what a slow subscriber's queue does not take is lost to it and
+ * prefix as soon as somebody subscribes to it; of each only the keys that somebody follows, so that who wants one team, or
+ * alerts alone, costs no more than that. Passes go forward for a bounded time a turn, so the largest floor never keeps
+ * events and alerts waiting. Sending never waits: what a slow subscriber's queue does not take is lost to it and
  * counted; `seq` shows the gap, and the next full pass mends it. */
 #ifndef KPID_PUBLISH_H
 #define KPID_PUBLISH_H
@@ -35,7 +36,7 @@ uint32_t kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, i
 struct kp_publish_stats {
     uint64_t alerts, snapshots, dropped, full_passes, prefix_passes, prefix_refused;
     uint64_t seq;
-    uint32_t subscriptions;
+    uint32_t subscriptions;     /* prefixes that somebody follows, each once */
 };
 void kp_publish_stats(const struct kp_publish *publish, struct kp_publish_stats *stats);
 

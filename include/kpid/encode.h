@@ -13,9 +13,9 @@ struct kp_wanted {
     size_t nwindows;
 };
 
-/* Append the map of a key's snapshot. wanted may be NULL. */
+/* Append the map of a key's snapshot. pass: as kp_engine_read takes it. wanted may be NULL. */
 void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t node, uint64_t seq, bool full,
-                        const struct kp_wanted *wanted);
+                        uint32_t pass, const struct kp_wanted *wanted);
 
 /* Append the map of an explanation of a node's number. */
 void kp_encode_explanation(struct kp_out *out, struct kp_engine *engine, uint32_t node, const struct kp_explanation *why);

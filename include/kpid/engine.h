@@ -118,8 +118,13 @@ struct kp_cell_view {           /* one KPI in one window */
                                  * it needs is silent */
 };
 /* Read a node as of the engine's time: cells in the order of the configuration, KPI by KPI. *cells borrows until the
- * next call of anything. Returns how many. */
-size_t kp_engine_read(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells);
+ * next call of anything. Returns how many.
+ * pass: 0, or the number of a pass over many nodes: in it peers are read once, when it comes to the first of them, so
+ * that ranks don't cost more than numbers. */
+size_t kp_engine_read(struct kp_engine *engine, uint32_t node, uint32_t pass, const struct kp_cell_view **cells);
+
+/* A number for a pass that begins now. */
+uint32_t kp_engine_pass(struct kp_engine *engine);
 
 /* Where a number comes from. */
 enum { KP_EXPLAIN_PARTS = 64, KP_EXPLAIN_EVENTS = 20, KP_EXPLAIN_TEXT = 2048 };

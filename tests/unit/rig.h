@@ -142,7 +142,7 @@ static inline uint32_t rig_node(struct rig *rig, const char *level, const char *
 static inline const struct kp_cell_view *rig_cell(struct rig *rig, uint32_t node, const char *kpi, const char *window)
 {
     const struct kp_cell_view *cells;
-    size_t n = kp_engine_read(rig->engine, node, &cells);
+    size_t n = kp_engine_read(rig->engine, node, 0, &cells);
 
     for (size_t i = 0; i < n; i++)
         if (strcmp(cells[i].kpi->name, kpi) == 0 && strcmp(cells[i].window->text, window) == 0)

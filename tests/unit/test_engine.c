@@ -236,7 +236,7 @@ static void time_alone_changes_what_a_key_shows(void **state)
 
     (void)state;
     rig_call(rig, 100, "ana");
-    kp_engine_read(rig->engine, node, &cells);
+    kp_engine_read(rig->engine, node, 0, &cells);
     kp_engine_seen(rig->engine, node);
     rig_at(rig, 159);
     assert_false(kp_engine_changed(rig->engine, node));

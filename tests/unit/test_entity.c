@@ -236,7 +236,7 @@ static void in_order(const char (*lines)[160], const int *order, char *told, siz
     tick(rig, 300);
     for (int r = 0; r < 3; r++) {
         const struct kp_cell_view *cells;
-        size_t n = kp_engine_read(rig->engine, rig_node(rig, "rep", reps[r]), &cells);
+        size_t n = kp_engine_read(rig->engine, rig_node(rig, "rep", reps[r]), 0, &cells);
 
         for (size_t i = 0; i < n; i++)
             at += (size_t)snprintf(told + at, size - at, "%s %s %s %a %lld\n", reps[r], cells[i].kpi->name, cells[i].window->text,

@@ -172,6 +172,39 @@ static void ranks_are_by_what_is_better_and_ties_share_the_better_one(void **sta
     rig_free(rig);
 }
 
+static const struct kp_cell_view *cell_in(struct rig *rig, uint32_t pass, const char *rep)
+{
+    const struct kp_cell_view *cells;
+
+    kp_engine_read(rig->engine, rig_node(rig, "rep", rep), pass, &cells);
+    return cells;
+}
+
+static void in_a_pass_the_peers_stay_what_they_were_when_it_came_to_the_first(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\nwindows: [day]\nroster:\n  levels: [team, rep]\n  members:\n"
+                              "    - {rep: a, team: t}\n    - {rep: b, team: t}\n    - {rep: c, team: t}\n"
+                              "kpis:\n  calls: {aggregate: count, where: {type: call}}\n");
+    uint32_t one, other;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        rig_call(rig, 10, i < 2 ? "a" : "b");
+    one = kp_engine_pass(rig->engine);
+    other = kp_engine_pass(rig->engine);
+    assert_true(one && other && one != other);
+    assert_int_equal(cell_in(rig, one, "a")->rank, 1);
+    for (int i = 0; i < 3; i++)
+        rig_call(rig, 11, "b");         /* now 4 to 2 */
+    assert_int_equal(cell_in(rig, one, "a")->rank, 1);
+    assert_int_equal(cell_in(rig, other, "a")->rank, 2);
+    assert_int_equal(cell_in(rig, one, "b")->rank, 1);       /* its own number is the present one */
+    assert_int_equal(cell_in(rig, one, "b")->of, 3);
+    assert_int_equal(cell_in(rig, one, "c")->rank, 3);
+    assert_int_equal(cell_in(rig, 0, "a")->rank, 2);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_ramp_goes_by_the_months_since_the_start),
         cmocka_unit_test(a_period_before_is_expected_whole),
         cmocka_unit_test(ranks_are_by_what_is_better_and_ties_share_the_better_one),
+        cmocka_unit_test(in_a_pass_the_peers_stay_what_they_were_when_it_came_to_the_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,7 +156,7 @@ static void print_snapshots(struct run *run)
     qsort(places, n, sizeof *places, by_level_and_path);
     for (size_t i = 0; i < n; i++) {
         kp_out_clear(run->out);
-        kp_encode_snapshot(run->out, run->engine, places[i].node, ++run->snapshots, true, NULL);
+        kp_encode_snapshot(run->out, run->engine, places[i].node, ++run->snapshots, true, 0, NULL);
         print(run);
     }
     free(places);
