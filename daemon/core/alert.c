@@ -8,7 +8,8 @@
 
 struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, const struct kp_sources *sources,
                                 struct kp_reader *reader, struct kp_recent *recent, const struct kp_feeds *feeds,
-                                const struct kp_entities *entities, struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err)
+                                const struct kp_entities *entities, const struct kp_hush *hush, struct kp_engine *engine,
+                                const struct kp_alert_sink *sink, struct kp_err *err)
 {
     struct kp_alerts *alerts = calloc(1, sizeof *alerts);
 
@@ -23,6 +24,7 @@ struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targe
     alerts->recent = recent;
     alerts->feeds = feeds;
     alerts->entities = entities;
+    alerts->hush = *hush;
     alerts->engine = engine;
     if (sink)
         alerts->sink = *sink;

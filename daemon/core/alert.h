@@ -6,8 +6,9 @@
  * and an entity that is open (alert_stall.c). A watch is looked at when an event has touched its key and when its timer is due:
  * the end of `for`, of `keep_firing_for`, of `repeat`, the instant when the oldest pane leaves the window or the period ends, or
  * when what is expected by then may be out of reach (judge.h). So an alert needs no event to fire, and nothing is polled. Outside
- * of its key's working hours none begins, and while a source is silent that it needs, it stays as it is. 120 bytes a watch, and
- * 20 in the timers; 32 more with a baseline. */
+ * of its key's working hours none begins, and while a source is silent that it needs, it stays as it is. One that is
+ * silenced or acknowledged goes on as ever, but is not repeated. 120 bytes a watch, and 20 in the timers; 32 more with a
+ * baseline. */
 #ifndef KPID_CORE_ALERT_H
 #define KPID_CORE_ALERT_H
 
@@ -22,10 +23,17 @@
 
 struct kp_alerts;
 
+/* What is asked before somebody is troubled again: a silenced alert, or one that is acknowledged, is not repeated. */
+struct kp_hush {
+    const struct kp_silences *silences;
+    struct kp_acks *acks;       /* one is dropped when its alert is over, or becomes worse */
+};
+
 /* All borrowed. entities: NULL where nothing is followed. engine is what the sink is told. */
 struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, const struct kp_sources *sources,
                                 struct kp_reader *reader, struct kp_recent *recent, const struct kp_feeds *feeds,
-                                const struct kp_entities *entities, struct kp_engine *engine, const struct kp_alert_sink *sink, struct kp_err *err) KP_CHECK;
+                                const struct kp_entities *entities, const struct kp_hush *hush, struct kp_engine *engine,
+                                const struct kp_alert_sink *sink, struct kp_err *err) KP_CHECK;
 void kp_alerts_destroy(struct kp_alerts **alerts);
 
 /* Give a node its states, to be looked at for the first time as soon as there is time. False: out of memory. */
@@ -61,6 +69,12 @@ int64_t kp_alerts_due(const struct kp_alerts *alerts);
  * in the period. */
 enum kp_status kp_alerts_status(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
                                 struct kp_number number, int64_t t);
+
+/* Go through those that are pending or firing, and ask of each whether it is to be told once more when it is looked at, which will be
+ * soon. */
+enum kp_again { KP_AGAIN_NOT, KP_AGAIN_IF_OTHERWISE /* than it was told: silenced, or not */, KP_AGAIN };
+void kp_alerts_tell_again(struct kp_alerts *alerts,
+                          enum kp_again (*ask)(void *ctx, uint64_t id, const struct kp_subject *subject), void *ctx);
 
 void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx);
 

@@ -165,6 +165,13 @@ static bool is_crowd(const struct kp_alert_cfg *cfg, uint32_t n, uint32_t here)
     return n >= 2 && (double)n >= cfg->group * (double)here - 1e-9;
 }
 
+static bool repeats(const struct kp_alerts *alerts, const struct kp_watch *crowd, int64_t t)
+{
+    int64_t repeat_ms = kp_watch_rule(alerts, crowd)->cfg->repeat_ms;
+
+    return repeat_ms && t - crowd->sent_ms >= repeat_ms && !kp_watch_is_hushed(alerts, crowd);
+}
+
 static void stand(struct kp_alerts *alerts, uint32_t i, const struct census *census, int64_t t)
 {
     struct kp_watch *crowd = kp_watch_of(alerts, i);
@@ -178,7 +185,9 @@ static void stand(struct kp_alerts *alerts, uint32_t i, const struct census *cen
     if (begins && !kp_watch_begin(alerts, i, t))
         return;
     each_member(alerts, crowd, hand_over, t, NULL);
-    if (begins || census->news || severity != crowd->severity || (cfg->repeat_ms && t - crowd->sent_ms >= cfg->repeat_ms)) {
+    if (severity > crowd->severity)
+        kp_watch_drop_ack(alerts, crowd);
+    if (begins || census->news || severity != crowd->severity || repeats(alerts, crowd, t)) {
         crowd->severity = severity;
         kp_watch_tell(alerts, crowd, (struct kp_number){.value = census->firing, .n = census->here, .has = true}, t);
     }
@@ -203,11 +212,13 @@ static void recount(struct kp_alerts *alerts, uint32_t i, int64_t t)
         else
             stand(alerts, i, &census, t);
     }
+    if (kp_watch_again(alerts, crowd))
+        kp_watch_tell(alerts, crowd, kp_crowd_number(alerts, crowd, t), t);
     if (crowd->state == KP_ALERT_INACTIVE) {
         each_member(alerts, crowd, tell_alone, t, NULL);
     } else {
         wake = crowd->good_ms != INT64_MIN ? crowd->good_ms + cfg->keep_firing_ms : INT64_MAX;
-        if (cfg->repeat_ms && crowd->sent_ms + cfg->repeat_ms < wake)
+        if (cfg->repeat_ms && crowd->sent_ms + cfg->repeat_ms < wake && !kp_watch_is_hushed(alerts, crowd))
             wake = crowd->sent_ms + cfg->repeat_ms;
     }
     kp_heap_set(&alerts->heap, i, wake > t ? wake : INT64_MAX);

@@ -39,16 +39,19 @@ struct kp_watch {           /* of one rule for one key */
     bool escalated;         /* firing: critical, however the number stands */
     bool flapping;          /* firing: held as it is */
     bool was_bad;           /* firing: how the number stood at the last look */
+    bool silenced;          /* as it was told last */
+    uint8_t again;          /* enum kp_again: what to do when it is looked at */
 };
 
 struct kp_alerts {
-    struct kp_store *store;         /* borrowed, like the next eight */
+    struct kp_store *store;         /* borrowed, like all before chunks */
     struct kp_targets *targets;
     const struct kp_sources *sources;
     struct kp_reader *reader;
     struct kp_recent *recent;
     const struct kp_feeds *feeds;
     const struct kp_entities *entities;     /* NULL: nothing is followed */
+    struct kp_hush hush;
     struct kp_engine *engine;
     struct kp_alert_sink sink;
     struct kp_watch **chunks;       /* owned */
@@ -126,7 +129,19 @@ void kp_watch_tell(struct kp_alerts *alerts, struct kp_watch *w, struct kp_numbe
 /* End it, whatever the number is. */
 void kp_watch_resolve(struct kp_alerts *alerts, struct kp_watch *w, struct kp_number number, int64_t t, const char *reason);
 
+/* ---- alert_hush.c ---- */
+/* Is it silenced, and by whom acknowledged? a->id is there already. */
+void kp_watch_fill_hush(const struct kp_alerts *alerts, const struct kp_watch *w, struct kp_alert *a);
+/* Is nobody to be troubled with it again, though it goes on? So it is, too, while its crowd stands for it. */
+bool kp_watch_is_hushed(const struct kp_alerts *alerts, const struct kp_watch *w);
+/* Is it to be told once more? That is asked once. */
+bool kp_watch_again(const struct kp_alerts *alerts, struct kp_watch *w);
+/* It is over, or worse than what somebody said they would see to. */
+void kp_watch_drop_ack(struct kp_alerts *alerts, const struct kp_watch *w);
+
 /* ---- alert_tell.c ---- */
+/* The id of this life of it. */
+uint64_t kp_watch_id(const struct kp_alerts *alerts, const struct kp_watch *w);
 /* Fill alerts->out with what there is to say of a watch. */
 void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp_number number, int64_t t);
 /* Hand alerts->out to the sink. */

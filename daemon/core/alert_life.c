@@ -47,6 +47,8 @@ void kp_watch_tell(struct kp_alerts *alerts, struct kp_watch *w, struct kp_numbe
         return;
     }
     kp_watch_fill(alerts, w, number, t);
+    w->silenced = alerts->out.silenced;
+    w->again = KP_AGAIN_NOT;
     kp_watch_hand_out(alerts);
 }
 
@@ -87,6 +89,8 @@ void kp_watch_resolve(struct kp_alerts *alerts, struct kp_watch *w, struct kp_nu
     w->untold = w->grouped = false;
     w->state = KP_ALERT_INACTIVE;
     w->severity = KP_SEVERITY_NONE;
+    w->again = KP_AGAIN_NOT;
+    kp_watch_drop_ack(alerts, w);
 }
 
 /* ---- What changes all the time ---- */
@@ -166,6 +170,8 @@ static void look_pending(struct kp_alerts *alerts, struct kp_watch *w, enum kp_s
         kp_watch_resolve(alerts, w, number, t, NULL);
         return;
     }
+    if (severity > w->severity)
+        kp_watch_drop_ack(alerts, w);
     w->severity = (uint8_t)severity;
     if (t - w->since_ms >= cfg->for_ms)
         fire(alerts, w, number, t);
@@ -229,6 +235,7 @@ static void look_firing(struct kp_alerts *alerts, struct kp_watch *w, const stru
     const struct kp_bound *outer = cfg->warning.set ? &cfg->warning : &cfg->critical;
     double x = stand->verdict.x;
     bool good = isnan(x) || (stand->verdict.severity == KP_SEVERITY_NONE && kp_judge_back(cfg, outer, x));
+    uint8_t before = w->severity;
     bool was_flapping = w->flapping, held = is_held(alerts, w, !good, t), tells = was_flapping && !held;
 
     w->was_bad = !good;
@@ -244,7 +251,9 @@ static void look_firing(struct kp_alerts *alerts, struct kp_watch *w, const stru
         w->flapping = changes_too_often(alerts, w, t);
         tells = true;
     }
-    if (tells || (cfg->repeat_ms && t - w->sent_ms >= cfg->repeat_ms))
+    if (w->severity > before)
+        kp_watch_drop_ack(alerts, w);
+    if (tells || (cfg->repeat_ms && t - w->sent_ms >= cfg->repeat_ms && !kp_watch_is_hushed(alerts, w)))
         kp_watch_tell(alerts, w, stand->number, t);
 }
 
@@ -292,6 +301,8 @@ int64_t kp_watch_live(struct kp_alerts *alerts, uint32_t i, const struct kp_stan
         look_pending(alerts, w, stand->verdict.severity, stand->number, t);
     else if (bad && stand->may_start)
         breach(alerts, i, w, stand->verdict.severity, stand->number, t);
+    if (kp_watch_again(alerts, w))
+        kp_watch_tell(alerts, w, stand->number, t);
     forget_changes(alerts, w, t);
     return wakes_at(alerts, w, t);
 }

@@ -63,6 +63,8 @@ static bool freeze(struct kp_alerts *alerts, uint32_t i, struct kp_watch *w, int
             number = kp_read_rule(alerts->reader, rule, w->node, t, &wake);
         kp_watch_resolve(alerts, w, number, t, "no_data");
     }
+    if (kp_watch_again(alerts, w))
+        kp_watch_tell(alerts, w, kp_watch_number(alerts, w, t), t);
     w->good_ms = INT64_MIN;    /* whether it is well is not known meanwhile */
     kp_heap_set(&alerts->heap, i, INT64_MAX);
     return true;

@@ -8,7 +8,7 @@
 
 enum { EVENTS_LOOK = 1024 };
 
-static uint64_t id_of(const struct kp_alerts *alerts, const struct kp_watch *w)
+uint64_t kp_watch_id(const struct kp_alerts *alerts, const struct kp_watch *w)
 {
     const struct kp_plan *plan = kp_alerts_plan(alerts);
     const char *rule = plan->rules[w->rule].cfg->name;
@@ -158,7 +158,7 @@ void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp
     memset(a, 0, offsetof(struct kp_alert, members));
     a->nmembers = 0;
     a->rule = kp_watch_rule(alerts, w)->cfg;
-    a->id = id_of(alerts, w);
+    a->id = kp_watch_id(alerts, w);
     a->node = w->node;
     a->entity = w->kind == KP_WATCH_ENTITY ? kp_entities_name(alerts->entities, w->entity) : NULL;
     a->state = w->state;
@@ -168,6 +168,7 @@ void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp
     a->value = number;
     a->since_ms = w->since_ms;
     a->time_ms = t;
+    kp_watch_fill_hush(alerts, w, a);
     if (w->kind == KP_WATCH_CROWD) {
         tell_crowd(alerts, w, a);
         return;

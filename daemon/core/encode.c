@@ -269,7 +269,7 @@ void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct 
     char id[24];
 
     snprintf(id, sizeof id, "%016llx", (unsigned long long)alert->id);
-    kp_out_map(out, 31);
+    kp_out_map(out, 31u + (alert->ack_comment != NULL));
     put_head(out, "alert", seq);
     kp_out_text(out, "id");
     kp_out_text(out, id);
@@ -302,8 +302,12 @@ void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct 
     kp_out_text(out, "flapping");
     kp_out_bool(out, alert->flapping);
     kp_out_text(out, "acked_by");
-    kp_out_nil(out);
+    kp_out_text(out, alert->acked_by);
+    if (alert->ack_comment) {
+        kp_out_text(out, "ack_comment");
+        kp_out_text(out, alert->ack_comment);
+    }
     kp_out_text(out, "silenced");
-    kp_out_bool(out, false);
+    kp_out_bool(out, alert->silenced);
     kp_out_end(out);
 }

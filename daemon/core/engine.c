@@ -10,6 +10,7 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
 static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct kp_alert_sink *sink, struct kp_err *err)
 {
     const struct kp_config *config = engine->config;
+    struct kp_hush hush;
     enum kp_code code;
 
     engine->now_ms = INT64_MIN;
@@ -45,8 +46,12 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
     engine->sources = kp_sources_new(engine->plan, err);
     if (!engine->sources)
         return KP_ENOMEM;
+    code = kp_engine_add_hush(engine, err);
+    if (code)
+        return code;
+    hush = (struct kp_hush){engine->silences, engine->acks};
     engine->alerts = kp_alerts_new(&engine->store, engine->targets, engine->sources, &engine->reader, engine->recent,
-                                   kp_match_feeds(engine->match), engine->entities, engine, sink, err);
+                                   kp_match_feeds(engine->match), engine->entities, &hush, engine, sink, err);
     engine->views = calloc((size_t)engine->plan->npairs + 1, sizeof *engine->views);
     if (!engine->alerts || !engine->views || kp_sampler_init(&engine->sampler, engine->plan, err))
         return kp_fail(err, KP_ENOMEM, "engine: out of memory");
@@ -80,6 +85,8 @@ void kp_engine_destroy(struct kp_engine **engine)
     if (!e)
         return;
     kp_alerts_destroy(&e->alerts);
+    kp_silences_destroy(&e->silences);
+    kp_acks_destroy(&e->acks);
     kp_entities_destroy(&e->entities);
     kp_recent_destroy(&e->recent);
     kp_dedup_destroy(&e->dedup);
@@ -461,16 +468,18 @@ static void set_now(struct kp_engine *engine, int64_t t)
     kp_plan_at(engine->plan, t);
     kp_targets_at(engine->targets, t);
     engine->keep_from = kp_plan_keep_from(engine->plan);
+    kp_silences_at(engine->silences, t);
     look_at_sources(engine);
 }
 
-/* When time alone makes a sample, or a source falls silent. */
-static int64_t samples_due(const struct kp_engine *engine)
+/* When time alone makes a sample, a source falls silent, or a silence begins or ends. */
+static int64_t changes_due(const struct kp_engine *engine)
 {
     int64_t entities = engine->entities ? kp_entities_due(engine->entities) : INT64_MAX;
-    int64_t sources = kp_sources_due(engine->sources);
+    int64_t sources = kp_sources_due(engine->sources), silences = kp_silences_due(engine->silences);
+    int64_t due = entities < sources ? entities : sources;
 
-    return entities < sources ? entities : sources;
+    return due < silences ? due : silences;
 }
 
 /* Samples that come of time alone. True: there are more. */
@@ -486,7 +495,7 @@ static void advance(struct kp_engine *engine, int64_t t)
     if (t <= engine->now_ms)
         return;
     while (engine->now_ms != INT64_MIN) {
-        int64_t due = samples_due(engine);
+        int64_t due = changes_due(engine);
 
         look_at_all(engine);
         kp_alerts_run_before(engine->alerts, due < t ? due : t);
@@ -590,9 +599,9 @@ bool kp_engine_settle(struct kp_engine *engine, int64_t now_ms, size_t most)
 
 int64_t kp_engine_due(const struct kp_engine *engine)
 {
-    int64_t alerts = kp_alerts_due(engine->alerts), samples = samples_due(engine);
+    int64_t alerts = kp_alerts_due(engine->alerts), changes = changes_due(engine);
 
-    return alerts < samples ? alerts : samples;
+    return alerts < changes ? alerts : changes;
 }
 
 int64_t kp_engine_now(const struct kp_engine *engine)

@@ -1,5 +1,5 @@
 /* What the parts of the engine share. Internal to it: engine.c applies events and time, engine_fetch.c looks ahead,
- * engine_read.c answers. */
+ * engine_silence.c keeps alerts quiet, engine_read.c answers. */
 #ifndef KPID_CORE_ENGINE_INSIDE_H
 #define KPID_CORE_ENGINE_INSIDE_H
 
@@ -41,6 +41,8 @@ struct kp_engine {
     struct kp_match *match;
     struct kp_dedup *dedup;
     struct kp_recent *recent;
+    struct kp_silences *silences;
+    struct kp_acks *acks;
     struct kp_alerts *alerts;
     struct kp_entities *entities;       /* NULL: no KPI follows any */
     struct kp_sources *sources;
@@ -64,6 +66,9 @@ struct kp_engine {
     } source;
     struct kp_lane lanes[KP_TOGETHER];
 };
+
+/* Make what keeps alerts quiet; the engine destroys it. */
+enum kp_code kp_engine_add_hush(struct kp_engine *engine, struct kp_err *err) KP_CHECK;
 
 /* Look up what n events will need, at most KP_TOGETHER, into the lanes. */
 void kp_engine_fetch(struct kp_engine *engine, const struct kp_event *const *events, size_t n);

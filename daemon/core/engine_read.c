@@ -100,7 +100,7 @@ void kp_engine_place(const struct kp_engine *engine, uint32_t node, struct kp_pl
             (struct kp_str){kp_store_cold(store, path[i])->key, kp_store_cold(store, path[i])->key_len};
 }
 
-static size_t put_part(struct kp_str part, char *buf, size_t at, size_t size)
+size_t kp_engine_topic_part(struct kp_str part, char *buf, size_t at, size_t size)
 {
     for (uint32_t i = 0; i < part.len; i++) {
         unsigned char c = (unsigned char)part.s[i];
@@ -123,9 +123,9 @@ size_t kp_engine_topic(const struct kp_engine *engine, const char *kind, uint32_
     size_t at;
 
     kp_engine_place(engine, node, &place);
-    at = put_part((struct kp_str){kind, (uint32_t)strlen(kind)}, buf, 0, size);
+    at = kp_engine_topic_part((struct kp_str){kind, (uint32_t)strlen(kind)}, buf, 0, size);
     for (size_t i = 0; i < place.npath; i++)
-        at = put_part(place.path[i], buf, at, size);
+        at = kp_engine_topic_part(place.path[i], buf, at, size);
     buf[at] = '\0';
     return at;
 }
@@ -329,6 +329,10 @@ void kp_engine_stats(const struct kp_engine *engine, struct kp_engine_stats *sta
     stats->pending = alerts.pending;
     stats->firing = alerts.firing;
     stats->leaps_cut = alerts.leaps_cut;
+    stats->silences = kp_silences_count(engine->silences);
+    stats->silences_refused = kp_silences_refused(engine->silences);
+    stats->acks = kp_acks_count(engine->acks);
+    stats->acks_refused = kp_acks_refused(engine->acks);
     if (engine->entities) {
         kp_entities_stats(engine->entities, &entities);
         stats->entities = entities.count;
@@ -340,7 +344,7 @@ void kp_engine_stats(const struct kp_engine *engine, struct kp_engine_stats *sta
     stats->dedup_ids = kp_dedup_count(engine->dedup);
     stats->bytes_store = kp_store_bytes(&engine->store);
     stats->bytes_dedup = kp_dedup_bytes(engine->dedup);
-    stats->bytes_alerts = alerts.bytes;
+    stats->bytes_alerts = alerts.bytes + kp_silences_bytes(engine->silences) + kp_acks_bytes(engine->acks);
     stats->bytes_recent = kp_recent_bytes(engine->recent);
 }
 

@@ -41,6 +41,8 @@ const struct kp_key kp_limits_keys[] = {
     {.name = "dedup", .read = kp_read_count32, .at = AT(limits.dedup), .min = 1, .max = 1000000000},
     {.name = "entities", .read = kp_read_count32, .at = AT(limits.entities), .min = 1, .max = 1000000000},
     {.name = "leap", .read = kp_read_count32, .at = AT(limits.leap), .min = 1, .max = 1000000000},
+    {.name = "silences", .read = kp_read_count32, .at = AT(limits.silences), .min = 1, .max = 100000},
+    {.name = "acks", .read = kp_read_count32, .at = AT(limits.acks), .min = 1, .max = 100000000},
     {.name = NULL},
 };
 
@@ -163,7 +165,8 @@ static bool set_defaults(struct kp_loader *ld, const char *file)
     config->publish_hwm = 10000;
     config->dedup_window_ms = 24 * HOUR;
     config->limits = (struct kp_limits){.message = 1 << 20, .batch = 10000, .fields = 256, .keys = 1000000,
-                                        .recent = 65536, .dedup = 20000000, .entities = 5000000, .leap = 100000};
+                                        .recent = 65536, .dedup = 20000000, .entities = 5000000, .leap = 100000,
+                                        .silences = 1000, .acks = 100000};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         char **slot = kp_grow(ld, &config->roster.levels, &config->roster.nlevels, sizeof *config->roster.levels);
 

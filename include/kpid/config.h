@@ -246,6 +246,8 @@ struct kp_limits {
     uint32_t recent;        /* newest events remembered by id, for `events` in alerts; 65,536 */
     uint32_t dedup;         /* (source, id) pairs; 20,000,000 */
     uint32_t leap;          /* alerts looked at on the way when event time leaps; 100,000 */
+    uint32_t silences;      /* 1,000 */
+    uint32_t acks;          /* alerts acknowledged at a time; 100,000 */
 };
 struct kp_config {
     char *file;             /* as it was named, for messages */

@@ -8,9 +8,11 @@
 #ifndef KPID_ENGINE_H
 #define KPID_ENGINE_H
 
+#include "kpid/ack.h"
 #include "kpid/config.h"
 #include "kpid/event.h"
 #include "kpid/formula.h"
+#include "kpid/silence.h"
 
 struct kp_engine;
 
@@ -34,6 +36,8 @@ struct kp_alert {
     double threshold;           /* of the severity that it has */
     int64_t since_ms, time_ms;
     const char *reason;         /* why it was resolved, when it is not that the number is back; else NULL */
+    const char *acked_by, *ack_comment;     /* NULL: none */
+    bool silenced;
     struct kp_str events[KP_ALERT_EVENTS];      /* newest first */
     size_t nevents;
     uint32_t members[KP_ALERT_MEMBERS];         /* nodes: of those for whom the alert stands */
@@ -104,6 +108,8 @@ void kp_engine_place(const struct kp_engine *engine, uint32_t node, struct kp_pl
 /* "snapshot/emea/field-1/ana/": the kind, the path encoded, each with a slash behind. Returns the length; buf is cut
  * (and NUL-terminated) at size. */
 size_t kp_engine_topic(const struct kp_engine *engine, const char *kind, uint32_t node, char *buf, size_t size);
+/* One part of it, put at buf + at; returns where the next one goes. */
+size_t kp_engine_topic_part(struct kp_str part, char *buf, size_t at, size_t size);
 
 /* ---- Numbers ---- */
 enum kp_status { KP_STATUS_NONE, KP_STATUS_OK, KP_STATUS_WARNING, KP_STATUS_CRITICAL, KP_STATUS_NO_DATA };
@@ -152,6 +158,34 @@ enum kp_code kp_engine_explain(struct kp_engine *engine, uint32_t node, int kpi,
 /* Hand out every alert that is pending or firing, as of now, by rule and then by path. */
 void kp_engine_alerts(struct kp_engine *engine, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx);
 
+/* ---- Silences and acknowledgements ---- */
+/* As kp_silences_put: make one, or let it take another one's place. What changes for an alert by it, as by its begin and its end,
+ * is told by the kp_engine_settle that follows. */
+enum kp_code kp_engine_silence(struct kp_engine *engine, const struct kp_silence *silence, uint64_t *id,
+                               struct kp_err *err) KP_CHECK;
+/* False: there is none of that id. */
+bool kp_engine_unsilence(struct kp_engine *engine, uint64_t id);
+/* For asking. */
+const struct kp_silences *kp_engine_silences(const struct kp_engine *engine);
+const struct kp_acks *kp_engine_acks(const struct kp_engine *engine);
+
+struct kp_ack_order {
+    const uint64_t *ids;        /* of alerts, ascending and each once; NULL: those that the matchers match */
+    size_t nids;
+    const struct kp_matchers *matchers;
+    const char *by, *comment;   /* comment NULL: none */
+    bool undo;                  /* take acknowledgements back, whoever gave them */
+};
+/* Acknowledge alerts that are pending or firing; they are told once more by the kp_engine_settle that follows. It holds until
+ * the alert is over or becomes critical. found[i]: there is an alert ids[i]; *done: alerts for which something was done.
+ * KP_ELIMIT: nothing was done. KP_ENOMEM: not for all. */
+enum kp_code kp_engine_ack(struct kp_engine *engine, const struct kp_ack_order *order, bool *found, size_t *done,
+                           struct kp_err *err) KP_CHECK;
+
+/* Take in what was handed out before a restart. An acknowledgement may come before the alert is there. */
+enum kp_code kp_engine_restore_silence(struct kp_engine *engine, const struct kp_silence *silence, struct kp_err *err) KP_CHECK;
+enum kp_code kp_engine_restore_ack(struct kp_engine *engine, const struct kp_ack *ack, struct kp_err *err) KP_CHECK;
+
 /* ---- Sources ---- */
 struct kp_source_view {
     const struct kp_source_cfg *cfg;
@@ -171,6 +205,8 @@ struct kp_engine_stats {
     uint64_t memory_out;                /* parts of samples lost because memory was out */
     uint64_t evaluations;               /* of alerts */
     uint64_t pending, firing;           /* alerts, now */
+    uint32_t silences, acks;            /* now; silences to come among them */
+    uint64_t silences_refused, acks_refused;    /* for want of room */
     uint64_t leaps_cut;                 /* leaps of event time that looked at limits.leap alerts on the way, and no more */
     uint32_t keys;                      /* now */
     size_t rows;                        /* panes held, now */

@@ -17,7 +17,7 @@ struct rig {
     struct kp_engine *engine;
     struct kp_decoder *decoder;
     struct kp_event *event;
-    char said[16384];       /* a line for each change: "SECONDS RULE KEY STATE SEVERITY VALUE [REASON]" */
+    char said[16384];       /* a line for each change: "SECONDS RULE KEY STATE SEVERITY VALUE [REASON] [silenced] [by WHO]" */
     char message[KP_ALERT_TEXT];
     uint64_t id;
     double p;
@@ -44,10 +44,11 @@ static inline void rig_alert(void *ctx, struct kp_engine *engine, const struct k
         snprintf(value, sizeof value, "%g", a->value.value);
     if (at + 512 > sizeof rig->said)
         at = 0;     /* only what came last is kept */
-    snprintf(rig->said + at, sizeof rig->said - at, "%lld %s %.*s %s %s %s%s%s\n", (long long)(a->time_ms / 1000),
+    snprintf(rig->said + at, sizeof rig->said - at, "%lld %s %.*s %s %s %s%s%s%s%s%s\n", (long long)(a->time_ms / 1000),
              a->rule->name, (int)place.key.len, place.key.s, states[a->state],
              a->severity == KP_SEVERITY_CRITICAL ? "critical" : "warning", value, a->reason ? " " : "",
-             a->reason ? a->reason : "");
+             a->reason ? a->reason : "", a->silenced ? " silenced" : "", a->acked_by ? " by " : "",
+             a->acked_by ? a->acked_by : "");
     snprintf(rig->message, sizeof rig->message, "%s", a->message);
     rig->id = a->id;
     rig->p = a->p;

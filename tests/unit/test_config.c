@@ -197,6 +197,8 @@ static void keys_left_out_have_their_documented_defaults(void **state)
     assert_int_equal(c.limits.keys, 1000000);
     assert_int_equal(c.limits.recent, 65536);
     assert_int_equal(c.limits.dedup, 20000000);
+    assert_int_equal(c.limits.silences, 1000);
+    assert_int_equal(c.limits.acks, 100000);
     assert_int_equal(c.roster.nlevels, 3);
     assert_string_equal(c.roster.levels[0], "region");
     assert_string_equal(c.roster.levels[1], "team");
