@@ -101,7 +101,7 @@ static void send_reply(struct kp_control *control, struct envelope *to, struct k
         control->replies_dropped++;
 }
 
-static void put_error(struct kp_out *out, const char *text)
+void kp_reply_error(struct kp_out *out, const char *text)
 {
     kp_out_clear(out);
     kp_out_map(out, 2);
@@ -110,6 +110,12 @@ static void put_error(struct kp_out *out, const char *text)
     kp_out_text(out, "error");
     kp_out_text(out, text);
     kp_out_end(out);
+}
+
+const char *kp_reply_cut(struct kp_str text, char buf[64])
+{
+    snprintf(buf, 64, "%.*s", (int)(text.len < 60 ? text.len : 60), text.s ? text.s : "");
+    return buf;
 }
 
 /* ---- alerts, advance ---- */
@@ -148,11 +154,11 @@ static void answer_alerts(struct kp_control *control, struct kp_out *out)
 static void answer_advance(struct kp_control *control, const struct kp_request *req, struct kp_out *out)
 {
     if (!control->world.config->event_clock) {
-        put_error(out, "advance is for \"clock: event\"; with \"clock: wall\" time passes by itself");
+        kp_reply_error(out, "advance is for \"clock: event\"; with \"clock: wall\" time passes by itself");
         return;
     }
     if (!req->has_time) {
-        put_error(out, "advance needs \"time\"");
+        kp_reply_error(out, "advance needs \"time\"");
         return;
     }
     if (req->time_ms < kp_engine_now(control->world.engine)) {
@@ -160,7 +166,7 @@ static void answer_advance(struct kp_control *control, const struct kp_request *
 
         snprintf(text, sizeof text, "time only goes forward, and it is %s already",
                  kp_rfc3339_format(kp_engine_now(control->world.engine), now));
-        put_error(out, text);
+        kp_reply_error(out, text);
         return;
     }
     while (kp_engine_settle(control->world.engine, req->time_ms, SIZE_MAX))
@@ -171,12 +177,6 @@ static void answer_advance(struct kp_control *control, const struct kp_request *
 }
 
 /* ---- explain ---- */
-
-static const char *cut(struct kp_str text, char buf[64])
-{
-    snprintf(buf, 64, "%.*s", (int)(text.len < 60 ? text.len : 60), text.s ? text.s : "");
-    return buf;
-}
 
 /* The node that is asked about; without a level, a rep or else the company. KP_NO_KEY with the reason. */
 static uint32_t find_node(const struct kp_control *control, const struct kp_request *req, struct kp_err *err)
@@ -189,12 +189,12 @@ static uint32_t find_node(const struct kp_control *control, const struct kp_requ
     if (req->level.len)
         level = kp_engine_find_level(engine, req->level.s, req->level.len);
     if (level < 0) {
-        kp_fail(err, KP_EINVAL, "no level \"%s\"", cut(req->level, text));
+        kp_fail(err, KP_EINVAL, "no level \"%s\"", kp_reply_cut(req->level, text));
         return KP_NO_KEY;
     }
     node = kp_engine_find(engine, level, req->key);
     if (node == KP_NO_KEY)
-        kp_fail(err, KP_EINVAL, "no %s \"%s\"", kp_engine_level_name(engine, level), cut(req->key, text));
+        kp_fail(err, KP_EINVAL, "no %s \"%s\"", kp_engine_level_name(engine, level), kp_reply_cut(req->key, text));
     return node;
 }
 
@@ -208,15 +208,15 @@ static void answer_explain(struct kp_control *control, const struct kp_request *
     int kpi;
 
     if (!req->kpi.len || !req->window.len) {
-        put_error(out, "explain needs \"kpi\" and \"window\", and \"key\" (with \"level\" where it is no rep)");
+        kp_reply_error(out, "explain needs \"kpi\" and \"window\", and \"key\" (with \"level\" where it is no rep)");
         return;
     }
     kpi = kp_engine_find_kpi(engine, req->kpi.s, req->kpi.len);
     node = kpi < 0 ? KP_NO_KEY : find_node(control, req, &err);
     if (kpi < 0)
-        kp_fail(&err, KP_EINVAL, "no KPI \"%s\"", cut(req->kpi, text));
+        kp_fail(&err, KP_EINVAL, "no KPI \"%s\"", kp_reply_cut(req->kpi, text));
     if (node == KP_NO_KEY || kp_engine_explain(engine, node, kpi, req->window, &why, &err)) {
-        put_error(out, err.text);
+        kp_reply_error(out, err.text);
         return;
     }
     kp_reply_begin(out, 2);
@@ -275,13 +275,13 @@ static bool check_windows(const struct kp_control *control, const struct kp_requ
             any |= has && (!req->kpis.items || is_one_of(&req->kpis, kpi));
         }
         if (!known) {
-            kp_fail(err, KP_EINVAL, "no window \"%s\"", cut(window, text));
+            kp_fail(err, KP_EINVAL, "no window \"%s\"", kp_reply_cut(window, text));
             return false;
         }
     }
     if (!any)
         kp_fail(err, KP_EINVAL, "none of the KPIs has \"%s\" or another of the windows",
-                cut(req->windows.items[0], text));
+                kp_reply_cut(req->windows.items[0], text));
     return any;
 }
 
@@ -293,14 +293,14 @@ static bool check_names(const struct kp_control *control, const struct kp_reques
     *level = -1;
     for (size_t i = 0; i < req->kpis.count; i++) {
         if (kp_engine_find_kpi(control->world.engine, req->kpis.items[i].s, req->kpis.items[i].len) < 0) {
-            kp_fail(err, KP_EINVAL, "no KPI \"%s\"", cut(req->kpis.items[i], text));
+            kp_fail(err, KP_EINVAL, "no KPI \"%s\"", kp_reply_cut(req->kpis.items[i], text));
             return false;
         }
     }
     if (req->level.len) {
         *level = kp_engine_find_level(control->world.engine, req->level.s, req->level.len);
         if (*level < 0) {
-            kp_fail(err, KP_EINVAL, "no level \"%s\"", cut(req->level, text));
+            kp_fail(err, KP_EINVAL, "no level \"%s\"", kp_reply_cut(req->level, text));
             return false;
         }
     }
@@ -321,13 +321,13 @@ static bool begin_get(struct kp_control *control, struct envelope *to, struct kp
     if (!job && !wrong)
         wrong = "busy: too many requests at a time, ask again";
     if (wrong) {
-        put_error(out, wrong);
+        kp_reply_error(out, wrong);
         return false;
     }
     memset(job, 0, sizeof *job);
     job->out = kp_out_new(req->is_json, NULL);
     if (!job->out) {
-        put_error(out, "out of memory");
+        kp_reply_error(out, "out of memory");
         return false;
     }
     job->running = true;
@@ -405,7 +405,7 @@ static void go_forward(struct kp_control *control, struct job *job, int64_t unti
     size_t len;
 
     if (!job->gathered && !gather(control, job)) {
-        put_error(job->out, "out of memory");
+        kp_reply_error(job->out, "out of memory");
         job->gathered = true;
         job->nnodes = job->next = 0;
         send_reply(control, &job->to, job->out);
@@ -420,7 +420,7 @@ static void go_forward(struct kp_control *control, struct job *job, int64_t unti
     kp_out_end(job->out);
     kp_out_end(job->out);
     if (kp_out_bytes(job->out, &len) && len > REPLY_MAX)
-        put_error(job->out, "too much for one reply: narrow it by level, keys, under, kpis or windows");
+        kp_reply_error(job->out, "too much for one reply: narrow it by level, keys, under, kpis or windows");
     send_reply(control, &job->to, job->out);
     end_job(job);
 }
@@ -429,8 +429,9 @@ static void go_forward(struct kp_control *control, struct job *job, int64_t unti
 
 static void unknown_op(const struct kp_request *req, struct kp_out *out)
 {
-    static const char *const known[] = {"status", "get", "alerts", "config", "advance", "explain"};
-    static const char *const later[] = {"history", "silence", "unsilence", "ack", "reload", "checkpoint", "roster"};
+    static const char *const known[] = {"status",  "get",     "alerts",    "config",   "advance",
+                                        "explain", "silence", "unsilence", "silences", "ack"};
+    static const char *const later[] = {"history", "reload", "checkpoint", "roster"};
     char op[64], text[256];
     struct kp_nearest nearest = {.word = op};
 
@@ -438,7 +439,7 @@ static void unknown_op(const struct kp_request *req, struct kp_out *out)
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
         if (strcmp(op, later[i]) == 0) {
             snprintf(text, sizeof text, "\"%s\" is not in this version of kpid yet", op);
-            put_error(out, text);
+            kp_reply_error(out, text);
             return;
         }
     }
@@ -446,7 +447,7 @@ static void unknown_op(const struct kp_request *req, struct kp_out *out)
         kp_nearest_offer(&nearest, known[i]);
     snprintf(text, sizeof text, "unknown op \"%s\"%s%s%s", op, nearest.best ? "; did you mean \"" : "",
              nearest.best ? nearest.best : "", nearest.best ? "\"?" : "");
-    put_error(out, text);
+    kp_reply_error(out, text);
 }
 
 static bool is_op(const struct kp_request *req, const char *op)
@@ -466,9 +467,9 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
 
     control->requests++;
     if (!whole)
-        put_error(out, "too many frames before the request: no more can be sent back");
+        kp_reply_error(out, "too many frames before the request: no more can be sent back");
     else if (code)
-        put_error(out, err.text);
+        kp_reply_error(out, err.text);
     else if (is_op(&req, "status"))
         kp_control_status(control, out, steady_ms);
     else if (is_op(&req, "config"))
@@ -479,6 +480,14 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
         answer_explain(control, &req, out);
     else if (is_op(&req, "advance"))
         answer_advance(control, &req, out);
+    else if (is_op(&req, "silence"))
+        kp_control_silence(control, &req, out);
+    else if (is_op(&req, "unsilence"))
+        kp_control_unsilence(control, &req, out);
+    else if (is_op(&req, "silences"))
+        kp_control_silences(control, out);
+    else if (is_op(&req, "ack"))
+        kp_control_ack(control, &req, out);
     else if (is_op(&req, "get"))
         taken = begin_get(control, to, &req, out);
     else
@@ -532,6 +541,8 @@ bool kp_control_turn(struct kp_control *control, int64_t steady_ms)
             go_forward(control, &control->jobs[i], until_us);
         more |= control->jobs[i].running;
     }
+    more |= control->stirred;
+    control->stirred = false;
     return more;
 }
 

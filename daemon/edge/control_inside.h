@@ -1,5 +1,5 @@
 /* What the parts of the control socket share. Internal to it: control.c takes requests and answers about keys,
- * control_status.c about the daemon itself. */
+ * control_status.c about the daemon itself, control_silence.c keeps alerts quiet. */
 #ifndef KPID_CONTROL_INSIDE_H
 #define KPID_CONTROL_INSIDE_H
 
@@ -36,6 +36,7 @@ struct kp_control {
     char endpoint[KP_ENDPOINT_MAX];
     int64_t started_ms;     /* steady */
     struct job jobs[KP_CONTROL_JOBS_MAX];
+    bool stirred;           /* a request has given the engine something to tell */
     uint64_t requests, replies_dropped;
 };
 
@@ -65,6 +66,17 @@ static inline void kp_reply_now(struct kp_out *out, const struct kp_engine *engi
 {
     kp_reply_uint(out, "time", kp_engine_now(engine) < 0 ? 0 : (uint64_t)kp_engine_now(engine));
 }
+
+/* {"ok": false, "error": text}, whatever was begun. */
+void kp_reply_error(struct kp_out *out, const char *text);
+/* What somebody sent, as far as it fits into an error. Returns buf. */
+const char *kp_reply_cut(struct kp_str text, char buf[64]);
+
+/* The answers to `silence`, `unsilence`, `silences` and `ack`. */
+void kp_control_silence(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
+void kp_control_unsilence(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
+void kp_control_silences(struct kp_control *control, struct kp_out *out);
+void kp_control_ack(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
 
 /* The answers to `status` and `config`. */
 void kp_control_status(struct kp_control *control, struct kp_out *out, int64_t steady_ms);

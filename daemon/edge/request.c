@@ -102,40 +102,53 @@ static int64_t decode(struct kp_str text, char *to)
     return n;
 }
 
-/* The one text of `under` is a path as topics have it; an element of a list is a key as it is, whatever it holds. */
-static enum kp_code split_path(struct kp_request *req, struct kp_err *err)
+static size_t count_parts(struct kp_str path)
 {
-    struct kp_str whole = req->under.items[0];
-    size_t parts = 1, n = 0, from = 0;
-    struct kp_str *items;
-    char *to;
+    size_t parts = 1;
 
-    for (uint32_t i = 0; i < whole.len; i++)
-        parts += whole.s[i] == '/';
-    items = calloc(parts + 1, sizeof *items);
-    req->path = to = malloc((size_t)whole.len + 1);
-    if (!items || !to) {
-        free(items);
+    for (uint32_t i = 0; i < path.len; i++)
+        parts += path.s[i] == '/';
+    return parts;
+}
+
+/* Take a path as topics have it apart. parts: room for count_parts of them; *bytes, the caller's, is what they lie in. */
+static enum kp_code split(struct kp_str whole, const char *key, struct kp_str *parts, size_t *n, char **bytes,
+                          struct kp_err *err)
+{
+    char *to = *bytes = malloc((size_t)whole.len + 1);
+    uint32_t from = 0;
+
+    *n = 0;
+    if (!to)
         return kp_fail(err, KP_ENOMEM, "out of memory");
-    }
-    free(req->under.items);
-    req->under = (struct kp_str_list){items, 0};
     for (uint32_t i = 0; i <= whole.len; i++) {
         int64_t len;
 
         if (i < whole.len && whole.s[i] != '/')
             continue;
-        len = decode((struct kp_str){whole.s + from, (uint32_t)(i - from)}, to);
+        len = decode((struct kp_str){whole.s + from, i - from}, to);
         if (len < 0)
-            return kp_fail(err, KP_EINVAL, "\"under\" as a text is a path as in topics: %% stands before two "
-                                           "hexadecimal digits, %%25 for itself");
+            return kp_fail(err, KP_EINVAL, "\"%s\" as a text is a path as in topics: %% stands before two "
+                                           "hexadecimal digits, %%25 for itself", key);
         if (len)
-            items[n++] = (struct kp_str){to, (uint32_t)len};
+            parts[(*n)++] = (struct kp_str){to, (uint32_t)len};
         to += len;
-        from = i + 1u;
+        from = i + 1;
     }
-    req->under.count = n;
     return KP_OK;
+}
+
+/* The one text of `under` is a path as topics have it; an element of a list is a key as it is, whatever it holds. */
+static enum kp_code split_under(struct kp_request *req, struct kp_err *err)
+{
+    struct kp_str whole = req->under.items[0];
+    struct kp_str *items = calloc(count_parts(whole) + 1, sizeof *items);
+
+    if (!items)
+        return kp_fail(err, KP_ENOMEM, "out of memory");
+    free(req->under.items);
+    req->under = (struct kp_str_list){items, 0};
+    return split(whole, "under", items, &req->under.count, &req->path, err);
 }
 
 static enum kp_code take_list(struct kp_request *req, struct node n, const char *key, struct kp_str_list *list,
@@ -147,22 +160,148 @@ static enum kp_code take_list(struct kp_request *req, struct node n, const char 
     if (list->items)        /* given twice: the first wins */
         return KP_OK;
     code = list_of(n, key, list, err);
-    return !code && list == &req->under && text_of(n, &text) ? split_path(req, err) : code;
+    return !code && list == &req->under && text_of(n, &text) ? split_under(req, err) : code;
 }
 
-static enum kp_code time_of(struct node n, struct kp_request *req, struct kp_err *err)
+static enum kp_code time_of(struct node n, const char *key, bool *has, int64_t *ms, struct kp_err *err)
 {
     struct kp_str text;
 
     if (text_of(n, &text))
-        req->has_time = kp_rfc3339_parse(text.s, text.len, &req->time_ms);
+        *has = kp_rfc3339_parse(text.s, text.len, ms);
     else if (n.json)
-        req->has_time = YAJL_IS_INTEGER(n.j) && (req->time_ms = YAJL_GET_INTEGER(n.j)) >= 0;
-    else if ((req->has_time = n.m->type == MSGPACK_OBJECT_POSITIVE_INTEGER && n.m->via.u64 <= (uint64_t)KP_TIME_MAX))
-        req->time_ms = (int64_t)n.m->via.u64;
-    if (!req->has_time || req->time_ms > KP_TIME_MAX)
-        return kp_fail(err, KP_EINVAL, "\"time\" is ms since the epoch, or RFC 3339");
+        *has = YAJL_IS_INTEGER(n.j) && (*ms = YAJL_GET_INTEGER(n.j)) >= 0;
+    else if ((*has = n.m->type == MSGPACK_OBJECT_POSITIVE_INTEGER && n.m->via.u64 <= (uint64_t)KP_TIME_MAX))
+        *ms = (int64_t)n.m->via.u64;
+    if (!*has || *ms > KP_TIME_MAX)
+        return kp_fail(err, KP_EINVAL, "\"%s\" is ms since the epoch, or RFC 3339", key);
     return KP_OK;
+}
+
+static enum kp_code duration_of(struct node n, int64_t *ms, struct kp_err *err)
+{
+    struct kp_str text;
+
+    if (!text_of(n, &text) || !kp_duration_parse(text.s, text.len, ms) || *ms <= 0)
+        return kp_fail(err, KP_EINVAL, "\"for\" is a duration, as \"90m\", \"2h\" or \"7d\"");
+    return KP_OK;
+}
+
+static enum kp_code bool_of(struct node n, const char *key, bool *is, struct kp_err *err)
+{
+    if (n.json ? !YAJL_IS_TRUE(n.j) && !YAJL_IS_FALSE(n.j) : n.m->type != MSGPACK_OBJECT_BOOLEAN)
+        return kp_fail(err, KP_EINVAL, "\"%s\" is true or false", key);
+    *is = n.json ? YAJL_IS_TRUE(n.j) : n.m->via.boolean;
+    return KP_OK;
+}
+
+static bool is_text(struct kp_str text, const char *what)
+{
+    return strlen(what) == text.len && memcmp(what, text.s, text.len) == 0;
+}
+
+/* ---- Matchers ---- */
+
+/* A list of keys as they are, or a text "em%2Fea/fie*". */
+static enum kp_code match_path(struct kp_request *req, struct node n, struct kp_err *err)
+{
+    struct kp_matchers *matchers = &req->matchers;
+    int64_t count = length_of(n);
+    struct kp_str text, parts[KP_PLACE_PARTS + 2];
+    bool is_whole = text_of(n, &text), open;
+    enum kp_code code;
+
+    if (req->match_path || matchers->npath)     /* given twice: the first wins */
+        return KP_OK;
+    if (is_whole ? count_parts(text) > KP_PLACE_PARTS + 1 : count <= 0 || count > KP_PLACE_PARTS)
+        return kp_fail(err, KP_EINVAL, "\"path\" is a text like \"emea/field-1\", or a list of 1 to %d keys", KP_PLACE_PARTS);
+    for (; !is_whole && matchers->npath < (size_t)count; matchers->npath++)
+        if (!text_of(item_of(n, matchers->npath), &matchers->path[matchers->npath]))
+            return kp_fail(err, KP_EINVAL, "\"path\" is a list of strings");
+    if (!is_whole)
+        return KP_OK;
+    matchers->path_prefix = text.len && text.s[text.len - 1] == '*';
+    text.len -= matchers->path_prefix;
+    open = matchers->path_prefix && (text.len == 0 || text.s[text.len - 1] == '/');      /* any key, but there must be one */
+    code = split(text, "path", parts, &matchers->npath, &req->match_path, err);
+    if (!code && open)
+        parts[matchers->npath++] = (struct kp_str){"", 0};
+    if (!code && (matchers->npath == 0 || matchers->npath > KP_PLACE_PARTS))
+        code = kp_fail(err, KP_EINVAL, "\"path\" has 1 to %d keys", KP_PLACE_PARTS);
+    if (code)
+        matchers->npath = 0;
+    memcpy(matchers->path, parts, matchers->npath * sizeof *parts);
+    return code;
+}
+
+static enum kp_code take_matcher(struct kp_request *req, struct kp_str key, struct node n, struct kp_err *err)
+{
+    struct kp_str text;
+    const char *name;
+
+    if (is_text(key, "path"))
+        return is_nil(n) ? KP_OK : match_path(req, n, err);
+    for (int f = 0; (name = kp_match_field_name(f)) != NULL; f++) {
+        if (!is_text(key, name))
+            continue;
+        if (is_nil(n))
+            return KP_OK;
+        if (!text_of(n, &text))
+            return kp_fail(err, KP_EINVAL, "\"%s\" of the matchers is a string", name);
+        req->matchers.fields[f] = kp_matcher_of(text);
+        return KP_OK;
+    }
+    return kp_fail(err, KP_EINVAL, "\"%.*s\" is no matcher; there are \"rule\", \"kpi\", \"level\", \"key\", \"path\", \"severity\"",
+                   (int)(key.len < 60 ? key.len : 60), key.s);
+}
+
+/* Unlike a request's, each key must be known: what is passed over here would match more than was meant. */
+static enum kp_code matchers_of(struct kp_request *req, struct node n, struct kp_err *err)
+{
+    enum kp_code code = KP_OK;
+
+    if (n.json ? !YAJL_IS_OBJECT(n.j) : n.m->type != MSGPACK_OBJECT_MAP)
+        return kp_fail(err, KP_EINVAL, "\"matchers\" is a map, as {\"rule\": \"behind_*\", \"path\": \"emea/field-1\"}");
+    if (req->has_matchers)      /* given twice: the first wins */
+        return KP_OK;
+    req->has_matchers = true;
+    for (size_t i = 0; n.json && !code && i < n.j->u.object.len; i++) {
+        const char *key = n.j->u.object.keys[i];
+
+        code = take_matcher(req, (struct kp_str){key, (uint32_t)strlen(key)},
+                            (struct node){.json = true, .j = n.j->u.object.values[i]}, err);
+    }
+    for (uint32_t i = 0; !n.json && !code && i < n.m->via.map.size; i++) {
+        const msgpack_object_kv *kv = &n.m->via.map.ptr[i];
+
+        if (kv->key.type != MSGPACK_OBJECT_STR)
+            return kp_fail(err, KP_EINVAL, "\"matchers\" is a map of strings");
+        code = take_matcher(req, (struct kp_str){kv->key.via.str.ptr, kv->key.via.str.size},
+                            (struct node){.json = false, .m = &kv->val}, err);
+    }
+    return code;
+}
+
+/* ---- Keys ---- */
+
+/* Those that are neither a string nor a list of them; false: it is none of them. */
+static bool take_other(struct kp_request *req, struct kp_str key, struct node n, enum kp_code *code, struct kp_err *err)
+{
+    if (is_text(key, "time"))
+        *code = time_of(n, "time", &req->has_time, &req->time_ms, err);
+    else if (is_text(key, "from"))
+        *code = time_of(n, "from", &req->has_from, &req->from_ms, err);
+    else if (is_text(key, "until"))
+        *code = time_of(n, "until", &req->has_until, &req->until_ms, err);
+    else if (is_text(key, "for"))
+        *code = duration_of(n, &req->for_ms, err);
+    else if (is_text(key, "undo"))
+        *code = bool_of(n, "undo", &req->undo, err);
+    else if (is_text(key, "matchers"))
+        *code = matchers_of(req, n, err);
+    else
+        return false;
+    return true;
 }
 
 /* What is no key of a request is passed over: a newer client may know more. */
@@ -176,14 +315,16 @@ static enum kp_code take(struct kp_request *req, struct kp_str key, struct node 
         {"op", &req->op, NULL},       {"level", &req->level, NULL}, {"keys", NULL, &req->keys},
         {"under", NULL, &req->under}, {"kpis", NULL, &req->kpis},   {"windows", NULL, &req->windows},
         {"kpi", &req->kpi, NULL},     {"key", &req->key, NULL},     {"window", &req->window, NULL},
+        {"by", &req->by, NULL},       {"id", NULL, &req->ids},      {"comment", &req->comment, NULL},
     };
+    enum kp_code code;
 
     if (is_nil(n))
         return KP_OK;
-    if (key.len == 4 && memcmp(key.s, "time", 4) == 0)
-        return time_of(n, req, err);
+    if (take_other(req, key, n, &code, err))
+        return code;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strlen(known[i].name) != key.len || memcmp(known[i].name, key.s, key.len) != 0)
+        if (!is_text(key, known[i].name))
             continue;
         if (known[i].list)
             return take_list(req, n, known[i].name, known[i].list, err);
@@ -353,6 +494,8 @@ void kp_request_release(struct kp_request *req)
     free(req->under.items);
     free(req->kpis.items);
     free(req->windows.items);
+    free(req->ids.items);
     free(req->path);
+    free(req->match_path);
     memset(req, 0, sizeof *req);
 }

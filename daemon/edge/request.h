@@ -3,6 +3,7 @@
 #define KPID_REQUEST_H
 
 #include "kpid/err.h"
+#include "kpid/silence.h"
 #include "kpid/value.h"
 
 enum { KP_REQUEST_LIST = 1000, KP_REQUEST_BYTES = 1 << 20, KP_REQUEST_DEPTH = 32 };
@@ -14,12 +15,17 @@ struct kp_str_list {
 
 struct kp_request {
     bool is_json;           /* so the reply is, too */
-    struct kp_str op, level, kpi, key, window;  /* empty: not given */
-    struct kp_str_list keys, kpis, windows;
+    struct kp_str op, level, kpi, key, window, by, comment;     /* empty: not given */
+    struct kp_str_list keys, kpis, windows, ids;
     struct kp_str_list under;   /* a path: a list as it came, or a text "em%2Fea/one", taken apart and decoded as in topics */
     char *path;             /* owned; what the decoded parts of `under` lie in */
-    bool has_time;
-    int64_t time_ms;
+    bool has_time, has_from, has_until;
+    int64_t time_ms, from_ms, until_ms;
+    int64_t for_ms;         /* 0: not given */
+    bool undo;
+    bool has_matchers;
+    struct kp_matchers matchers;        /* as they came: kp_matchers_check has not seen them */
+    char *match_path;       /* owned; what the decoded parts of their path lie in */
     void *memory;           /* owned; what the strings lie in */
 };
 
