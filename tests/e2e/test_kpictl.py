@@ -13,6 +13,7 @@ import struct
 import subprocess
 import tempfile
 import termios
+import time
 
 import msgpack
 
@@ -25,7 +26,7 @@ roster: {members: [{rep: ana, name: Ana Silva, team: one, region: emea}]}
 kpis: {calls: {aggregate: count, where: {type: call}, windows: [1h]}}
 alerts: {busy: {kpi: calls, window: 1h, level: rep, warning: {above: 1}, message: "{name}: {value} calls"}}
 """
-SUBS = ("check", "emit", "watch", "top", "get", "status", "replay", "simulate")
+SUBS = ("check", "emit", "watch", "top", "get", "status", "replay", "silence", "unsilence", "ack", "simulate")
 
 
 class Kpictl(Case):
@@ -451,13 +452,27 @@ class Examples(Case):
         """Those of the example, with our endpoints for the usual ones, and an end for what has none."""
         for port, name in {5556: "sub", 5557: "pull", 5558: "router"}.items():
             command = command.replace(f"tcp://127.0.0.1:{port}", self.d.endpoints[name])
-        given = shlex.split(command)[1:]
-        if given[0] in ("watch", "top", "get", "status"):
+        given = self.for_the_floor(shlex.split(command)[1:])
+        if given[0] in ("watch", "top", "get", "status", "silence", "unsilence", "ack"):
             given += ["--control", self.d.endpoints["control"]]
         if given[0] == "emit" and "--push" not in given and "--pub" not in given:
             given += ["--router", self.d.endpoints["router"]]
         if given[0] == "simulate" and "--output" not in given:
             given += ["--duration", "0.3"] + ([] if "--push" in given else ["--push", self.d.endpoints["pull"]])
+        return given
+
+    def for_the_floor(self, given):
+        """An alert, a silence and a time that there are, for those that an example makes up."""
+        if given[0] == "silence":
+            given = [re.sub(r"^20\d\d(?=-\d\d-\d\dT)", str(time.gmtime().tm_year + 1), part) for part in given]
+        if given[0] == "silence" and "--id" in given or given[0] == "unsilence":
+            made = {"matchers": {"rule": "*"}, "by": "me", "for": "1h"}
+            given = [self.d.ask(op="silence", **made)["silence"]["id"] if re.fullmatch(r"s\d+", part) else part for part in given]
+        if given[0] == "ack":
+            alert = until(lambda: self.d.ask(op="alerts")["alerts"])[0]
+            given = [re.sub(r"^[0-9a-f]{16}$", alert["id"], part) for part in given]
+            instead = {"behind_*": alert["rule"][:2] + "*", "emea/field-1": "/".join(alert["path"])}
+            given = [instead.get(part, part) for part in given]
         return given
 
     def watch(self, given):

@@ -179,6 +179,19 @@ static void only_alerts_that_fire_are_kept_the_newest_first(void **state)
     assert_int_equal(board->nalerts, 1);
 }
 
+static void an_alert_that_keeps_quiet_says_so_before_its_message(void **state)
+{
+    struct board *board = *state;
+
+    take(board, "{\"kind\":\"alert\",\"id\":\"1\",\"state\":\"firing\",\"severity\":\"warning\",\"message\":\"no 1\","
+                "\"silenced\":true,\"acked_by\":\"maria\"}");
+    assert_string_equal(board->alerts[0].text, "[silenced] [acked by maria] no 1");
+    take(board, "{\"kind\":\"alert\",\"id\":\"1\",\"state\":\"firing\",\"severity\":\"warning\",\"message\":\"no 1\","
+                "\"silenced\":false,\"acked_by\":null}");
+    assert_int_equal(board->nalerts, 1);
+    assert_string_equal(board->alerts[0].text, "no 1");
+}
+
 static void of_too_many_alerts_the_oldest_go(void **state)
 {
     struct board *board = *state;
@@ -269,6 +282,7 @@ int main(void)
         ON_BOARD(a_snapshot_again_is_the_same_row),
         ON_BOARD(the_same_key_elsewhere_is_another_row),
         ON_BOARD(only_alerts_that_fire_are_kept_the_newest_first),
+        ON_BOARD(an_alert_that_keeps_quiet_says_so_before_its_message),
         ON_BOARD(of_too_many_alerts_the_oldest_go),
         ON_BOARD(rows_are_bounded_and_it_is_told),
         ON_BOARD(odd_messages_do_no_harm),

@@ -168,12 +168,14 @@ static void take_snapshot(struct board *board, const msgpack_object *snapshot)
 static void take_alert(struct board *board, const msgpack_object *alert)
 {
     struct board_alert taken;
+    size_t len;
     int i;
 
     if (object_is(object_get(alert, "state"), "pending"))
         return;
     object_text(object_get(alert, "id"), taken.id, sizeof taken.id);
-    object_text(object_get(alert, "message"), taken.text, sizeof taken.text);
+    len = strlen(object_alert_mark(alert, taken.text, sizeof taken.text));
+    object_text(object_get(alert, "message"), taken.text + len, sizeof taken.text - len);
     taken.critical = object_is(object_get(alert, "severity"), "critical");
     for (i = 0; i < board->nalerts && strcmp(board->alerts[i].id, taken.id) != 0; i++)
         ;

@@ -31,7 +31,7 @@ struct board_row {
 };
 
 struct board_alert {
-    char id[24], text[400];
+    char id[24], text[400];       /* text: whether it keeps quiet, and its message */
     bool critical;
 };
 

@@ -231,9 +231,7 @@ enum kp_code client_ask_op(struct client *client, const char *op, msgpack_unpack
 
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    msgpack_pack_map(&packer, 1);
-    pack_text(&packer, "op");
-    pack_text(&packer, op);
+    pack_op(&packer, op);
     code = client_ask(client, &buffer, CLIENT_TIMEOUT_MS, reply, err);
     msgpack_sbuffer_destroy(&buffer);
     return code;
@@ -437,7 +435,37 @@ bool object_print_json(const msgpack_object *object)
     return ok;
 }
 
+const char *object_path(const msgpack_object *path, char *buf, size_t size)
+{
+    char part[256];
+    size_t len = 0;
+
+    snprintf(buf, size, "%s", object_count(path) ? "" : "company");
+    for (size_t i = 0; i < object_count(path) && len < size; i++)
+        len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? "/" : "",
+                                object_text(&path->via.array.ptr[i], part, sizeof part));
+    return buf;
+}
+
+const char *object_alert_mark(const msgpack_object *alert, char *buf, size_t size)
+{
+    const msgpack_object *silenced = object_get(alert, "silenced");
+    bool is_silenced = silenced && silenced->type == MSGPACK_OBJECT_BOOLEAN && silenced->via.boolean;
+    char by[160];
+
+    object_text(object_get(alert, "acked_by"), by, sizeof by);
+    snprintf(buf, size, "%s%s%s%s", is_silenced ? "[silenced] " : "", *by ? "[acked by " : "", by, *by ? "] " : "");
+    return buf;
+}
+
 /* ---- Packing ---- */
+
+void pack_op(msgpack_packer *packer, const char *op)
+{
+    msgpack_pack_map(packer, 1);
+    pack_text(packer, "op");
+    pack_text(packer, op);
+}
 
 void pack_text(msgpack_packer *packer, const char *text)
 {

@@ -70,7 +70,14 @@ bool object_parse(const void *bytes, size_t len, msgpack_unpacked *item);
 /* Print as one line of JSON. */
 bool object_print_json(const msgpack_object *object);
 
+/* A path as people write it: "emea/field-1/ana", "company" where it is empty. Returns buf. */
+const char *object_path(const msgpack_object *path, char *buf, size_t size);
+/* What stands before the message of an alert that keeps quiet: "[silenced] [acked by maria] ", else "". Returns buf. */
+const char *object_alert_mark(const msgpack_object *alert, char *buf, size_t size);
+
 /* Packing of requests. */
+/* {"op": op} */
+void pack_op(msgpack_packer *packer, const char *op);
 void pack_text(msgpack_packer *packer, const char *text);
 /* A list of strings given separated by commas. */
 void pack_list(msgpack_packer *packer, const char *comma_separated);

@@ -12,13 +12,16 @@
 
 enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_WRONG = 2 };
 
+int kpictl_ack(int argc, char **argv);
 int kpictl_check(int argc, char **argv);
 int kpictl_emit(int argc, char **argv);
 int kpictl_get(int argc, char **argv);
 int kpictl_replay(int argc, char **argv);
+int kpictl_silence(int argc, char **argv);
 int kpictl_simulate(int argc, char **argv);
 int kpictl_status(int argc, char **argv);
 int kpictl_top(int argc, char **argv);
+int kpictl_unsilence(int argc, char **argv);
 int kpictl_watch(int argc, char **argv);
 
 /* Load a configuration, or print its faults to stderr and return false. The caller releases it. */

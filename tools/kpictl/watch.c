@@ -54,12 +54,9 @@ static void print_time(const msgpack_object *ms)
 
 static void print_path(const msgpack_object *path)
 {
-    char part[256];
+    char text[2048];
 
-    if (object_count(path) == 0)
-        fputs("company", stdout);
-    for (size_t i = 0; i < object_count(path); i++)
-        printf("%s%s", i ? "/" : "", object_text(&path->via.array.ptr[i], part, sizeof part));
+    fputs(object_path(path, text, sizeof text), stdout);
 }
 
 static void print_alert(const msgpack_object *alert)
@@ -67,7 +64,7 @@ static void print_alert(const msgpack_object *alert)
     bool color = isatty(STDOUT_FILENO) == 1;
     bool resolved = object_is(object_get(alert, "state"), "resolved");
     bool critical = object_is(object_get(alert, "severity"), "critical");
-    char state[32], severity[32], rule[128], message[1200], reason[64];
+    char state[32], severity[32], rule[128], message[1200], reason[64], mark[256];
 
     print_time(object_get(alert, "time"));
     if (color)
@@ -78,7 +75,8 @@ static void print_alert(const msgpack_object *alert)
         fputs("\033[0m", stdout);
     printf(" %s ", object_text(object_get(alert, "rule"), rule, sizeof rule));
     print_path(object_get(alert, "path"));
-    printf("  %s", object_text(object_get(alert, "message"), message, sizeof message));
+    printf("  %s%s", object_alert_mark(alert, mark, sizeof mark),
+           object_text(object_get(alert, "message"), message, sizeof message));
     if (*object_text(object_get(alert, "reason"), reason, sizeof reason))
         printf(" (%s)", reason);
     putchar('\n');
