@@ -44,10 +44,14 @@ void kp_watch_fill_hush(const struct kp_alerts *alerts, const struct kp_watch *w
     a->silenced = is_silenced(alerts, w);
 }
 
+bool kp_watch_is_acked(const struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    return kp_acks_count(alerts->hush.acks) && kp_acks_find(alerts->hush.acks, kp_watch_id(alerts, w));
+}
+
 bool kp_watch_is_hushed(const struct kp_alerts *alerts, const struct kp_watch *w)
 {
-    return w->grouped || w->silenced ||
-           (kp_acks_count(alerts->hush.acks) && kp_acks_find(alerts->hush.acks, kp_watch_id(alerts, w)));
+    return w->grouped || w->silenced || kp_watch_is_acked(alerts, w);
 }
 
 void kp_watch_drop_ack(struct kp_alerts *alerts, const struct kp_watch *w)

@@ -132,6 +132,8 @@ void kp_watch_resolve(struct kp_alerts *alerts, struct kp_watch *w, struct kp_nu
 /* ---- alert_hush.c ---- */
 /* Is it silenced, and by whom acknowledged? a->id is there already. */
 void kp_watch_fill_hush(const struct kp_alerts *alerts, const struct kp_watch *w, struct kp_alert *a);
+/* Does somebody see to it? */
+bool kp_watch_is_acked(const struct kp_alerts *alerts, const struct kp_watch *w);
 /* Is nobody to be troubled with it again, though it goes on? So it is, too, while its crowd stands for it. */
 bool kp_watch_is_hushed(const struct kp_alerts *alerts, const struct kp_watch *w);
 /* Is it to be told once more? That is asked once. */

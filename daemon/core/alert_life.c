@@ -194,9 +194,20 @@ static bool changes_severity(const struct kp_alert_cfg *cfg, struct kp_watch *w,
     return false;
 }
 
-static bool escalates(const struct kp_alert_cfg *cfg, struct kp_watch *w, int64_t t)
+/* Nobody is to find in the morning that a warning of the evening became critical overnight. */
+static int64_t escalates_at(const struct kp_alerts *alerts, const struct kp_watch *w)
 {
-    if (!cfg->escalate_ms || w->severity != KP_SEVERITY_WARNING || t - w->fired_ms < cfg->escalate_ms)
+    const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, w)->cfg;
+
+    return cfg->always ? w->fired_ms + cfg->escalate_ms
+                       : kp_targets_when(alerts->targets, w->node, w->fired_ms, cfg->escalate_ms);
+}
+
+/* What somebody sees to does not get worse by that it lasts. */
+static bool escalates(const struct kp_alerts *alerts, struct kp_watch *w, int64_t t)
+{
+    if (!kp_watch_rule(alerts, w)->cfg->escalate_ms || w->severity != KP_SEVERITY_WARNING || escalates_at(alerts, w) > t ||
+        kp_watch_is_acked(alerts, w))
         return false;
     w->severity = KP_SEVERITY_CRITICAL;
     w->escalated = true;
@@ -247,7 +258,7 @@ static void look_firing(struct kp_alerts *alerts, struct kp_watch *w, const stru
         get_well(alerts, w, stand, t);
         return;
     }
-    if (!held && (changes_severity(cfg, w, stand->verdict.severity, x) || (!good && escalates(cfg, w, t)))) {
+    if (!held && (changes_severity(cfg, w, stand->verdict.severity, x) || (!good && escalates(alerts, w, t)))) {
         w->flapping = changes_too_often(alerts, w, t);
         tells = true;
     }
@@ -277,8 +288,8 @@ static int64_t wakes_at(const struct kp_alerts *alerts, const struct kp_watch *w
             sooner(&wake, w->good_ms + cfg->keep_firing_ms, t);
         if (cfg->repeat_ms)
             sooner(&wake, w->sent_ms + cfg->repeat_ms, t);
-        if (cfg->escalate_ms)
-            sooner(&wake, w->fired_ms + cfg->escalate_ms, t);
+        if (cfg->escalate_ms && w->severity == KP_SEVERITY_WARNING)
+            sooner(&wake, escalates_at(alerts, w), t);
         if (w->flapping && !is_calm(alerts, w, t))
             sooner(&wake, kp_flaps_fewer(&alerts->flaps, w->flaps, calm_below(cfg), cfg->flap_within_ms), t);
     }
