@@ -35,7 +35,7 @@ bool client_stopped(void)
     return stopped != 0;
 }
 
-static int64_t steady_ms(void)
+int64_t client_steady_ms(void)
 {
     struct timespec ts;
 
@@ -49,11 +49,11 @@ static int64_t steady_ms(void)
 bool client_wait(void *socket, short events, int timeout_ms)
 {
     enum { PIECE_MS = 100 };
-    int64_t end_ms = steady_ms() + timeout_ms;
+    int64_t end_ms = client_steady_ms() + timeout_ms;
 
     while (!client_stopped()) {
         zmq_pollitem_t item = {.socket = socket, .events = events};
-        int64_t left_ms = end_ms - steady_ms();
+        int64_t left_ms = end_ms - client_steady_ms();
         int n = zmq_poll(&item, 1, left_ms < 0 ? 0 : left_ms < PIECE_MS ? (long)left_ms : PIECE_MS);
 
         if (n > 0)
@@ -105,7 +105,7 @@ int client_connect(void *zmq, void *socket, const char *endpoint, int timeout_ms
 bool client_end(void *zmq, void *socket, int linger_ms)
 {
     enum { EARLY_MS = 2 };      /* its clock and ours may round apart */
-    int64_t begun_ms = steady_ms();
+    int64_t begun_ms = client_steady_ms();
     bool ended;
 
     if (socket) {
@@ -113,7 +113,7 @@ bool client_end(void *zmq, void *socket, int linger_ms)
         zmq_close(socket);
     }
     ended = !zmq || zmq_ctx_term(zmq) == 0;
-    return ended && steady_ms() - begun_ms < linger_ms - EARLY_MS;
+    return ended && client_steady_ms() - begun_ms < linger_ms - EARLY_MS;
 }
 
 /* ---- Where ---- */

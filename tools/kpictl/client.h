@@ -54,6 +54,9 @@ bool client_end(void *zmq, void *socket, int linger_ms);
 void client_catch_signals(bool resume);
 bool client_stopped(void);
 
+/* ms of a clock that nobody sets. */
+int64_t client_steady_ms(void);
+
 /* ---- Objects ---- */
 /* The value of a key of a map; NULL when there is none or map is NULL or no map. */
 const msgpack_object *object_get(const msgpack_object *map, const char *key);

@@ -2,6 +2,7 @@
 #include "kpictl.h"
 
 #include "client.h"
+#include "progress.h"
 #include "source.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <zmq.h>
 
@@ -51,44 +51,11 @@ struct emit {
     void *socket;
     struct source *source;
     uint64_t sent, accepted, duplicates, rejected, answered, shown;
-    bool progress, silent;      /* silent: no reply came within the time */
-    int64_t told_ms;
+    struct progress progress;
+    bool silent;                /* no reply came within the time */
 };
 
-static int64_t steady_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* ---- Telling ---- */
-
-static void show_progress(struct emit *e, bool last)
-{
-    uint64_t done, all;
-    int64_t now = steady_ms();
-    char bar[41];
-
-    if (!e->progress || (!last && now - e->told_ms < 100))
-        return;
-    e->told_ms = now;
-    source_progress(e->source, &done, &all);
-    if (all == 0) {
-        fprintf(stderr, "\r%llu sent, %llu rejected", (unsigned long long)e->sent, (unsigned long long)e->rejected);
-    } else {
-        int full = (int)(done * 40 / all);
-
-        memset(bar, '#', (size_t)full);
-        memset(bar + full, '.', (size_t)(40 - full));
-        bar[40] = '\0';
-        fprintf(stderr, "\r[%s] %3d%%  %llu sent, %llu rejected", bar, (int)(done * 100 / all),
-                (unsigned long long)e->sent, (unsigned long long)e->rejected);
-    }
-    if (last)
-        fputc('\n', stderr);
-}
 
 static void show_errors(struct emit *e, const msgpack_object *errors)
 {
@@ -101,8 +68,9 @@ static void show_errors(struct emit *e, const msgpack_object *errors)
         if (e->shown++ >= ERRORS_SHOWN)
             return;
         object_number(object_get(error, "index"), &index);
-        fprintf(stderr, "%smessage %llu, event %.0f: %s\n", e->progress ? "\r\033[K" : "",
-                (unsigned long long)e->answered, index, object_text(object_get(error, "reason"), reason, sizeof reason));
+        progress_hide(&e->progress);
+        fprintf(stderr, "message %llu, event %.0f: %s\n", (unsigned long long)e->answered, index,
+                object_text(object_get(error, "reason"), reason, sizeof reason));
     }
 }
 
@@ -145,9 +113,9 @@ static bool take_reply(struct emit *e, int timeout_ms)
 static void take_last_replies(struct emit *e)
 {
     zmq_pollitem_t item = {.socket = e->socket, .events = ZMQ_POLLIN};
-    int64_t end_ms = steady_ms() + GRACE_MS;
+    int64_t end_ms = client_steady_ms() + GRACE_MS;
 
-    while (e->answered < e->sent && steady_ms() < end_ms)
+    while (e->answered < e->sent && client_steady_ms() < end_ms)
         if (zmq_poll(&item, 1, GRACE_MS / 10) > 0)
             take_reply(e, 0);
 }
@@ -206,7 +174,7 @@ static void keep_rate(const struct emit *e, int64_t start_ms)
 
     if (!e->opt->rate)
         return;
-    due = start_ms + (int64_t)(e->sent * 1000 / e->opt->rate) - steady_ms();
+    due = start_ms + (int64_t)(e->sent * 1000 / e->opt->rate) - client_steady_ms();
     if (due > 0)
         nanosleep(&(struct timespec){due / 1000, due % 1000 * 1000000}, NULL);
 }
@@ -215,8 +183,10 @@ static void keep_rate(const struct emit *e, int64_t start_ms)
 static void note_bad_row(struct emit *e, const char *why)
 {
     e->rejected++;
-    if (e->shown++ < ERRORS_SHOWN)
-        fprintf(stderr, "%s%s\n", e->progress ? "\r\033[K" : "", why);
+    if (e->shown++ >= ERRORS_SHOWN)
+        return;
+    progress_hide(&e->progress);
+    fprintf(stderr, "%s\n", why);
 }
 
 static bool send_one(struct emit *e, const char *bytes, size_t len)
@@ -235,7 +205,7 @@ static int send_all(struct emit *e)
 {
     const struct options *opt = e->opt;
     struct kp_err err = {0};
-    int64_t start = steady_ms();
+    int64_t start = client_steady_ms();
     int status = EXIT_WELL, answered;
     enum source_got got = SOURCE_END;
     const char *bytes;
@@ -252,7 +222,8 @@ static int send_all(struct emit *e)
         while (opt->type == ZMQ_DEALER && e->sent - e->answered >= IN_FLIGHT && !e->silent && !client_stopped())
             take_reply(e, opt->timeout_ms);
         keep_rate(e, start);
-        show_progress(e, false);
+        progress_show(&e->progress, e->source, "%llu sent, %llu rejected", (unsigned long long)e->sent,
+                      (unsigned long long)e->rejected);
     }
     /* What was sent before the input broke was taken, and the summary is to say so. */
     answered = opt->type == ZMQ_DEALER ? take_replies(e) : EXIT_WELL;
@@ -263,7 +234,8 @@ static int send_all(struct emit *e)
 
 static void summarize(struct emit *e)
 {
-    show_progress(e, true);
+    progress_end(&e->progress, e->source, "%llu sent, %llu rejected", (unsigned long long)e->sent,
+                 (unsigned long long)e->rejected);
     if (e->opt->type == ZMQ_DEALER)
         fprintf(stderr, "%llu messages: accepted %llu, duplicates %llu, rejected %llu\n", (unsigned long long)e->sent,
                 (unsigned long long)e->accepted, (unsigned long long)e->duplicates, (unsigned long long)e->rejected);
@@ -276,12 +248,13 @@ static void summarize(struct emit *e)
 
 static int emit(const struct options *opt)
 {
-    struct emit e = {.opt = opt, .progress = isatty(STDERR_FILENO) == 1};
+    struct emit e = {.opt = opt};
     struct kp_err err = {0};
     void *zmq = zmq_ctx_new();
     int status = zmq ? EXIT_WELL : kpictl_failed("emit", "zeromq: %s", zmq_strerror(errno)), linger_ms = 0;
 
     client_catch_signals(false);
+    progress_init(&e.progress);
     e.source = source_open(opt->file, opt->as_msgpack, opt->map, &err);
     if (!status && !e.source)
         status = (err.code == KP_EINVAL ? kpictl_wrong : kpictl_failed)("emit", "%s", err.text);

@@ -3,6 +3,7 @@
 
 #include "client.h"
 #include "board.h"
+#include "columns.h"
 
 #include "kpid/zone.h"
 
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <wchar.h>
 
 #include <curses.h>
 #include <zmq.h>
@@ -55,14 +55,6 @@ struct top {
     bool away;                  /* the daemon did not answer of late */
     double uptime_ms;
 };
-
-static int64_t steady_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* ---- The daemon ---- */
 
@@ -225,40 +217,6 @@ static void take_messages(struct top *top)
 
 /* ---- Text ---- */
 
-/* Copy as much as fits `width` columns of a terminal, and fill up with blanks. */
-static const char *fit(const char *text, int width, char *buf, size_t size)
-{
-    mbstate_t state;
-    int used = 0;
-    size_t at = 0;
-
-    memset(&state, 0, sizeof state);
-    while (*text) {
-        wchar_t wide;
-        size_t n = mbrtowc(&wide, text, 8, &state);
-        int columns = n == (size_t)-1 || n == (size_t)-2 ? -1 : wcwidth(wide);
-
-        if (columns < 0) {      /* no character, or one that moves the cursor */
-            memset(&state, 0, sizeof state);
-            n = 1;
-            columns = 1;
-        }
-        if (used + columns > width || at + n + 1 >= size)
-            break;
-        if (columns == 1 && n == 1 && ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7F))
-            buf[at] = '?';
-        else
-            memcpy(buf + at, text, n);
-        at += n;
-        text += n;
-        used += columns;
-    }
-    while (used++ < width && at + 1 < size)
-        buf[at++] = ' ';
-    buf[at] = '\0';
-    return buf;
-}
-
 struct column {
     int kpi, window;
 };
@@ -348,7 +306,7 @@ static int print_once(struct top *top)
 
     head_text(top, text, sizeof text);
     puts(text);
-    printf("%3s %s %s", "#", fit("name", lay.name, buf, sizeof buf), fit("of", lay.parent, text, sizeof text));
+    printf("%3s %s %s", "#", columns_fit("name", lay.name, buf, sizeof buf), columns_fit("of", lay.parent, text, sizeof text));
     for (int c = 0; c < lay.ncolumns; c++)
         printf(" %*s", COLUMN - 1, column_title(top, lay.columns[c], text, sizeof text));
     puts("  status");
@@ -356,8 +314,8 @@ static int print_once(struct top *top)
         static const char *const statuses[] = {"", "ok", "warning", "critical"};
         const struct board_row *row = &top->board.rows[order[i]];
 
-        printf("%3zu %s ", i + 1, fit(row->name, lay.name, buf, sizeof buf));
-        fputs(fit(row->parent, lay.parent, buf, sizeof buf), stdout);
+        printf("%3zu %s ", i + 1, columns_fit(row->name, lay.name, buf, sizeof buf));
+        fputs(columns_fit(row->parent, lay.parent, buf, sizeof buf), stdout);
         for (int c = 0; c < lay.ncolumns; c++)
             printf(" %*s", COLUMN - 1, cell_text(top, lay.columns[c], row, text, sizeof text));
         printf("  %s\n", statuses[row->cells[top->board.kpis[top->kpi].first + top->window].status]);
@@ -377,7 +335,7 @@ static void put_line(int y, int attributes, const char *text)
     if (y < 0 || y >= LINES)
         return;
     attron(attributes);
-    mvaddstr(y, 0, fit(text, COLS - 1, buf, sizeof buf));
+    mvaddstr(y, 0, columns_fit(text, COLS - 1, buf, sizeof buf));
     attroff(attributes);
 }
 
@@ -386,10 +344,10 @@ static void draw_row(const struct top *top, int y, size_t rank, const struct boa
     char buf[256], text[64];
 
     mvprintw(y, 0, "%3zu ", rank);
-    addstr(fit(row->name, lay->name, buf, sizeof buf));
+    addstr(columns_fit(row->name, lay->name, buf, sizeof buf));
     if (lay->parent) {
         addstr(" ");
-        addstr(fit(row->parent, lay->parent, buf, sizeof buf));
+        addstr(columns_fit(row->parent, lay->parent, buf, sizeof buf));
     }
     for (int c = 0; c < lay->ncolumns; c++) {
         struct column column = lay->columns[c];
@@ -567,9 +525,9 @@ static void run_screen(struct top *top)
         zmq_pollitem_t items[2] = {{.fd = STDIN_FILENO, .events = ZMQ_POLLIN}, {.events = ZMQ_POLLIN}};
         int key;
 
-        if (steady_ms() >= due_ms) {
+        if (client_steady_ms() >= due_ms) {
             look_after(top);
-            due_ms = steady_ms() + (top->away ? LOOK_MS / 5 : LOOK_MS);
+            due_ms = client_steady_ms() + (top->away ? LOOK_MS / 5 : LOOK_MS);
         }
         items[1].socket = top->sub;
         zmq_poll(items, top->sub ? 2 : 1, 250);
