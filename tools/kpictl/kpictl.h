@@ -6,6 +6,7 @@
 
 #include "kpid/config.h"
 #include "kpid/err.h"
+#include "kpid/out.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,6 +36,9 @@ int kpictl_failed(const char *sub, const char *fmt, ...) KP_PRINTF(2, 3);
 /* What came of a request (client_ask): its error to stderr; EXIT_WRONG where the daemon knows no such name, else
  * EXIT_FAILED. */
 int kpictl_refused(const char *sub, const struct kp_err *err);
+
+/* What was written, as a line on stdout. False: it can't be. */
+bool kpictl_print(struct kp_out *out) KP_CHECK;
 
 /* A whole number from 1, and nothing else. */
 bool kpictl_count(const char *text, uint64_t *count);

@@ -90,6 +90,14 @@ bool kpictl_load(const char *file, struct kp_config *config)
     return ok;
 }
 
+bool kpictl_print(struct kp_out *out)
+{
+    size_t len;
+    const void *bytes = kp_out_bytes(out, &len);
+
+    return bytes && fwrite(bytes, 1, len, stdout) == len && putchar('\n') != EOF;
+}
+
 bool kpictl_count(const char *text, uint64_t *count)
 {
     char *end;
