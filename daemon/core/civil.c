@@ -148,6 +148,49 @@ char *kp_rfc3339_format(int64_t at_ms, char *buf)
     return buf;
 }
 
+/* ---- Dates, clock times, weekdays ---- */
+
+bool kp_date_parse(const char *text, size_t len, int64_t *day)
+{
+    struct scan s = {text, text + len};
+    int year, month, mday;
+
+    if ((year = digits(&s, 4)) < 1970 || !one_of(&s, "-") || (month = digits(&s, 2)) < 1 || month > 12 || !one_of(&s, "-") ||
+        (mday = digits(&s, 2)) < 1 || mday > month_days(year, month) || s.at != s.end)
+        return false;
+    *day = kp_civil_to_day(year, month, mday);
+    return true;
+}
+
+bool kp_clock_parse(const char *text, size_t len, int32_t *clock_ms, int32_t *unit_ms)
+{
+    struct scan s = {text, text + len};
+    int hour, minute, second = 0, ms = 0;
+
+    if ((hour = digits(&s, 2)) < 0 || hour > 24 || !one_of(&s, ":") || (minute = digits(&s, 2)) < 0 || minute > 59)
+        return false;
+    *unit_ms = 60000;
+    if (one_of(&s, ":")) {
+        if ((second = digits(&s, 2)) < 0 || second > 59)
+            return false;
+        *unit_ms = s.at == s.end ? 1000 : 1;
+        if (!scan_fraction(&s, &ms))
+            return false;
+    }
+    *clock_ms = ((hour * 60 + minute) * 60 + second) * 1000 + ms;
+    return s.at == s.end && *clock_ms <= KP_DAY_MS;
+}
+
+int kp_weekday_parse(const char *text, size_t len)
+{
+    static const char names[] = "montuewedthufrisatsun";
+
+    for (int i = 0; i < 7; i++)
+        if (len == 3 && memcmp(names + 3 * (size_t)i, text, 3) == 0)
+            return i;
+    return -1;
+}
+
 /* ---- Durations ---- */
 
 bool kp_duration_parse(const char *text, size_t len, int64_t *ms)

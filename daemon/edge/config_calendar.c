@@ -7,23 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 64, CALENDARS_MAX = 1000, HOURS_MAX = 8, DAYS_MAX = 40000, UNITS_MAX = 100000, MINUTE = 60000 };
-
-static const char *const weekdays[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+enum { NAME_MAX_BYTES = 64, CALENDARS_MAX = 1000, HOURS_MAX = 8, DAYS_MAX = 40000, UNITS_MAX = 100000 };
 
 /* ---- dates, files ---- */
-
-static bool date_of(const char *text, int64_t *day)
-{
-    int year, month, mday, n = 0, y, m, d;
-
-    if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &mday, &n) != 3 || n != 10 || year < 1970 || month < 1 || month > 12 ||
-        mday < 1)
-        return false;
-    *day = kp_civil_to_day(year, month, mday);
-    kp_civil_of_day(*day, &y, &m, &d);
-    return y == year && m == month && d == mday;
-}
 
 bool kp_days_of(struct kp_loader *ld, const struct kp_node *node, const char *text, size_t len, bool range, struct kp_days *days)
 {
@@ -34,7 +20,8 @@ bool kp_days_of(struct kp_loader *ld, const struct kp_node *node, const char *te
     memcpy(one, text, len < 10 ? len : 10);
     if (is_range)
         memcpy(other, text + 12, 10);
-    ok = (len == 10 || (is_range && range)) && date_of(one, &days->first) && date_of(is_range ? other : one, &days->last);
+    ok = (len == 10 || (is_range && range)) && kp_date_parse(one, 10, &days->first) &&
+         kp_date_parse(is_range ? other : one, 10, &days->last);
     if (ok && days->last >= days->first)
         return true;
     kp_complain(ld, node->loc, ok ? "\"%.*s\": the range ends before it begins"
@@ -65,14 +52,6 @@ char *kp_file_of(struct kp_loader *ld, const struct kp_node *node)
 
 /* ---- hours ---- */
 
-static int weekday_of(const char *text, size_t len)
-{
-    for (int i = 0; i < 7; i++)
-        if (len == 3 && memcmp(weekdays[i], text, 3) == 0)
-            return i;
-    return -1;
-}
-
 /* "mon", "mon-thu", "fri-mon", several with commas between. A bit a day; 0: a fault. */
 static unsigned days_of_week(struct kp_loader *ld, const struct kp_node *entry)
 {
@@ -80,8 +59,8 @@ static unsigned days_of_week(struct kp_loader *ld, const struct kp_node *entry)
 
     for (const char *at = entry->key;; at++) {
         size_t len = strcspn(at, ","), dash = strcspn(at, "-");
-        int first = weekday_of(at, dash < len ? dash : len);
-        int last = dash < len ? weekday_of(at + dash + 1, len - dash - 1) : first;
+        int first = kp_weekday_parse(at, dash < len ? dash : len);
+        int last = dash < len ? kp_weekday_parse(at + dash + 1, len - dash - 1) : first;
 
         if (first < 0 || last < 0) {
             kp_complain(ld, entry->key_loc, "\"%.40s\" names no days; mon, mon-thu or mon,wed,fri do", entry->key);
@@ -101,12 +80,9 @@ static unsigned days_of_week(struct kp_loader *ld, const struct kp_node *entry)
 /* "09:00" as ms after midnight; 24:00 is the day's end. -1: none. */
 static int32_t clock_of(const char *text)
 {
-    int hour, minute, n = 0;
+    int32_t clock_ms, unit_ms;
 
-    if (sscanf(text, "%2d:%2d%n", &hour, &minute, &n) != 2 || n != 5 || hour < 0 || hour > 24 || minute < 0 || minute > 59 ||
-        (hour == 24 && minute))
-        return -1;
-    return (hour * 60 + minute) * MINUTE;
+    return kp_clock_parse(text, strlen(text), &clock_ms, &unit_ms) ? clock_ms : -1;
 }
 
 /* "09:00-12:30 13:30-17:30"; how many, -1 and a fault when it is none. A day off is told by its absence alone, so that

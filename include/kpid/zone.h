@@ -56,6 +56,16 @@ bool kp_rfc3339_parse(const char *text, size_t len, int64_t *at_ms);
 /* "2026-08-03T08:30:00.250Z", the ms left out when 0, into buf of at least 32 bytes. Returns buf. */
 char *kp_rfc3339_format(int64_t at_ms, char *buf);
 
+/* "2026-08-03", from 1970 on. */
+bool kp_date_parse(const char *text, size_t len, int64_t *day);
+
+/* "09:00", "09:00:30" or "09:00:30.250" as ms after midnight; 24:00 is the day's end. *unit_ms: how exactly it was told, to
+ * the minute (60000), the second or the ms. */
+bool kp_clock_parse(const char *text, size_t len, int32_t *clock_ms, int32_t *unit_ms);
+
+/* "mon" to "sun" as kp_weekday; -1: none of them. */
+int kp_weekday_parse(const char *text, size_t len);
+
 /* "90s 15m 1h 7d 2w" and "500ms": digits and one unit. False when it is none or is over 100 years. */
 bool kp_duration_parse(const char *text, size_t len, int64_t *ms);
 

@@ -581,10 +581,40 @@ static void durations_are_digits_and_one_unit(void **state)
     }
 }
 
+static void dates_clock_times_and_weekdays_are_taken_as_written_and_no_other_way(void **state)
+{
+    static const char *const no_dates[] = {"", "2026-2-01", "2026-02-29", "2026-13-01", "1969-12-31", "2026-02-01 ", "+026-02-01", "2026-02-00"};
+    static const char *const no_clocks[] = {"", "9:00", "09:0", "24:01", "24:00:01", "09:60", "09:00:60", "09:00:", "09:00:00.", "09:00 ", "-9:00"};
+    static const struct {
+        const char *text;
+        int32_t clock_ms, unit_ms;
+    } clocks[] = {{"00:00", 0, 60000}, {"24:00", KP_DAY_MS, 60000}, {"23:59:59", 86399000, 1000}, {"00:00:00.0429", 42, 1}};
+    int32_t clock_ms, unit_ms;
+    int64_t day;
+
+    (void)state;
+    assert_true(kp_date_parse("2028-02-29", 10, &day));
+    assert_int_equal(day, kp_civil_to_day(2028, 2, 29));
+    for (size_t i = 0; i < COUNT_OF(no_dates); i++)
+        assert_false(kp_date_parse(no_dates[i], strlen(no_dates[i]), &day));
+    for (size_t i = 0; i < COUNT_OF(no_clocks); i++)
+        assert_false(kp_clock_parse(no_clocks[i], strlen(no_clocks[i]), &clock_ms, &unit_ms));
+    for (size_t i = 0; i < COUNT_OF(clocks); i++) {
+        assert_true(kp_clock_parse(clocks[i].text, strlen(clocks[i].text), &clock_ms, &unit_ms));
+        assert_int_equal(clock_ms, clocks[i].clock_ms);
+        assert_int_equal(unit_ms, clocks[i].unit_ms);
+    }
+    assert_int_equal(kp_weekday_parse("mon", 3), 0);
+    assert_int_equal(kp_weekday_parse("sun", 3), 6);
+    assert_int_equal(kp_weekday_parse("ont", 3), -1);
+    assert_int_equal(kp_weekday_parse("mo", 2), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_bytes_are_utc),
+        cmocka_unit_test(dates_clock_times_and_weekdays_are_taken_as_written_and_no_other_way),
         cmocka_unit_test(footers_hold_for_every_year),
         cmocka_unit_test(a_footer_that_is_no_rule_is_refused),
         cmocka_unit_test(transitions_come_before_the_footer),
