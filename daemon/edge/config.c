@@ -230,19 +230,16 @@ static void read_all(struct kp_loader *ld, const struct kp_node *root)
         check_all(ld, root);
 }
 
-int kp_config_load_bytes(const char *file, const char *dir, const void *bytes, size_t len, struct kp_config *config,
-                         struct kp_faults *faults)
+int kp_config_load_node(const char *file, const char *dir, const struct kp_node *root, struct kp_config *config,
+                        struct kp_faults *faults)
 {
     struct kp_loader ld = {.config = config, .faults = faults, .dir = dir};
     size_t before = faults->count;
-    struct kp_tree *tree = NULL;
 
     ld.numbers = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     ld.out_of_memory = !ld.numbers;
     if (set_defaults(&ld, file))
-        tree = kp_tree_parse(bytes, len, faults);
-    if (tree)
-        read_all(&ld, kp_tree_root(tree));
+        read_all(&ld, root);
     if (ld.out_of_memory)
         kp_fault(faults, (struct kp_loc){0}, "", "out of memory");
     if (ld.numbers)
@@ -254,9 +251,22 @@ int kp_config_load_bytes(const char *file, const char *dir, const void *bytes, s
     free(ld.member_nodes);
     free(ld.target_nodes);
     kp_tree_destroy(&ld.csv);
-    kp_tree_destroy(&tree);
     if (faults->count != before)
         kp_config_release(config);
+    return (int)(faults->count - before);
+}
+
+int kp_config_load_bytes(const char *file, const char *dir, const void *bytes, size_t len, struct kp_config *config,
+                         struct kp_faults *faults)
+{
+    size_t before = faults->count;
+    struct kp_tree *tree = kp_tree_parse(bytes, len, faults);
+    bool sound = faults->count == before;
+
+    memset(config, 0, sizeof *config);
+    if (tree && kp_config_load_node(file, dir, kp_tree_root(tree), config, faults) == 0 && !sound)
+        kp_config_release(config);      /* a key given twice is a fault of the tree alone */
+    kp_tree_destroy(&tree);
     return (int)(faults->count - before);
 }
 

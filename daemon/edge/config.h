@@ -16,6 +16,11 @@ int kp_config_load(const char *file, struct kp_config *config, struct kp_faults 
 int kp_config_load_bytes(const char *file, const char *dir, const void *bytes, size_t len, struct kp_config *config,
                          struct kp_faults *faults) KP_CHECK;
 
+/* The same from a map that is part of another document: a rule test's. It is borrowed for the call. */
+struct kp_node;
+int kp_config_load_node(const char *file, const char *dir, const struct kp_node *root, struct kp_config *config,
+                        struct kp_faults *faults) KP_CHECK;
+
 /* Every map that the loader knows, for documentation and its test: where it stands ("time", "kpis.NAME"; "" is the
  * top) and its keys, NUL-name terminated. */
 struct kp_key;
