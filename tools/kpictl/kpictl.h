@@ -21,6 +21,7 @@ int kpictl_replay(int argc, char **argv);
 int kpictl_silence(int argc, char **argv);
 int kpictl_simulate(int argc, char **argv);
 int kpictl_status(int argc, char **argv);
+int kpictl_test(int argc, char **argv);
 int kpictl_top(int argc, char **argv);
 int kpictl_unsilence(int argc, char **argv);
 int kpictl_watch(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct sub {
     {"get", "the numbers of one level, team or rep, once", kpictl_get},
     {"status", "is the daemon well, and what has it counted", kpictl_status},
     {"replay", "run a file of events through a configuration, without a daemon", kpictl_replay},
+    {"test", "run the tests of a configuration: who is told of when", kpictl_test},
     {"silence", "keep alerts quiet for a while, or list what is kept quiet", kpictl_silence},
     {"unsilence", "end silences before their time", kpictl_unsilence},
     {"ack", "say that somebody sees to an alert, or list the alerts that there are", kpictl_ack},

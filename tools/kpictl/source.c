@@ -43,7 +43,7 @@ struct source *source_open(const char *name, bool as_msgpack, const char *map, s
     if (map || ends_with(name, ".csv")) {
         s->csv = map ? csv_map_open(map) : NULL;
         if (!s->csv) {
-            kp_fail(err, KP_EINVAL, map ? "%s: no event can be made of it" : "%s: a CSV file needs --map",
+            kp_fail(err, KP_EINVAL, map ? "%s: no event can be made of it" : "%s: a CSV file needs a map of its columns (--map)",
                     map ? map : name);
             source_close(&s);
             return NULL;
