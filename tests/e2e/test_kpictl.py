@@ -26,7 +26,7 @@ roster: {members: [{rep: ana, name: Ana Silva, team: one, region: emea}]}
 kpis: {calls: {aggregate: count, where: {type: call}, windows: [1h]}}
 alerts: {busy: {kpi: calls, window: 1h, level: rep, warning: {above: 1}, message: "{name}: {value} calls"}}
 """
-SUBS = ("check", "emit", "watch", "top", "get", "status", "replay", "silence", "unsilence", "ack", "simulate")
+SUBS = ("check", "emit", "watch", "top", "get", "status", "replay", "test", "silence", "unsilence", "ack", "simulate")
 
 
 class Kpictl(Case):
@@ -341,7 +341,7 @@ class Kpictl(Case):
                  ("status", "--config", "/nowhere.yaml"), ("emit", "--rate", "-5", "-"), ("emit", "--rate", "0", "-"),
                  ("emit", "--rate", "99999999999999999999", "-"), ("watch", "alerts", "--count", "0"),
                  ("watch", "alerts", "--count", "-1"), ("emit", "--router", "tcp://127.0.0.1:1", "--push", "tcp://127.0.0.1:1", "-"),
-                 ("emit", "--pub", "tcp://127.0.0.1:1", "--pub", "tcp://127.0.0.1:2", "-")]
+                 ("emit", "--pub", "tcp://127.0.0.1:1", "--pub", "tcp://127.0.0.1:2", "-"), ("test",), ("test", "--only")]
         for case in cases:
             found = kpictl(*case, input="")
             self.assertEqual(found.returncode, 2, case)
