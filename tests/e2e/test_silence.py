@@ -224,7 +224,9 @@ class Silences(Case):
         self.begin()
         self.call(0, "ana", 2)
         [self.next() for _ in range(2)]
-        watch = subprocess.Popen([KPICTL, "watch", "alerts", *self.control(), "--count", "3"], stdout=subprocess.PIPE, text=True)
+        watch = subprocess.Popen([KPICTL, "watch", "alerts", *self.control(), "--under", "emea", "--count", "3"],
+                                 stdout=subprocess.PIPE, text=True)
+        self.addCleanup(watch.kill)
         until(lambda: self.d.metrics()["kpid_publish_subscriptions"] == 2)
         found = kpictl("silence", *self.control(), "--rule", "busy", "--path", "emea/field-1", "--for", "2h", "--by", "maria",
                        "--comment", "kick-off day")
