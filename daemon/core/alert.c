@@ -124,6 +124,7 @@ static void take_leave(struct kp_alerts *alerts, uint32_t i)
 void kp_watch_give_back(struct kp_alerts *alerts, uint32_t i)
 {
     take_leave(alerts, i);
+    kp_watch_of(alerts, i)->kind = KP_WATCH_FREE;
     kp_watch_of(alerts, i)->node = alerts->free[KP_LEVEL_IDS_MAX];
     alerts->free[KP_LEVEL_IDS_MAX] = i;
 }
@@ -214,8 +215,19 @@ static void look_at_node(struct kp_alerts *alerts, uint32_t node, int64_t t)
 
 /* ---- What was heard of ---- */
 
-void kp_alerts_data_from(struct kp_alerts *alerts, int64_t time_ms)
+void kp_alerts_sources_changed(struct kp_alerts *alerts)
 {
+    for (uint32_t i = 0; i < alerts->made; i++) {
+        uint8_t kind = kp_watch_of(alerts, i)->kind;
+
+        if (kind == KP_WATCH_ENTITY || kind == KP_WATCH_CROWD)
+            kp_heap_set(&alerts->heap, i, INT64_MIN);
+    }
+}
+
+void kp_alerts_past(struct kp_alerts *alerts, int64_t time_ms)
+{
+    alerts->past++;
     if (time_ms < alerts->data_from_ms)
         alerts->data_from_ms = time_ms;
 }
@@ -334,7 +346,7 @@ void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx,
     if (list)
         qsort(list, alerts->nactive, sizeof *list, by_rule_and_path);
     for (uint32_t i = 0; list && i < alerts->nactive; i++) {
-        const struct kp_watch *w = kp_watch_of(alerts, list[i].state);
+        struct kp_watch *w = kp_watch_of(alerts, list[i].state);
 
         if (w->grouped)
             continue;

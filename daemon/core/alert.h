@@ -47,16 +47,21 @@ void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node);
 
 /* The first instant that there is. */
 void kp_alerts_begin(struct kp_alerts *alerts, int64_t t);
-/* There is an event of that time. */
-void kp_alerts_data_from(struct kp_alerts *alerts, int64_t time_ms);
+/* There is an event of the past: older than all, or a day old. */
+void kp_alerts_past(struct kp_alerts *alerts, int64_t time_ms);
 /* An event of a node feeds the KPIs of a set: those that were silent are heard of. Only for levels with such a rule:
  * kp_plan.silence_levels. */
 void kp_alerts_heard(struct kp_alerts *alerts, uint32_t node, uint16_t feeds, int64_t time_ms);
 
-/* What is open, an entity by an outlet of the plan, stands somewhere since a time, and is credited to a node. */
-void kp_alerts_stands(struct kp_alerts *alerts, int outlet, uint32_t entity, uint32_t node, int64_t since_ms);
-/* It does no longer: it has moved, was closed, or is another's. */
-void kp_alerts_moves(struct kp_alerts *alerts, int outlet, uint32_t entity, int64_t t);
+/* Where an entity that is open stands by an outlet of the plan: since when, and credited to whom in a dimension. */
+struct kp_standing {
+    int outlet, dim;
+    uint32_t entity, node;      /* node KP_NO_NODE: nowhere; it was closed, or is forgotten */
+    int64_t since_ms;
+};
+void kp_alerts_stands(struct kp_alerts *alerts, const struct kp_standing *at, int64_t t);
+/* Sources are silent, or heard of, that were not before: what is watched beside the keys is to be looked at. */
+void kp_alerts_sources_changed(struct kp_alerts *alerts);
 
 /* Run what is due before t, each at its own instant; brings the bounds of the plan there. At most limits.leap of them: when
  * an event claims to come from the year 9999, what is left is looked at once, at t, by kp_alerts_settle, and counted. */

@@ -54,20 +54,28 @@ void kp_crowd_stir(struct kp_alerts *alerts, const struct kp_watch *w)
 
 struct census {
     uint32_t here, firing, critical;
-    bool news;              /* somebody has come or gone, or changed */
+    bool day_off;           /* nobody of them works today */
+    bool news;              /* somebody has come or gone */
 };
 
-/* Is it a day on which the member works? */
-static bool works_today(const struct kp_alerts *alerts, uint32_t node, int64_t t)
+/* Is it a day on which the member works? Where alerts begin at any hour, all days are. */
+static bool is_at_work(const struct kp_alerts *alerts, const struct kp_alert_cfg *cfg, uint32_t node, int64_t t)
 {
     const struct kp_zone *zone = kp_alerts_plan(alerts)->clocks[kp_store_node(alerts->store, node)->clock].zone;
     int64_t day = kp_zone_day(zone, t);
 
     return kp_store_is_here(alerts->store, node, t) &&
-           kp_targets_work(alerts->targets, node, kp_zone_day_start(zone, day), kp_zone_day_start(zone, day + 1)) > 0;
+           (cfg->always ||
+            kp_targets_work(alerts->targets, node, kp_zone_day_start(zone, day), kp_zone_day_start(zone, day + 1)) > 0);
 }
 
-/* Do with each member of the crowd that fires; returns how many there are. */
+static int64_t tomorrow(const struct kp_alerts *alerts, const struct kp_watch *crowd, int64_t t)
+{
+    const struct kp_zone *zone = kp_alerts_plan(alerts)->clocks[kp_store_node(alerts->store, crowd->node)->clock].zone;
+
+    return kp_zone_day_start(zone, kp_zone_day(zone, t) + 1);
+}
+
 static void each_member(struct kp_alerts *alerts, const struct kp_watch *crowd,
                         void (*with)(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx), int64_t t, void *ctx)
 {
@@ -82,15 +90,45 @@ static void each_member(struct kp_alerts *alerts, const struct kp_watch *crowd,
     }
 }
 
+static void count_at_work(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
+{
+    *(int *)ctx += is_at_work(alerts, kp_watch_rule(alerts, w)->cfg, w->node, t);
+}
+
+/* Who is at work is counted once a day, and when somebody new has come. */
+static uint32_t at_work(struct kp_alerts *alerts, struct kp_watch *crowd, int64_t t)
+{
+    uint32_t children = kp_store_cold(alerts->store, crowd->node)->nchildren;
+
+    if (t >= crowd->turns_ms || crowd->entity != children) {
+        crowd->answer = 0;
+        each_member(alerts, crowd, count_at_work, t, &crowd->answer);
+        crowd->turns_ms = tomorrow(alerts, crowd, t);
+        crowd->entity = children;
+    }
+    return (uint32_t)crowd->answer;
+}
+
 static void count_one(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
 {
     struct census *census = ctx;
     bool fires = w->state == KP_ALERT_FIRING;
 
-    census->here += fires || works_today(alerts, w->node, t);
-    census->firing += fires;
-    census->critical += fires && w->severity == KP_SEVERITY_CRITICAL;
     census->news |= w->news;
+    if (!fires)
+        return;
+    census->here += !is_at_work(alerts, kp_watch_rule(alerts, w)->cfg, w->node, t);
+    census->firing++;
+    census->critical += w->severity == KP_SEVERITY_CRITICAL;
+}
+
+static struct census census_of(struct kp_alerts *alerts, struct kp_watch *crowd, int64_t t)
+{
+    struct census census = {.here = at_work(alerts, crowd, t)};
+
+    census.day_off = census.here == 0;
+    each_member(alerts, crowd, count_one, t, &census);
+    return census;
 }
 
 /* By their keys. */
@@ -119,12 +157,16 @@ void kp_crowd_list(struct kp_alerts *alerts, const struct kp_watch *crowd, struc
     each_member(alerts, crowd, list_one, 0, a);
 }
 
-struct kp_number kp_crowd_number(struct kp_alerts *alerts, const struct kp_watch *crowd, int64_t t)
+static struct kp_number number_of(const struct census *census)
 {
-    struct census census = {0};
+    return (struct kp_number){.value = census->firing, .n = census->here, .has = true};
+}
 
-    each_member(alerts, crowd, count_one, t, &census);
-    return (struct kp_number){.value = census.firing, .n = census.here, .has = true};
+struct kp_number kp_crowd_number(struct kp_alerts *alerts, struct kp_watch *crowd, int64_t t)
+{
+    struct census census = census_of(alerts, crowd, t);
+
+    return number_of(&census);
 }
 
 /* Only members of a crowd that does not stand tell for themselves. */
@@ -140,16 +182,17 @@ static void tell_alone(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, 
     kp_watch_tell(alerts, w, kp_watch_number(alerts, w, t), t);
 }
 
-/* What was told of a member ends: the crowd stands for it. */
+/* What was told of a member ends, also that it is pending: the crowd stands for it. */
 static void hand_over(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
 {
     (void)ctx;
     w->news = false;
     if (w->state != KP_ALERT_FIRING || w->grouped)
         return;
-    if (!w->untold) {
+    if (!w->untold || kp_watch_rule(alerts, w)->cfg->for_ms) {
         kp_watch_fill(alerts, w, kp_watch_number(alerts, w, t), t);
         alerts->out.state = KP_ALERT_RESOLVED;
+        alerts->out.quiet = w->untold;
         alerts->out.reason = "grouped";
         kp_watch_hand_out(alerts);
     }
@@ -163,6 +206,14 @@ static void hand_over(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, v
 static bool is_crowd(const struct kp_alert_cfg *cfg, uint32_t n, uint32_t here)
 {
     return n >= 2 && (double)n >= cfg->group * (double)here - 1e-9;
+}
+
+/* On a day off none begins, and one that goes on does so as long as anybody fires. */
+static bool stands(const struct kp_watch *crowd, const struct kp_alert_cfg *cfg, const struct census *census)
+{
+    if (census->day_off)
+        return crowd->state == KP_ALERT_FIRING && census->firing;
+    return is_crowd(cfg, census->firing, census->here);
 }
 
 static bool repeats(const struct kp_alerts *alerts, const struct kp_watch *crowd, int64_t t)
@@ -189,44 +240,73 @@ static void stand(struct kp_alerts *alerts, uint32_t i, const struct census *cen
         kp_watch_drop_ack(alerts, crowd);
     if (begins || census->news || severity != crowd->severity || repeats(alerts, crowd, t)) {
         crowd->severity = severity;
-        kp_watch_tell(alerts, crowd, (struct kp_number){.value = census->firing, .n = census->here, .has = true}, t);
+        kp_watch_tell(alerts, crowd, number_of(census), t);
     }
 }
 
-static void recount(struct kp_alerts *alerts, uint32_t i, int64_t t)
+/* The period's end takes its alert along. */
+static void begin_period(struct kp_alerts *alerts, struct kp_watch *crowd, int64_t t)
+{
+    int64_t from, to;
+
+    if (!kp_watch_period(alerts, kp_watch_rule(alerts, crowd), kp_store_node(alerts->store, crowd->node)->clock, &from, &to) ||
+        crowd->period_ms == from)
+        return;
+    if (crowd->state == KP_ALERT_FIRING)
+        kp_watch_resolve(alerts, crowd, kp_crowd_number(alerts, crowd, t), t, "period_ended");
+    crowd->period_ms = from;
+}
+
+/* It goes on for a while when its members are fewer, then ends. */
+static void dwindle(struct kp_alerts *alerts, uint32_t i, const struct census *census, int64_t t)
 {
     struct kp_watch *crowd = kp_watch_of(alerts, i);
-    const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, crowd)->cfg;
-    struct census census = {0};
-    int64_t wake = INT64_MAX;
 
-    each_member(alerts, crowd, count_one, t, &census);
-    if (is_crowd(cfg, census.firing, census.here)) {
-        crowd->good_ms = INT64_MIN;
-        stand(alerts, i, &census, t);
-    } else if (crowd->state == KP_ALERT_FIRING) {
-        if (crowd->good_ms == INT64_MIN)
-            crowd->good_ms = t;
-        if (census.firing == 0 || t - crowd->good_ms >= cfg->keep_firing_ms)
-            kp_watch_resolve(alerts, crowd, (struct kp_number){.value = census.firing, .n = census.here, .has = true}, t, NULL);
-        else
-            stand(alerts, i, &census, t);
-    }
-    if (kp_watch_again(alerts, crowd))
-        kp_watch_tell(alerts, crowd, kp_crowd_number(alerts, crowd, t), t);
-    if (crowd->state == KP_ALERT_INACTIVE) {
-        each_member(alerts, crowd, tell_alone, t, NULL);
-    } else {
-        wake = crowd->good_ms != INT64_MIN ? crowd->good_ms + cfg->keep_firing_ms : INT64_MAX;
-        if (cfg->repeat_ms && crowd->sent_ms + cfg->repeat_ms < wake && !kp_watch_is_hushed(alerts, crowd))
-            wake = crowd->sent_ms + cfg->repeat_ms;
-    }
-    kp_heap_set(&alerts->heap, i, wake > t ? wake : INT64_MAX);
+    if (crowd->good_ms == INT64_MIN)
+        crowd->good_ms = t;
+    if (census->firing == 0 || t - crowd->good_ms >= kp_watch_rule(alerts, crowd)->cfg->keep_firing_ms)
+        kp_watch_resolve(alerts, crowd, number_of(census), t, NULL);
+    else
+        stand(alerts, i, census, t);
+}
+
+/* When to count although nobody has changed; who is here may be others tomorrow. */
+static int64_t wakes_at(const struct kp_alerts *alerts, const struct kp_watch *crowd, const struct census *census, int64_t t)
+{
+    const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, crowd)->cfg;
+    int64_t wake = census->firing ? tomorrow(alerts, crowd, t) : INT64_MAX;
+
+    if (crowd->state == KP_ALERT_INACTIVE)
+        return wake;
+    if (crowd->good_ms != INT64_MIN && crowd->good_ms + cfg->keep_firing_ms < wake)
+        wake = crowd->good_ms + cfg->keep_firing_ms;
+    if (cfg->repeat_ms && crowd->sent_ms + cfg->repeat_ms < wake && !kp_watch_is_hushed(alerts, crowd))
+        wake = crowd->sent_ms + cfg->repeat_ms;
+    return wake > t ? wake : INT64_MAX;
 }
 
 void kp_crowd_look(struct kp_alerts *alerts, uint32_t i, int64_t t)
 {
-    recount(alerts, i, t);
+    struct kp_watch *crowd = kp_watch_of(alerts, i);
+    struct census census;
+
+    if (kp_watch_is_frozen(alerts, crowd)) {
+        kp_heap_set(&alerts->heap, i, INT64_MAX);       /* until the source is heard of */
+        return;
+    }
+    begin_period(alerts, crowd, t);
+    census = census_of(alerts, crowd, t);
+    if (stands(crowd, kp_watch_rule(alerts, crowd)->cfg, &census)) {
+        crowd->good_ms = INT64_MIN;
+        stand(alerts, i, &census, t);
+    } else if (crowd->state == KP_ALERT_FIRING) {
+        dwindle(alerts, i, &census, t);
+    }
+    if (kp_watch_again(alerts, crowd))
+        kp_watch_tell(alerts, crowd, number_of(&census), t);
+    if (crowd->state == KP_ALERT_INACTIVE)
+        each_member(alerts, crowd, tell_alone, t, NULL);
+    kp_heap_set(&alerts->heap, i, wakes_at(alerts, crowd, &census, t));
 }
 
 void kp_crowds_settle(struct kp_alerts *alerts, int64_t t)
@@ -234,7 +314,7 @@ void kp_crowds_settle(struct kp_alerts *alerts, int64_t t)
     /* Counting stirs nobody: what members tell, or the crowd, changes no member's state. */
     for (uint32_t k = 0; k < alerts->nstirred; k++) {
         kp_watch_of(alerts, alerts->stirred[k])->stirred = false;
-        recount(alerts, alerts->stirred[k], t);
+        kp_crowd_look(alerts, alerts->stirred[k], t);
     }
     alerts->nstirred = 0;
 }

@@ -11,7 +11,7 @@
 enum { KP_WATCH_BITS = 12, KP_WATCH_CHUNK = 1 << KP_WATCH_BITS };
 #define KP_NO_WATCH UINT32_MAX
 
-enum kp_watch_kind { KP_WATCH_KEY, KP_WATCH_CROWD, KP_WATCH_ENTITY };
+enum kp_watch_kind { KP_WATCH_KEY, KP_WATCH_CROWD, KP_WATCH_ENTITY, KP_WATCH_FREE };
 
 struct kp_watch {           /* of one rule for one key */
     int64_t since_ms;       /* pending, firing: when the breach began */
@@ -21,7 +21,8 @@ struct kp_watch {           /* of one rule for one key */
     double p;               /* of the breach, where it is asked; NaN: it is not */
     double given;           /* PEERS, BASELINE: what the number was held against last */
     int64_t period_ms;      /* calendar windows: start of the period that it was looked at in */
-    int64_t turns_ms;       /* PACE, BASELINE: when the answer turns at the earliest, if it is this one, for a number of at least ... */
+    int64_t turns_ms;       /* of a crowd: until when the number of members at work (answer), of so many members (entity), is good.
+                             * PACE, BASELINE: when the answer turns at the earliest, if it is this one, for a number of at least ... */
     double turns_at;        /* ... this; NaN: that is not known */
     int64_t seen_ms;        /* SILENCE: when something happened last, INT64_MIN: never. STALLED: since when it stands there */
     struct kp_baseline *baseline;   /* owned; BASELINE: NULL until it is asked */
@@ -38,7 +39,8 @@ struct kp_watch {           /* of one rule for one key */
     bool stirred;           /* of a crowd: its members are to be counted */
     bool escalated;         /* firing: critical, however the number stands */
     bool flapping;          /* firing: held as it is */
-    bool was_bad;           /* firing: how the number stood at the last look */
+    uint8_t stood;          /* firing: how the number stood at the last look; enum kp_severity, NONE: it was back */
+    uint8_t twin;           /* how many lives began at the same instant before this one */
     bool silenced;          /* as it was told last */
     uint8_t again;          /* enum kp_again: what to do when it is looked at */
 };
@@ -70,6 +72,7 @@ struct kp_alerts {
     uint32_t queue_first, queue_count, queue_room;
     int64_t began_ms;               /* the first instant that it was told of; INT64_MIN: none yet */
     int64_t data_from_ms;           /* time of the earliest event; INT64_MAX: none yet */
+    uint64_t past;                  /* rises when an event of the past has come */
     uint64_t evaluations, pending, firing, leaps_cut;
     struct kp_alert out;            /* what is handed to the sink; large, so made once */
 };
@@ -111,7 +114,7 @@ void kp_watch_touched(struct kp_alerts *alerts, uint32_t i, int64_t t);
 /* The same at once; peers: what the others' median is, NaN where nobody asks for it, or there are too few. */
 void kp_watch_judge(struct kp_alerts *alerts, uint32_t i, int64_t t, double peers);
 /* Its number at t, as an alert tells it: of a silence, how many seconds of working time it lasts. */
-struct kp_number kp_watch_number(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t);
+struct kp_number kp_watch_number(struct kp_alerts *alerts, struct kp_watch *w, int64_t t);
 
 /* ---- alert_life.c ---- */
 /* How things stand with a watch, as far as its alert is concerned. */
@@ -119,6 +122,7 @@ struct kp_stand {
     struct kp_verdict verdict;
     struct kp_number number;
     bool may_start;         /* it is a time at which alerts begin */
+    bool left;              /* who it is about has left, or is still to come */
 };
 /* Let it begin, change, or end. Returns when it is to be looked at again although nothing happens; INT64_MAX: never. */
 int64_t kp_watch_live(struct kp_alerts *alerts, uint32_t i, const struct kp_stand *stand, int64_t t);
@@ -151,6 +155,14 @@ void kp_watch_hand_out(struct kp_alerts *alerts);
 /* Path as people read it: "emea / field-1 / ana". */
 void kp_watch_path(const struct kp_alerts *alerts, uint32_t node, char *buf, size_t size);
 
+/* Is the number in want of a source that is silent? Then it stays as it is. */
+static inline bool kp_watch_is_frozen(const struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    return kp_sources_no_data(alerts->sources, kp_watch_rule(alerts, w)->kpi);
+}
+/* Bounds of the running period of a calendar rule by a clock; false for other windows. */
+bool kp_watch_period(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, int clock, int64_t *from, int64_t *to);
+
 /* ---- alert_crowd.c ---- */
 /* Is it one of those whose crowd may stand for them? */
 bool kp_crowd_has(const struct kp_alerts *alerts, const struct kp_watch *w);
@@ -158,10 +170,10 @@ bool kp_crowd_has(const struct kp_alerts *alerts, const struct kp_watch *w);
 void kp_crowd_stir(struct kp_alerts *alerts, const struct kp_watch *w);
 /* Count what was stirred, once all of an instant has been looked at; then somebody tells. */
 void kp_crowds_settle(struct kp_alerts *alerts, int64_t t);
-/* A crowd's timer is due. */
+/* Count a crowd's members: it begins, goes on, or ends. */
 void kp_crowd_look(struct kp_alerts *alerts, uint32_t i, int64_t t);
 /* How many members of a crowd fire, and of how many (n). */
-struct kp_number kp_crowd_number(struct kp_alerts *alerts, const struct kp_watch *crowd, int64_t t);
+struct kp_number kp_crowd_number(struct kp_alerts *alerts, struct kp_watch *crowd, int64_t t);
 /* Who they are. */
 void kp_crowd_list(struct kp_alerts *alerts, const struct kp_watch *crowd, struct kp_alert *alert);
 
@@ -170,6 +182,8 @@ void kp_crowd_list(struct kp_alerts *alerts, const struct kp_watch *crowd, struc
  * others are held against. */
 struct kp_peers *kp_peers_new(const struct kp_plan *plan, struct kp_err *err) KP_CHECK;
 void kp_peers_destroy(struct kp_peers **peers);
+/* Has the key worked yet in the rule's window? Else it says nothing about the others, nor they about it. */
+bool kp_peers_has_worked(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node, int64_t t);
 /* A watch of a rule on peers wants to be looked at, from t on. */
 void kp_peers_want(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t);
 int64_t kp_peers_due(const struct kp_peers *peers);

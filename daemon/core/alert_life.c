@@ -42,7 +42,6 @@ void kp_watch_tell(struct kp_alerts *alerts, struct kp_watch *w, struct kp_numbe
 {
     w->sent_ms = t;
     if (w->untold || w->grouped) {      /* its crowd will */
-        w->news = true;
         kp_crowd_stir(alerts, w);
         return;
     }
@@ -52,6 +51,13 @@ void kp_watch_tell(struct kp_alerts *alerts, struct kp_watch *w, struct kp_numbe
     kp_watch_hand_out(alerts);
 }
 
+/* Lives that begin at the same instant, as late events have it, are told apart. */
+static void begin_life(struct kp_watch *w, int64_t t)
+{
+    w->twin = w->since_ms == t ? (uint8_t)(w->twin + 1) : 0;
+    w->since_ms = t;
+}
+
 bool kp_watch_begin(struct kp_alerts *alerts, uint32_t i, int64_t t)
 {
     struct kp_watch *w = kp_watch_of(alerts, i);
@@ -59,7 +65,8 @@ bool kp_watch_begin(struct kp_alerts *alerts, uint32_t i, int64_t t)
     if (!activate(alerts, i, w))
         return false;
     enter_state(alerts, w, KP_ALERT_FIRING);
-    w->since_ms = w->fired_ms = t;
+    begin_life(w, t);
+    w->fired_ms = t;
     w->good_ms = INT64_MIN;
     return true;
 }
@@ -137,9 +144,9 @@ static void fire(struct kp_alerts *alerts, struct kp_watch *w, struct kp_number 
     w->fired_ms = t;
     w->good_ms = INT64_MIN;
     w->escalated = false;
-    w->was_bad = true;
+    w->stood = w->severity;
     w->flapping = changes_too_often(alerts, w, t);
-    w->untold = kp_crowd_has(alerts, w);
+    w->untold = w->news = kp_crowd_has(alerts, w);
     kp_watch_tell(alerts, w, number, t);
 }
 
@@ -150,7 +157,7 @@ static void breach(struct kp_alerts *alerts, uint32_t i, struct kp_watch *w, enu
 
     if (!activate(alerts, i, w))
         return;
-    w->since_ms = t;
+    begin_life(w, t);
     w->severity = (uint8_t)severity;
     if (cfg->for_ms == 0) {
         fire(alerts, w, number, t);
@@ -228,11 +235,11 @@ static void get_well(struct kp_alerts *alerts, struct kp_watch *w, const struct 
 }
 
 /* Held as it is: only what it would do is noted, until that is seldom enough. */
-static bool is_held(struct kp_alerts *alerts, struct kp_watch *w, bool bad, int64_t t)
+static bool is_held(struct kp_alerts *alerts, struct kp_watch *w, enum kp_severity stands, int64_t t)
 {
     if (!w->flapping)
         return false;
-    if (bad != w->was_bad)
+    if (stands != w->stood)
         changes_too_often(alerts, w, t);
     if (!is_calm(alerts, w, t))
         return true;
@@ -247,9 +254,10 @@ static void look_firing(struct kp_alerts *alerts, struct kp_watch *w, const stru
     double x = stand->verdict.x;
     bool good = isnan(x) || (stand->verdict.severity == KP_SEVERITY_NONE && kp_judge_back(cfg, outer, x));
     uint8_t before = w->severity;
-    bool was_flapping = w->flapping, held = is_held(alerts, w, !good, t), tells = was_flapping && !held;
+    uint8_t stands = good ? KP_SEVERITY_NONE : stand->verdict.severity ? (uint8_t)stand->verdict.severity : KP_SEVERITY_WARNING;
+    bool was_flapping = w->flapping, held = is_held(alerts, w, stands, t), tells = was_flapping && !held;
 
-    w->was_bad = !good;
+    w->stood = stands;
     if (!good)
         w->good_ms = INT64_MIN;
     else if (w->good_ms == INT64_MIN)
@@ -304,7 +312,9 @@ int64_t kp_watch_live(struct kp_alerts *alerts, uint32_t i, const struct kp_stan
     bool bad = stand->verdict.severity != KP_SEVERITY_NONE;
 
     w->p = stand->verdict.p;
-    if (w->state == KP_ALERT_FIRING)
+    if (w->state != KP_ALERT_INACTIVE && stand->left)
+        kp_watch_resolve(alerts, w, stand->number, t, "left");
+    else if (w->state == KP_ALERT_FIRING)
         look_firing(alerts, w, stand, t);
     else if (w->state == KP_ALERT_PENDING && bad && !stand->may_start)
         kp_watch_resolve(alerts, w, stand->number, t, "out_of_hours");      /* it begins anew in the morning */

@@ -10,8 +10,7 @@ static void sooner(int64_t *when, int64_t at, int64_t t)
         *when = at;
 }
 
-/* Bounds of the running period of a calendar rule; false for rolling windows. */
-static bool period_of(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, int clock, int64_t *from, int64_t *to)
+bool kp_watch_period(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, int clock, int64_t *from, int64_t *to)
 {
     const struct kp_plan *plan = kp_alerts_plan(alerts);
     const struct kp_window *window = &rule->cfg->window;
@@ -27,6 +26,14 @@ static bool period_of(const struct kp_alerts *alerts, const struct kp_plan_rule 
     return true;
 }
 
+/* Whoever does not work at all in the period has nothing to reach. */
+static double target_of(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node)
+{
+    bool works = kp_target_expected_at(alerts->targets, node, rule->target, INT64_MAX) > 0;
+
+    return works ? kp_target_of(alerts->targets, node, rule->target) : (double)NAN;
+}
+
 enum kp_status kp_alerts_status(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
                                 struct kp_number number, int64_t t)
 {
@@ -36,10 +43,10 @@ enum kp_status kp_alerts_status(const struct kp_alerts *alerts, const struct kp_
     int64_t from = t, to;
 
     if (rule->cfg->compare == KP_CMP_TARGET)
-        yard.given = kp_target_of(alerts->targets, node, rule->target);
+        yard.given = target_of(alerts, rule, node);
     else if (i != KP_NO_WATCH)
         yard.given = kp_watch_of(alerts, i)->given;
-    period_of(alerts, rule, kp_store_node(alerts->store, node)->clock, &from, &to);
+    kp_watch_period(alerts, rule, kp_store_node(alerts->store, node)->clock, &from, &to);
     verdict = kp_judge(&yard, number, from, t);
     if (isnan(verdict.x))
         return KP_STATUS_NONE;
@@ -52,15 +59,13 @@ enum kp_status kp_alerts_status(const struct kp_alerts *alerts, const struct kp_
  * anew when it is heard of again. kp_alerts_touch sees to that. */
 static bool freeze(struct kp_alerts *alerts, uint32_t i, struct kp_watch *w, int64_t t)
 {
-    const struct kp_plan_rule *rule = kp_watch_rule(alerts, w);
     struct kp_number number = {0};
-    int64_t wake;
 
-    if (!kp_sources_no_data(alerts->sources, rule->kpi))
+    if (!kp_watch_is_frozen(alerts, w))
         return false;
     if (w->state == KP_ALERT_PENDING) {
-        if (rule->pair >= 0 && kp_store_visible(alerts->store, w->node))
-            number = kp_read_rule(alerts->reader, rule, w->node, t, &wake);
+        if (kp_store_visible(alerts->store, w->node))
+            number = kp_watch_number(alerts, w, t);
         kp_watch_resolve(alerts, w, number, t, "no_data");
     }
     if (kp_watch_again(alerts, w))
@@ -90,11 +95,11 @@ static int64_t turns_at(struct kp_watch *w, const struct kp_yardstick *yard, str
 /* What is usual around t. NULL: memory is out. */
 static const struct kp_baseline *baseline_at(struct kp_alerts *alerts, struct kp_watch *w, int64_t from, int64_t to, int64_t t)
 {
-    struct kp_baseline_span span = {from, to, alerts->data_from_ms};
+    struct kp_baseline_span span = {from, to, alerts->data_from_ms, alerts->past};
 
     if (!w->baseline)
         w->baseline = calloc(1, sizeof *w->baseline);
-    if (!w->baseline || (t >= w->baseline->from_ms && t < w->baseline->to_ms))
+    if (!w->baseline || kp_baseline_is_good(w->baseline, &span, t))
         return w->baseline;
     kp_baseline_take(alerts->reader, alerts->targets, kp_watch_rule(alerts, w), w->node, &span, t, w->baseline);
     w->turns_at = (double)NAN;
@@ -107,7 +112,7 @@ static struct kp_yardstick yardstick(struct kp_alerts *alerts, struct kp_watch *
     struct kp_yardstick yard = {.targets = alerts->targets, .rule = kp_watch_rule(alerts, w), .node = w->node, .given = peers};
 
     if (yard.rule->cfg->compare == KP_CMP_TARGET)
-        yard.given = kp_target_of(alerts->targets, w->node, yard.rule->target);
+        yard.given = target_of(alerts, yard.rule, w->node);
     if (yard.rule->cfg->compare == KP_CMP_BASELINE) {
         yard.baseline = baseline_at(alerts, w, from, to, t);
         yard.given = yard.baseline ? kp_baseline_at(alerts->targets, w->node, yard.baseline, t) : (double)NAN;
@@ -127,6 +132,15 @@ static void begin_period(struct kp_alerts *alerts, struct kp_watch *w, struct kp
     w->period_ms = from;
 }
 
+/* Is there somebody to judge? */
+static bool is_here(const struct kp_alerts *alerts, const struct kp_watch *w, int64_t t, struct kp_stand *stand)
+{
+    bool here = kp_store_is_here(alerts->store, w->node, t);
+
+    stand->left = !here && kp_store_cold(alerts->store, w->node)->member;
+    return here;
+}
+
 /* Returns when time alone may change it. */
 static int64_t stand_by_number(struct kp_alerts *alerts, struct kp_watch *w, double peers, int64_t t, struct kp_stand *stand)
 {
@@ -136,18 +150,20 @@ static int64_t stand_by_number(struct kp_alerts *alerts, struct kp_watch *w, dou
 
     if (kp_store_visible(alerts->store, w->node))
         stand->number = kp_read_rule(alerts->reader, rule, w->node, t, &wake);
-    if (period_of(alerts, rule, kp_store_node(alerts->store, w->node)->clock, &from, &to)) {
+    if (kp_watch_period(alerts, rule, kp_store_node(alerts->store, w->node)->clock, &from, &to)) {
         sooner(&wake, to, t);
         begin_period(alerts, w, stand->number, from, t);
     }
-    if (!kp_store_is_here(alerts->store, w->node, t))
+    if (!is_here(alerts, w, t, stand))
         return wake;
+    if (rule->cfg->compare == KP_CMP_PEERS && !kp_peers_has_worked(alerts, rule, w->node, t))
+        sooner(&wake, kp_targets_when(alerts->targets, w->node, t, 1), t);
     yard = yardstick(alerts, w, peers, from, to, t);
     stand->verdict = kp_judge(&yard, stand->number, from, t);
     sooner(&wake, stand->verdict.early_until, t);
     if (yard.baseline) {
         to = yard.baseline->to_ms < to ? yard.baseline->to_ms : to;
-        sooner(&wake, to, t);
+        sooner(&wake, to < yard.baseline->good_until_ms ? to : yard.baseline->good_until_ms, t);
     }
     if (stand->verdict.early_until == INT64_MAX && (rule->cfg->compare == KP_CMP_PACE || yard.baseline))
         sooner(&wake, turns_at(w, &yard, stand->number, &stand->verdict, t, to), t);
@@ -167,7 +183,7 @@ static int64_t stand_by_silence(struct kp_alerts *alerts, struct kp_watch *w, in
     const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, w)->cfg;
     int64_t since = silent_since(alerts, w), ms, next;
 
-    if (!kp_store_is_here(alerts->store, w->node, t))
+    if (!is_here(alerts, w, t, stand))
         return INT64_MAX;
     ms = kp_targets_work(alerts->targets, w->node, since, t);
     stand->number = (struct kp_number){.value = (double)ms / 1000, .has = true};
@@ -178,12 +194,12 @@ static int64_t stand_by_silence(struct kp_alerts *alerts, struct kp_watch *w, in
 
 /* ---- What is open ---- */
 
-static int64_t stand_by_place(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t, struct kp_stand *stand)
+static int64_t stand_by_place(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, struct kp_stand *stand)
 {
     const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, w)->cfg;
     int64_t ms = t > w->seen_ms ? t - w->seen_ms : 0, next;
 
-    if (!kp_store_is_here(alerts->store, w->node, t))
+    if (!is_here(alerts, w, t, stand))
         return INT64_MAX;
     stand->number = kp_watch_number(alerts, w, t);
     stand->verdict = kp_judge_lapse(cfg, ms);
@@ -193,7 +209,7 @@ static int64_t stand_by_place(struct kp_alerts *alerts, const struct kp_watch *w
 
 /* ---- The look ---- */
 
-struct kp_number kp_watch_number(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t)
+struct kp_number kp_watch_number(struct kp_alerts *alerts, struct kp_watch *w, int64_t t)
 {
     const struct kp_plan_rule *rule = kp_watch_rule(alerts, w);
     int64_t wake;
@@ -227,7 +243,9 @@ void kp_watch_judge(struct kp_alerts *alerts, uint32_t i, int64_t t, double peer
     sooner(&wake, opens, t);
     sooner(&wake, kp_watch_live(alerts, i, &stand, t), t);
     sooner(&wake, kp_store_expires(alerts->store, w->node), t);
-    sooner(&wake, kp_store_leaves(alerts->store, w->node), t);
+    sooner(&wake, kp_store_comes_or_goes(alerts->store, w->node, t), t);
+    if (w->state == KP_ALERT_PENDING && !cfg->always)
+        sooner(&wake, kp_targets_closes(alerts->targets, w->node, t), t);
     kp_heap_set(&alerts->heap, i, wake);
 }
 

@@ -126,8 +126,7 @@ static bool push(struct kp_peers *peers, struct peer peer)
     return true;
 }
 
-/* Whoever has not worked yet in the window says nothing about the others. */
-static bool has_worked(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node, int64_t t)
+bool kp_peers_has_worked(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node, int64_t t)
 {
     const struct kp_plan_part *part = &rule->parts[0];
     const struct kp_family *grid;
@@ -145,7 +144,7 @@ static double value_of(struct kp_alerts *alerts, const struct kp_plan_rule *rule
     struct kp_number number;
     int64_t wake;
 
-    if (!kp_store_is_here(alerts->store, node, t) || !has_worked(alerts, rule, node, t))
+    if (!kp_store_is_here(alerts->store, node, t) || !kp_peers_has_worked(alerts, rule, node, t))
         return (double)NAN;
     number = kp_read_rule(alerts->reader, rule, node, t, &wake);
     return number.has ? number.value : (double)NAN;

@@ -12,7 +12,7 @@ uint64_t kp_watch_id(const struct kp_alerts *alerts, const struct kp_watch *w)
 {
     const struct kp_plan *plan = kp_alerts_plan(alerts);
     const char *rule = plan->rules[w->rule].cfg->name;
-    char text[8 + (KP_DEPTH_MAX + 1) * (KP_GROUP_KEY_MAX + 1) + KP_ENTITY_NAME];
+    char text[8 + (KP_DEPTH_MAX + 1) * (KP_GROUP_KEY_MAX + 1) + 1 + KP_ENTITY_NAME];
     uint32_t path[KP_DEPTH_MAX];
     int n = kp_store_path(alerts->store, w->node, path);
     size_t len = 0;
@@ -27,6 +27,8 @@ uint64_t kp_watch_id(const struct kp_alerts *alerts, const struct kp_watch *w)
         len += take;
         text[len++] = '\0';
     }
+    if (w->twin)
+        text[len++] = (char)w->twin;
     if (w->kind == KP_WATCH_ENTITY) {
         const char *name = kp_entities_name(alerts->entities, w->entity);
 
@@ -119,7 +121,7 @@ static void list_events(struct kp_alerts *alerts, const struct kp_watch *w, stru
 {
     struct kp_recent_event events[KP_ALERT_EVENTS];
 
-    if (!alerts->recent)
+    if (!alerts->recent || w->kind == KP_WATCH_ENTITY)     /* whose events they are is not remembered */
         return;
     a->nevents = kp_recent_find(alerts->recent, alerts->store, alerts->feeds, w->node, kp_watch_rule(alerts, w)->kpi, INT64_MIN,
                                 INT64_MAX, events, KP_ALERT_EVENTS, EVENTS_LOOK);

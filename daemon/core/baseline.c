@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+enum { FRESH_MS = 3600000 };
+
 struct past {               /* one period, and what is asked of it */
     struct kp_reader *reader;
     const struct kp_targets *targets;
@@ -123,6 +125,12 @@ static void take_past(const struct past *now, int64_t data_from, int step, struc
     baseline->to = mean_of(&to);
 }
 
+bool kp_baseline_is_good(const struct kp_baseline *baseline, const struct kp_baseline_span *span, int64_t t)
+{
+    return t >= baseline->from_ms && t < baseline->to_ms && t < baseline->good_until_ms &&
+           baseline->past == span->past;
+}
+
 void kp_baseline_take(struct kp_reader *reader, const struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node,
                       const struct kp_baseline_span *span, int64_t t, struct kp_baseline *baseline)
 {
@@ -130,7 +138,7 @@ void kp_baseline_take(struct kp_reader *reader, const struct kp_targets *targets
     int64_t done;
     int step;
 
-    *baseline = (struct kp_baseline){span->from_ms, span->to_ms, (double)NAN, (double)NAN};
+    *baseline = (struct kp_baseline){span->from_ms, span->to_ms, (double)NAN, (double)NAN, t + FRESH_MS, span->past};
     now.work = kp_targets_work(targets, node, now.from, now.to);
     if (now.work == 0)
         return;

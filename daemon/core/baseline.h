@@ -18,13 +18,18 @@ enum { KP_BASELINE_STEPS = 32 };
 struct kp_baseline {
     int64_t from_ms, to_ms;     /* of the running period: good for the instants between */
     double from, to;            /* what is usual by then; NaN: there is no baseline */
+    int64_t good_until_ms;      /* it is to be found anew from then on: events of the past may have come */
+    uint64_t past;              /* ... or have: see kp_baseline_span */
 };
 
-/* The running period of the rule's window, and since when there are events at all. */
+/* The running period of the rule's window, since when there are events at all, and a number that rises when old ones come. */
 struct kp_baseline_span {
     int64_t from_ms, to_ms, data_from_ms;
+    uint64_t past;
 };
 
+/* Is it still good at t? */
+bool kp_baseline_is_good(const struct kp_baseline *baseline, const struct kp_baseline_span *span, int64_t t);
 /* Find it for the two instants around t. */
 void kp_baseline_take(struct kp_reader *reader, const struct kp_targets *targets, const struct kp_plan_rule *rule, uint32_t node,
                       const struct kp_baseline_span *span, int64_t t, struct kp_baseline *baseline);

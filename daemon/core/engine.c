@@ -218,14 +218,11 @@ static void note(struct kp_engine *engine, const struct kp_trace *trace, bool go
 /* An entity stands somewhere since another time, or is credited to somebody else. */
 static void stand(struct kp_engine *engine, const struct kp_trace *gone, const struct kp_trace *come)
 {
-    uint32_t entity = kp_entities_current(engine->entities);
+    const struct kp_trace *trace = come ? come : gone;
+    const struct kp_standing at = {trace->outlet, trace->dim, kp_entities_current(engine->entities), come ? come->node : KP_NO_NODE,
+                                   trace->time};
 
-    if (gone && come)
-        return;         /* the same place and time, told by another event */
-    if (gone)
-        kp_alerts_moves(engine->alerts, gone->outlet, entity, engine->now_ms);
-    else
-        kp_alerts_stands(engine->alerts, come->outlet, entity, come->node, come->time);
+    kp_alerts_stands(engine->alerts, &at, engine->now_ms);
 }
 
 /* Samples of an entity come and go. The event's own key is marked anyway. */
@@ -435,6 +432,7 @@ static void look_at_sources(struct kp_engine *engine)
         kp_store_node(&engine->store, node)->flags |= KP_NODE_CHANGED;
         kp_alerts_touch(engine->alerts, node);
     }
+    kp_alerts_sources_changed(engine->alerts);
 }
 
 /* A source lives: by any event of it, also one that counts nothing. */
@@ -548,9 +546,9 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
     if (program->nsections || program->nfollows) {
         if (program->nsections && at < engine->plan->families[program->sections[0].family].grids[0].cell_from)
             engine->late++;
-        if (at < engine->data_from) {
-            engine->data_from = at;
-            kp_alerts_data_from(engine->alerts, at);
+        if (at < engine->data_from || at < engine->now_ms - KP_DAY_MS) {
+            engine->data_from = at < engine->data_from ? at : engine->data_from;
+            kp_alerts_past(engine->alerts, at);
         }
         add(engine, program, ev, lane, nodes, at);
     }

@@ -327,6 +327,14 @@ static bool same(const struct kp_trace *a, const struct kp_trace *b)
            a->mark.id[1] == b->mark.id[1];
 }
 
+/* May one take the place of the other? Where an entity stands is one thing, wherever that is. */
+static bool is_successor(const struct kp_entities *e, const struct kp_trace *old, const struct kp_trace *new)
+{
+    if (e->plan->outlets[old->outlet].part == KP_PART_SINCE)
+        return old->outlet == new->outlet && old->dim == new->dim;
+    return same_place(old, new);
+}
+
 /* Tell the sink what is in one list and not in the other. Most of both is the same, at the same place. */
 static void tell_changes(struct kp_entities *e)
 {
@@ -348,7 +356,7 @@ static void tell_changes(struct kp_entities *e)
             new[k] = new[--nnew];
             continue;
         }
-        for (k = 0; k < nnew && !same_place(&old[i], &new[k]);)
+        for (k = 0; k < nnew && !is_successor(e, &old[i], &new[k]);)
             k++;
         e->sink.change(e->sink.ctx, &old[i], k < nnew ? &new[k] : NULL);
         if (k < nnew)

@@ -352,13 +352,16 @@ bool kp_store_is_here(const struct kp_store *store, uint32_t node, int64_t t)
     return day >= member->start && day <= member->end;
 }
 
-int64_t kp_store_leaves(const struct kp_store *store, uint32_t node)
+int64_t kp_store_comes_or_goes(const struct kp_store *store, uint32_t node, int64_t t)
 {
     const struct kp_member *member = kp_store_cold(store, node)->member;
+    const struct kp_zone *zone = store->plan->clocks[kp_store_node(store, node)->clock].zone;
 
-    return member && member->end != INT64_MAX
-               ? kp_zone_day_start(store->plan->clocks[kp_store_node(store, node)->clock].zone, member->end + 1)
-               : INT64_MAX;
+    if (member && member->start != INT64_MIN && kp_zone_day_start(zone, member->start) > t)
+        return kp_zone_day_start(zone, member->start);
+    if (member && member->end != INT64_MAX && kp_zone_day_start(zone, member->end + 1) > t)
+        return kp_zone_day_start(zone, member->end + 1);
+    return INT64_MAX;
 }
 
 bool kp_store_visible(const struct kp_store *store, uint32_t node)

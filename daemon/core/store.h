@@ -104,8 +104,8 @@ bool kp_store_visible(const struct kp_store *store, uint32_t node);
 int64_t kp_store_expires(const struct kp_store *store, uint32_t node);
 /* Is it somebody who is here at t? Who has left, or is still to come, is not. */
 bool kp_store_is_here(const struct kp_store *store, uint32_t node, int64_t t);
-/* When a member has left; INT64_MAX for all others. */
-int64_t kp_store_leaves(const struct kp_store *store, uint32_t node);
+/* The next instant after t at which a member comes, or has left; INT64_MAX: none, and for all others. */
+int64_t kp_store_comes_or_goes(const struct kp_store *store, uint32_t node, int64_t t);
 /* Give back a node that is not visible, has no child and no rules' state that matters (the caller sees to it). */
 void kp_store_forget(struct kp_store *store, uint32_t node);
 

@@ -492,6 +492,27 @@ int64_t kp_targets_opens(const struct kp_targets *t, uint32_t node, int64_t at)
     return worked == INT64_MAX ? worked : worked - 1;
 }
 
+int64_t kp_targets_closes(const struct kp_targets *t, uint32_t node, int64_t at)
+{
+    int64_t open = at, closed = at + 1;
+
+    for (int64_t step = 3600000; kp_targets_work(t, node, at, closed) == closed - at; step *= 2) {
+        if (closed - at > 366 * KP_DAY_MS)
+            return INT64_MAX;
+        open = closed;
+        closed += step;
+    }
+    while (closed - open > 1) {     /* all of [at, open) is worked, and not all of [at, closed) */
+        int64_t mid = open + (closed - open) / 2;
+
+        if (kp_targets_work(t, node, at, mid) == mid - at)
+            open = mid;
+        else
+            closed = mid;
+    }
+    return open;
+}
+
 size_t kp_targets_bytes(const struct kp_targets *t)
 {
     size_t nsets = (size_t)t->nsets;

@@ -38,6 +38,8 @@ int64_t kp_targets_work(const struct kp_targets *targets, uint32_t node, int64_t
 int64_t kp_targets_when(const struct kp_targets *targets, uint32_t node, int64_t from, int64_t work_ms);
 /* The first instant from t on at which it works; INT64_MAX: none within a year. */
 int64_t kp_targets_opens(const struct kp_targets *targets, uint32_t node, int64_t t);
+/* The first instant from t on at which it does not; INT64_MAX: none within a year. */
+int64_t kp_targets_closes(const struct kp_targets *targets, uint32_t node, int64_t t);
 
 size_t kp_targets_bytes(const struct kp_targets *targets);
 

@@ -565,11 +565,14 @@ static struct standing standing_of(const struct task *task, int value)
     return at;
 }
 
-/* So that an event that comes late changes it as it would have in its time. */
+/* So that an event that comes late changes it as it would have in its time: it may come between any two that tell a place. */
 static void keep_standing(const struct task *task, int value)
 {
     struct standing at = standing_of(task, value);
 
+    for (uint32_t i = 0; i < task->history->n; i++)
+        if (time_of(task, i) >= task->horizon && place_at(task, value, i) != SAME)
+            keep_all(task, i);
     if (at.from != NONE)
         keep_all(task, (uint32_t)at.from);
     if (at.before != NONE)
@@ -591,9 +594,10 @@ static void since_outlet(const struct task *task, int o)
 
     for (int d = 0; d < task->plan->ndims && at.from != NONE; d++) {
         int who = outlet->dims >> d & 1 ? latest_node(task, d) : NONE;
+        uint32_t node = who != NONE ? node_of(task, (uint32_t)who, d) : d == 0 ? 0 : KP_NO_NODE;
 
-        if (who != NONE)
-            put_at(task, o, d, node_of(task, (uint32_t)who, d), time_of(task, (uint32_t)at.from), 0, false, (uint32_t)at.from);
+        if ((outlet->dims >> d & 1) && node != KP_NO_NODE)
+            put_at(task, o, d, node, time_of(task, (uint32_t)at.from), 0, false, (uint32_t)at.from);
     }
 }
 

@@ -326,7 +326,7 @@ static void those_who_fire_together_are_not_told_of_one_by_one(void **state)
     "time: {clock: event}\n"                                                                                           \
     "roster: {members: [{rep: ana, team: one, region: emea}, {rep: bob, team: one, region: emea}]}\n"                  \
     "kpis: {pipeline: {aggregate: count, of: {open: {per: deal, closed: {stage: won}}}, windows: [day]}}\n"            \
-    "funnels: {sales: {per: deal, stages: [lead, offer, won], lost: [lost], windows: [30d]}}\n"                        \
+    "funnels: {sales: {per: deal, stages: [lead, offer, won], lost: [lost], windows: [30d]}, abc: {per: deal, stages: [a, b, won], windows: [30d]}}\n" \
     "alerts:\n"
 
 static void stage(struct rig *rig, int64_t at_s, const char *deal, const char *rep, const char *to)
@@ -400,6 +400,308 @@ static void a_step_of_a_funnel_has_its_own_patience(void **state)
     rig_free(rig);
 }
 
+/* ---- People who come and go, sources that fall silent ---- */
+
+static void who_begins_later_is_watched_from_that_day(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "calendars: {office: {hours: {mon-fri: \"09:00-17:00\"}}}\n"
+                              "roster: {members: [{rep: ana, team: one, calendar: office}, {rep: new, team: one, calendar: office, start: 1970-01-06},\n"
+                              "  {rep: old, team: one, calendar: office, end: 1970-01-05}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day]}}\n"
+                              "alerts:\n"
+                              "  quiet: {kpi: calls, level: rep, compare: silence, warning: {above: 6h}, keep_firing_for: 1d}\n"
+                              "  few: {kpi: calls, window: 24h, level: rep, warning: {below: 1}}\n");
+
+    (void)state;
+    rig_call(rig, NINE, "ana");
+    rig_at(rig, NINE + 2 * DAY);
+    assert_int_equal(first(rig, "quiet new firing"), NINE + DAY + 6 * HOUR);
+    assert_int_equal(first(rig, "few new firing"), NINE + DAY);
+    assert_int_equal(first(rig, "few old firing"), NINE);
+    assert_int_equal(first(rig, "few old resolved warning 0 left"), MONDAY + DAY);
+    assert_int_equal(first(rig, "quiet old resolved warning 28800 left"), -1);
+    assert_non_null(strstr(rig->said, "432000 quiet old resolved"));    /* at once, whatever keep_firing_for says */
+    rig_free(rig);
+}
+
+static void what_stands_still_is_watched_again_once_its_source_is_heard_of(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "sources: {crm: {heartbeat: 1h}}\n"
+                              "roster: {members: [{rep: ana, team: one}]}\n"
+                              "kpis: {open: {aggregate: count, where: {source: crm}, of: {open: {per: deal, closed: {stage: won}}}, windows: [30d]}}\n"
+                              "alerts:\n"
+                              "  stuck: {kpi: open, level: rep, compare: stalled, warning: {above: 1d}}\n"
+                              "  late: {kpi: open, level: rep, compare: stalled, warning: {above: 1h}, for: 2h}\n");
+
+    (void)state;
+    rig_event_at(rig, 0, "{\"type\":\"stage\",\"source\":\"crm\",\"deal\":\"d-1\",\"stage\":\"a\",\"rep\":\"ana\",\"time\":1000000}");
+    rig_event_at(rig, 0, "{\"type\":\"kpid.heartbeat\",\"source\":\"crm\",\"time\":4000000}");
+    rig_at(rig, 120000);
+    rig_said(rig, "4600 late ana pending warning 3600\n7600 late ana resolved warning 6600 no_data\n");
+    rig_event_at(rig, 0, "{\"type\":\"kpid.heartbeat\",\"source\":\"crm\",\"time\":130000000}");
+    rig_said(rig, "130000 stuck ana firing warning 129000\n130000 late ana pending warning 129000\n");
+    rig_free(rig);
+}
+
+/* ---- What stands still, told in any order ---- */
+
+static void where_a_deal_stands_does_not_depend_on_the_order_of_events(void **state)
+{
+    static const struct {
+        int at_h;
+        const char *stage;
+    } story[] = {{0, "a"}, {1, "b"}, {2, "a"}, {4, "a"}, {5, NULL}, {6, "won"}, {7, "a"}, {9, "a"}};
+    unsigned seed = 1;
+
+    (void)state;
+    for (int run = 0; run < 200; run++) {
+        struct rig *rig = rig_new(DEALS "  stuck: {kpi: pipeline, level: rep, compare: stalled, warning: {above: 10h}}\n"
+                                        "  step: {kpi: abc.a.open, level: rep, compare: stalled, warning: {above: 10h}}\n");
+        size_t n = COUNT_OF(story) - (size_t)run % 4, order[COUNT_OF(story)];
+
+        for (size_t i = 0; i < n; i++)
+            order[i] = i;
+        for (size_t i = n; i-- > 1;) {
+            size_t k = (seed = seed * 1103515245u + 12345u) / 65536u % (i + 1), other = order[i];
+
+            order[i] = order[k];
+            order[k] = other;
+        }
+        rig_call(rig, DAY + 10 * HOUR, "bob");      /* later than all of them */
+        for (size_t i = 0; i < n; i++)
+            stage(rig, DAY + story[order[i]].at_h * HOUR, "d-1", "ana", story[order[i]].stage);
+        hush(rig);
+        rig_at(rig, 3 * DAY);
+        /* since 7h, reopened; 6h is the end; before that since 2h */
+        if (n > 6) {
+            assert_int_equal(first(rig, "stuck ana firing"), DAY + 17 * HOUR);
+            assert_int_equal(first(rig, "step ana firing"), DAY + 17 * HOUR);
+        } else {
+            assert_int_equal(first(rig, "stuck ana firing"), n == 6 ? -1 : DAY + 12 * HOUR);
+            assert_int_equal(first(rig, "step ana firing"), n == 6 ? -1 : DAY + 12 * HOUR);
+        }
+        rig_free(rig);
+    }
+}
+
+/* Who else of the team has a word in it changes nothing for the team; a deal of nobody is the company's; and a KPI by client that
+ * asks the same is a thing of its own. */
+static void a_deal_stands_still_whoever_talks_of_it(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "roster: {members: [{rep: ana, team: one, region: emea}, {rep: bob, team: one, region: emea}]}\n"
+                              "kpis:\n"
+                              "  open: {aggregate: count, of: {open: {per: deal, closed: {stage: won}}}, windows: [30d]}\n"
+                              "  openc: {aggregate: count, by: [client], of: {open: {per: deal, closed: {stage: won}}}, windows: [30d]}\n"
+                              "alerts:\n"
+                              "  team: {kpi: open, level: team, compare: stalled, warning: {above: 10d}}\n"
+                              "  all: {kpi: open, level: company, compare: stalled, warning: {above: 10d}}\n"
+                              "  client: {kpi: openc, level: \"@client\", compare: stalled, warning: {above: 10d}}\n");
+
+    (void)state;
+    rig_event_at(rig, 0, "{\"type\":\"stage\",\"deal\":\"d-1\",\"stage\":\"a\",\"rep\":\"ana\",\"client\":\"acme\",\"time\":1000}");
+    rig_event_at(rig, 0, "{\"type\":\"stage\",\"deal\":\"d-2\",\"stage\":\"a\",\"time\":2000}");
+    rig_event_at(rig, 0, "{\"type\":\"note\",\"deal\":\"d-1\",\"rep\":\"bob\",\"time\":400000000}");
+    rig_event_at(rig, 0, "{\"type\":\"note\",\"deal\":\"d-1\",\"client\":\"umbrella\",\"time\":500000000}");
+    rig_at(rig, 10 * DAY + 3);
+    rig_said(rig, "864001 team one firing warning 864000\n864001 all  firing warning 864000\n"
+                  "864001 client umbrella firing warning 864000\n864002 all  firing warning 864000\n");
+    rig_event_at(rig, 0, "{\"type\":\"note\",\"deal\":\"d-1\",\"rep\":\"ana\",\"time\":900000000}");
+    rig_said(rig, "");
+    rig_free(rig);
+}
+
+/* ---- Groups: days off, and who is here ---- */
+
+#define FIVE                                                                                                               \
+    "time: {clock: event}\n"                                                                                           \
+    "calendars: {office: {hours: {mon-fri: \"09:00-17:00\"}}}\n"                                                         \
+    "sources: {pbx: {heartbeat: 10d}}\n"                                                                                \
+    "roster: {members: [{rep: a, team: one, calendar: office}, {rep: b, team: one, calendar: office}, {rep: c, team: one, calendar: office},\n"  \
+    "  {rep: d, team: one, calendar: office, end: 1970-01-05}, {rep: e, team: one, calendar: office, away: [1970-01-06..1970-01-20]}]}\n"       \
+    "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day]}}\n"
+
+static void who_is_here_is_asked_each_day_and_nothing_begins_on_a_day_off(void **state)
+{
+    struct rig *rig = rig_new(FIVE "alerts: {quiet: {kpi: calls, level: rep, compare: silence, warning: {above: 4h}, group: 60%, repeat: 2d}}\n");
+
+    (void)state;
+    rig_call(rig, NINE, "a");
+    rig_call(rig, NINE, "b");
+    for (int h = 1; h < 8; h++)
+        for (int i = 0; i < 3; i++)
+            rig_call(rig, NINE + h * HOUR, (const char *[]){"c", "d", "e"}[i]);
+    rig_at(rig, NINE + 5 * HOUR);
+    rig_said(rig, "392400 quiet b firing warning 14400\n392400 quiet a firing warning 14400\n");     /* two of five */
+    rig_at(rig, NINE + DAY - 1);        /* on Tuesday d has left and e is on leave: two of three, from midnight on */
+    rig_said(rig, "432000 quiet b resolved warning 28800 grouped\n432000 quiet a resolved warning 28800 grouped\n432000 quiet one firing warning 2\n");
+    rig_call(rig, NINE + DAY, "a");
+    assert_int_equal(first(rig, "quiet one resolved warning 1"), NINE + DAY);
+    assert_int_equal(first(rig, "quiet b firing"), NINE + DAY);
+    rig_free(rig);
+
+    rig = rig_new(FIVE "alerts: {quiet: {kpi: calls, level: rep, compare: silence, warning: {above: 4h}, group: 100%}}\n");
+    for (int i = 0; i < 3; i++)
+        rig_call(rig, NINE + 4 * DAY, (const char *[]){"a", "b", "c"}[i]);      /* Friday */
+    rig_call(rig, NINE + 4 * DAY + 5 * HOUR - 1, "c");
+    hush(rig);
+    rig_at(rig, NINE + 6 * DAY);
+    rig_said(rig, "");                  /* on Saturday nobody is here but those who fire: that makes no team of them */
+    rig_free(rig);
+}
+
+static void a_team_ends_with_the_period_and_what_was_pending_is_told_of(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "roster: {members: [{rep: a, team: one}, {rep: b, team: one}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day]}}\n"
+                              "alerts: {low: {kpi: calls, window: day, level: rep, warning: {below: 1}, group: 50%, for: 10m}}\n");
+
+    (void)state;
+    rig_event_at(rig, 0, "{\"type\":\"x\",\"time\":1000}");
+    rig_at(rig, DAY + 700);
+    rig_said(rig, "1 low a pending warning 0\n1 low b pending warning 0\n"
+                  "601 low b resolved warning 0 grouped\n601 low a resolved warning 0 grouped\n601 low one firing warning 2\n"
+                  "86400 low a pending warning 0\n86400 low b pending warning 0\n86400 low one resolved warning 0 period_ended\n"
+                  "87000 low b resolved warning 0 grouped\n87000 low a resolved warning 0 grouped\n87000 low one firing warning 2\n");
+    rig_free(rig);
+}
+
+static void a_team_stays_as_it_is_while_the_source_is_silent(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "sources: {pbx: {heartbeat: 100s}}\n"
+                              "roster: {members: [{rep: a, team: one}, {rep: b, team: one}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call, source: pbx}, windows: [5m]}}\n"
+                              "alerts: {low: {kpi: calls, window: 5m, level: rep, warning: {below: 1}, group: 100%, keep_firing_for: 1m, repeat: 5m}}\n");
+
+    (void)state;
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"source\":\"pbx\",\"rep\":\"x\",\"time\":1000000}");
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"source\":\"pbx\",\"rep\":\"a\",\"time\":1001000}");
+    hush(rig);
+    rig_at(rig, 3000);      /* a is well since 1001, and the team to end at 1121; but from 1101 on nothing is known */
+    rig_said(rig, "1061 low one firing warning 1\n");
+    rig_event_at(rig, 0, "{\"type\":\"kpid.heartbeat\",\"source\":\"pbx\",\"time\":3001000}");
+    rig_at(rig, 3002);
+    rig_said(rig, "3001 low one firing warning 2\n");
+    rig_at(rig, 4000);
+    rig_said(rig, "");
+    rig_free(rig);
+}
+
+/* ---- Odds and ends ---- */
+
+static void going_from_warning_to_critical_and_back_is_coming_and_going_too(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "roster: {members: [{rep: ana, team: one}]}\n"
+                              "kpis: {talk: {aggregate: sum, of: d, where: {type: call}, windows: [day]}}\n"
+                              "alerts: {long: {kpi: talk, window: day, level: rep, warning: {above: 10}, critical: {above: 20}, flapping: {changes: 4, within: 10m}}}\n");
+    char json[128];
+
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        snprintf(json, sizeof json, "{\"type\":\"call\",\"rep\":\"ana\",\"d\":%d,\"time\":%d000}", i == 0 ? 15 : i % 2 ? 10 : -10, 1000 + 60 * i);
+        rig_event_at(rig, 0, json);
+    }
+    rig_said(rig, "1000 long ana firing warning 15\n1060 long ana firing critical 25\n1120 long ana firing warning 15\n"
+                  "1180 long ana firing critical 25\n1240 long ana firing warning 15\n");
+    assert_true(rig->flapping);
+    rig_free(rig);
+}
+
+/* Whoever comes to the office at nine is held against those who are there since eight, without an event. */
+static void peers_are_looked_at_when_somebody_begins_to_work(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "calendars: {office: {hours: {mon-fri: \"09:00-17:00\"}}}\n"
+                              "roster: {members: [{rep: a, team: one, calendar: office}, {rep: b, team: one}, {rep: c, team: one}, {rep: d, team: one}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day]}}\n"
+                              "alerts: {low: {kpi: calls, window: day, level: rep, compare: peers, warning: {below: 50%}}}\n");
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        calls(rig, NINE - HOUR, (const char *[]){"b", "c", "d"}[i], 5);
+    rig_at(rig, NINE + HOUR);
+    assert_int_equal(first(rig, "low a firing warning 0"), NINE + 1);
+    rig_free(rig);
+}
+
+/* What is usual is known as soon as the past is: when a history is read in. */
+static void a_history_that_comes_late_makes_a_baseline(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "roster: {members: [{rep: ana, team: one}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call}, windows: [month]}}\n"
+                              "alerts: {low: {kpi: calls, window: month, level: rep, compare: baseline, periods: 2, warning: {below: 50%}}}\n");
+
+    (void)state;
+    rig_call(rig, 100 * DAY, "ana");    /* the 11th of April */
+    rig_at(rig, 100 * DAY + 60);
+    rig_said(rig, "");
+    for (int day = 31; day < 90; day += 2)
+        calls(rig, day * DAY, "ana", 3);
+    rig_at(rig, 100 * DAY + 2 * HOUR);
+    assert_int_equal(first(rig, "low ana firing warning 1"), 100 * DAY + 60);
+    rig_free(rig);
+}
+
+static void a_target_is_nothing_to_who_does_not_work_in_its_period(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "roster: {members: [{rep: ana, team: one}, {rep: off, team: one, away: [1970-01-05..1970-01-06]}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day]}}\n"
+                              "targets: [{kpi: calls, per: day, value: 8}]\n"
+                              "alerts: {low: {kpi: calls, window: day, level: rep, compare: target, warning: {below: 50%}, hours: always}}\n");
+
+    (void)state;
+    rig_event_at(rig, 0, "{\"type\":\"x\",\"time\":378000000}");
+    rig_said(rig, "378000 low ana firing warning 0\n");
+    assert_int_equal(rig_cell(rig, rig_node(rig, "rep", "off"), "calls", "day")->status, KP_STATUS_NONE);
+    rig_free(rig);
+}
+
+static void what_is_pending_ends_when_the_office_closes(void **state)
+{
+    struct rig *rig = rig_new(OFFICE "  few: {kpi: calls, window: 1h, level: rep, warning: {below: 1}, for: 40m}\n");
+
+    (void)state;
+    rig_call(rig, NINE + 150 * MINUTE, "ana");      /* 11:30; lunch is from 12 to 13 */
+    rig_call(rig, NINE + 150 * MINUTE, "bob");
+    hush(rig);
+    rig_call(rig, NINE + 220 * MINUTE, "bob");      /* 12:40, in the break */
+    rig_at(rig, NINE + 5 * HOUR);
+    assert_int_equal(first(rig, "few ana pending"), NINE + 4 * HOUR);
+    assert_int_equal(first(rig, "few bob pending"), NINE + 280 * MINUTE);
+    assert_int_equal(first(rig, "few ana firing"), NINE + 280 * MINUTE);
+    hush(rig);
+    rig_call(rig, NINE + 401 * MINUTE, "ana");      /* 15:41: pending from 16:41 on, until five */
+    rig_at(rig, NINE + 8 * HOUR);
+    assert_int_equal(first(rig, "few ana pending"), NINE + 461 * MINUTE);
+    assert_int_equal(first(rig, "few ana resolved warning 0 out_of_hours"), NINE + 8 * HOUR);
+    rig_free(rig);
+}
+
+static void lives_that_begin_at_the_same_instant_have_ids_of_their_own(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "roster: {members: [{rep: ana, team: one}]}\n"
+                              "kpis: {talk: {aggregate: sum, of: d, where: {type: call}, windows: [day]}}\n"
+                              "alerts: {long: {kpi: talk, window: day, level: rep, warning: {above: 10}}}\n");
+    uint64_t id;
+
+    (void)state;
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"rep\":\"ana\",\"d\":15,\"time\":1000000}");
+    id = rig->id;
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"rep\":\"ana\",\"d\":-15,\"time\":1000000}");
+    assert_true(rig->id == id);
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"rep\":\"ana\",\"d\":15,\"time\":1000000}");
+    assert_true(rig->id != id);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +719,19 @@ int main(void)
         cmocka_unit_test(what_is_open_and_does_not_move_is_told_one_by_one),
         cmocka_unit_test(a_stage_that_is_told_late_counts_from_its_time),
         cmocka_unit_test(a_step_of_a_funnel_has_its_own_patience),
+        cmocka_unit_test(who_begins_later_is_watched_from_that_day),
+        cmocka_unit_test(what_stands_still_is_watched_again_once_its_source_is_heard_of),
+        cmocka_unit_test(where_a_deal_stands_does_not_depend_on_the_order_of_events),
+        cmocka_unit_test(a_deal_stands_still_whoever_talks_of_it),
+        cmocka_unit_test(who_is_here_is_asked_each_day_and_nothing_begins_on_a_day_off),
+        cmocka_unit_test(a_team_ends_with_the_period_and_what_was_pending_is_told_of),
+        cmocka_unit_test(a_team_stays_as_it_is_while_the_source_is_silent),
+        cmocka_unit_test(going_from_warning_to_critical_and_back_is_coming_and_going_too),
+        cmocka_unit_test(peers_are_looked_at_when_somebody_begins_to_work),
+        cmocka_unit_test(a_history_that_comes_late_makes_a_baseline),
+        cmocka_unit_test(a_target_is_nothing_to_who_does_not_work_in_its_period),
+        cmocka_unit_test(what_is_pending_ends_when_the_office_closes),
+        cmocka_unit_test(lives_that_begin_at_the_same_instant_have_ids_of_their_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
