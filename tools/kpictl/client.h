@@ -2,6 +2,8 @@
 #ifndef KPICTL_CLIENT_H
 #define KPICTL_CLIENT_H
 
+#include "object.h"
+
 #include "kpid/err.h"
 
 #include <msgpack.h>
@@ -56,33 +58,5 @@ bool client_stopped(void);
 
 /* ms of a clock that nobody sets. */
 int64_t client_steady_ms(void);
-
-/* ---- Objects ---- */
-/* The value of a key of a map; NULL when there is none or map is NULL or no map. */
-const msgpack_object *object_get(const msgpack_object *map, const char *key);
-/* A string's text cut to size; "" for anything else. Returns buf. */
-const char *object_text(const msgpack_object *object, char *buf, size_t size);
-/* A number; false for anything else. */
-bool object_number(const msgpack_object *object, double *number);
-bool object_is(const msgpack_object *object, const char *text);
-/* Items of an array, 0 for anything else. */
-size_t object_count(const msgpack_object *object);
-
-/* Parse one message, MessagePack or (when it begins so) JSON. False: it is neither. */
-bool object_parse(const void *bytes, size_t len, msgpack_unpacked *item);
-/* Print as one line of JSON. */
-bool object_print_json(const msgpack_object *object);
-
-/* A path as people write it: "emea/field-1/ana", "company" where it is empty. Returns buf. */
-const char *object_path(const msgpack_object *path, char *buf, size_t size);
-/* What stands before the message of an alert that keeps quiet: "[silenced] [acked by maria] ", else "". Returns buf. */
-const char *object_alert_mark(const msgpack_object *alert, char *buf, size_t size);
-
-/* Packing of requests. */
-/* {"op": op} */
-void pack_op(msgpack_packer *packer, const char *op);
-void pack_text(msgpack_packer *packer, const char *text);
-/* A list of strings given separated by commas. */
-void pack_list(msgpack_packer *packer, const char *comma_separated);
 
 #endif

@@ -1,0 +1,40 @@
+/* What a daemon sends, as msgpack-c's objects, be it MessagePack or JSON: reading and printing it, and packing requests. */
+#ifndef KPID_TOOLS_OBJECT_H
+#define KPID_TOOLS_OBJECT_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OBJECT_DEPTH_MAX = 32 };
+
+/* The value of a key of a map; NULL when there is none or map is NULL or no map. */
+const msgpack_object *object_get(const msgpack_object *map, const char *key);
+/* A string's text cut to size; "" for anything else. Returns buf. */
+const char *object_text(const msgpack_object *object, char *buf, size_t size);
+/* A number; false for anything else. */
+bool object_number(const msgpack_object *object, double *number);
+bool object_is(const msgpack_object *object, const char *text);
+/* Items of an array, 0 for anything else. */
+size_t object_count(const msgpack_object *object);
+
+/* Parse one message, MessagePack or (when it begins so) JSON. False: it is neither, or nested deeper than OBJECT_DEPTH_MAX.
+ * Whatever lengths it claims, no more memory is taken than its bytes account for. */
+bool object_parse(const void *bytes, size_t len, msgpack_unpacked *item);
+/* Print as one line of JSON. */
+bool object_print_json(const msgpack_object *object);
+
+/* A path as people write it: "emea/field-1/ana", "company" where it is empty. Returns buf. */
+const char *object_path(const msgpack_object *path, char *buf, size_t size);
+/* What stands before the message of an alert that keeps quiet: "[silenced] [acked by maria] ", else "". Returns buf. */
+const char *object_alert_mark(const msgpack_object *alert, char *buf, size_t size);
+
+/* ---- Packing of requests ---- */
+/* {"op": op} */
+void pack_op(msgpack_packer *packer, const char *op);
+void pack_text(msgpack_packer *packer, const char *text);
+/* A list of strings given separated by commas. */
+void pack_list(msgpack_packer *packer, const char *comma_separated);
+
+#endif
