@@ -31,5 +31,7 @@ struct kp_key_table {
 const struct kp_key_table *kp_config_tables(size_t *count);
 /* Name of the i-th key of a table; NULL past the last. */
 const char *kp_key_name(const struct kp_key_table *table, size_t i);
+/* What an alert's `compare` is written as. */
+const char *kp_compare_name(enum kp_compare compare);
 
 #endif

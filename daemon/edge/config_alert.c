@@ -19,6 +19,15 @@ static const struct kp_word compares[] = {{"value", KP_CMP_VALUE, false},       
 static const struct kp_word peer_words[] = {{"parent", 0, false}, {"company", 1, false}, {NULL, 0, false}};
 static const struct kp_word escalate_words[] = {{"critical", KP_SEVERITY_CRITICAL, false}, {NULL, 0, false}};
 
+const char *kp_compare_name(enum kp_compare compare)
+{
+    const struct kp_word *word = compares;
+
+    while (word->name && (word->later || word->value != (int)compare))
+        word++;
+    return word->name;
+}
+
 static KP_READER(read_kpi)
 {
     struct kp_alert_cfg *alert = into;

@@ -1,6 +1,8 @@
 /* How the daemon is, and what it was configured to do. */
 #include "control_inside.h"
 
+#include "config.h"
+
 #include "log.h"
 
 #include "kpid/encode.h"
@@ -255,11 +257,12 @@ void kp_control_config(struct kp_control *control, struct kp_out *out)
     kp_out_text(out, "alerts");
     kp_out_array(out, config->nalerts);
     for (size_t i = 0; i < config->nalerts; i++) {
-        kp_out_map(out, 4);
+        kp_out_map(out, 5);
         kp_reply_text(out, "name", config->alerts[i].name);
         kp_reply_text(out, "kpi", config->alerts[i].kpi);
         kp_reply_text(out, "window", config->alerts[i].window.text);
         kp_reply_text(out, "level", config->alerts[i].level);
+        kp_reply_text(out, "compare", kp_compare_name(config->alerts[i].compare));
         kp_out_end(out);
     }
     kp_out_end(out);

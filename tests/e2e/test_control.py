@@ -106,6 +106,7 @@ class Control(Case):
         config = self.d.ask(op="config")
         self.assertEqual(config["levels"], ["company", "region", "team", "rep"])
         self.assertEqual([k["title"] for k in config["kpis"]], ["Calls", "sales", "per_call"])
+        self.assertEqual([(a["name"], a["compare"]) for a in config["alerts"]], [("quiet", "value")])
         self.assertEqual(config["endpoints"]["publish"], self.d.endpoints["publish"])
 
     def test_a_number_is_explained_by_its_parts_and_events(self):
