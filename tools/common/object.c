@@ -26,16 +26,15 @@ const msgpack_object *object_get(const msgpack_object *map, const char *key)
 
 const char *object_text(const msgpack_object *object, char *buf, size_t size)
 {
-    size_t len = object && object->type == MSGPACK_OBJECT_STR ? object->via.str.size : 0;
+    bool is_text = object && object->type == MSGPACK_OBJECT_STR;
+    const char *text = is_text ? object->via.str.ptr : "";
+    size_t len = is_text ? object->via.str.size : 0, cut = len < size ? len : size - 1;
 
-    if (len >= size) {
-        len = size - 1;
-        while (len > 0 && ((unsigned char)object->via.str.ptr[len] & 0xC0) == 0x80)
-            len--;      /* not in the middle of a character */
-    }
-    if (len)
-        memcpy(buf, object->via.str.ptr, len);
-    buf[len] = '\0';
+    while (cut > 0 && cut < len && ((unsigned char)text[cut] & 0xC0) == 0x80)
+        cut--;          /* not in the middle of a character */
+    if (cut)
+        memcpy(buf, text, cut);
+    buf[cut] = '\0';
     return buf;
 }
 
