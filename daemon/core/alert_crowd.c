@@ -69,9 +69,9 @@ static bool is_at_work(const struct kp_alerts *alerts, const struct kp_alert_cfg
             kp_targets_work(alerts->targets, node, kp_zone_day_start(zone, day), kp_zone_day_start(zone, day + 1)) > 0);
 }
 
-static int64_t tomorrow(const struct kp_alerts *alerts, const struct kp_watch *crowd, int64_t t)
+static int64_t tomorrow(const struct kp_alerts *alerts, const struct kp_watch *w, int64_t t)
 {
-    const struct kp_zone *zone = kp_alerts_plan(alerts)->clocks[kp_store_node(alerts->store, crowd->node)->clock].zone;
+    const struct kp_zone *zone = kp_alerts_plan(alerts)->clocks[kp_store_node(alerts->store, w->node)->clock].zone;
 
     return kp_zone_day_start(zone, kp_zone_day(zone, t) + 1);
 }
@@ -90,20 +90,31 @@ static void each_member(struct kp_alerts *alerts, const struct kp_watch *crowd,
     }
 }
 
+struct roll {
+    int at_work;
+    int64_t good_until_ms;      /* when the first of them has another day */
+};
+
 static void count_at_work(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
 {
-    *(int *)ctx += is_at_work(alerts, kp_watch_rule(alerts, w)->cfg, w->node, t);
+    int64_t until = tomorrow(alerts, w, t);
+    struct roll *roll = ctx;
+
+    roll->at_work += is_at_work(alerts, kp_watch_rule(alerts, w)->cfg, w->node, t);
+    if (until < roll->good_until_ms)
+        roll->good_until_ms = until;
 }
 
-/* Who is at work is counted once a day, and when somebody new has come. */
+/* Who is at work is counted once a day, by the members' own days, and when somebody new has come. */
 static uint32_t at_work(struct kp_alerts *alerts, struct kp_watch *crowd, int64_t t)
 {
     uint32_t children = kp_store_cold(alerts->store, crowd->node)->nchildren;
+    struct roll roll = {0, INT64_MAX};
 
     if (t >= crowd->turns_ms || crowd->entity != children) {
-        crowd->answer = 0;
-        each_member(alerts, crowd, count_at_work, t, &crowd->answer);
-        crowd->turns_ms = tomorrow(alerts, crowd, t);
+        each_member(alerts, crowd, count_at_work, t, &roll);
+        crowd->answer = roll.at_work;
+        crowd->turns_ms = roll.good_until_ms;
         crowd->entity = children;
     }
     return (uint32_t)crowd->answer;
@@ -131,22 +142,24 @@ static struct census census_of(struct kp_alerts *alerts, struct kp_watch *crowd,
     return census;
 }
 
-/* By their keys. */
 static void list_one(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
 {
     struct kp_alert *a = ctx;
-    const char *key = kp_store_cold(alerts->store, w->node)->key;
-    size_t at = a->nmembers < KP_ALERT_MEMBERS ? a->nmembers : KP_ALERT_MEMBERS - 1;
 
+    (void)alerts;
     (void)t;
     if (w->state != KP_ALERT_FIRING)
         return;
+    if (a->nmembers < KP_ALERT_MEMBERS)
+        a->members[a->nmembers] = w->node;
     a->nmembers++;
-    if (a->nmembers > KP_ALERT_MEMBERS && strcmp(kp_store_cold(alerts->store, a->members[at])->key, key) < 0)
-        return;
-    for (; at > 0 && strcmp(kp_store_cold(alerts->store, a->members[at - 1])->key, key) > 0; at--)
-        a->members[at] = a->members[at - 1];
-    a->members[at] = w->node;
+}
+
+static int by_key(const void *a, const void *b, void *ctx)
+{
+    const struct kp_store *store = ctx;
+
+    return strcmp(kp_store_cold(store, *(const uint32_t *)a)->key, kp_store_cold(store, *(const uint32_t *)b)->key);
 }
 
 /* ---- Telling ---- */
@@ -155,6 +168,8 @@ void kp_crowd_list(struct kp_alerts *alerts, const struct kp_watch *crowd, struc
 {
     a->nmembers = 0;
     each_member(alerts, crowd, list_one, 0, a);
+    if (a->nmembers)
+        qsort_r(a->members, a->nmembers < KP_ALERT_MEMBERS ? a->nmembers : KP_ALERT_MEMBERS, sizeof *a->members, by_key, alerts->store);
 }
 
 static struct kp_number number_of(const struct census *census)
@@ -274,7 +289,7 @@ static void dwindle(struct kp_alerts *alerts, uint32_t i, const struct census *c
 static int64_t wakes_at(const struct kp_alerts *alerts, const struct kp_watch *crowd, const struct census *census, int64_t t)
 {
     const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, crowd)->cfg;
-    int64_t wake = census->firing ? tomorrow(alerts, crowd, t) : INT64_MAX;
+    int64_t wake = census->firing ? crowd->turns_ms : INT64_MAX;
 
     if (crowd->state == KP_ALERT_INACTIVE)
         return wake;
@@ -291,6 +306,8 @@ void kp_crowd_look(struct kp_alerts *alerts, uint32_t i, int64_t t)
     struct census census;
 
     if (kp_watch_is_frozen(alerts, crowd)) {
+        if (kp_watch_again(alerts, crowd))
+            kp_watch_tell(alerts, crowd, kp_crowd_number(alerts, crowd, t), t);
         kp_heap_set(&alerts->heap, i, INT64_MAX);       /* until the source is heard of */
         return;
     }

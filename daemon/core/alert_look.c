@@ -251,16 +251,18 @@ void kp_watch_judge(struct kp_alerts *alerts, uint32_t i, int64_t t, double peer
 
 static void look(struct kp_alerts *alerts, uint32_t i, int64_t t, int64_t peers_from)
 {
-    const struct kp_watch *w = kp_watch_of(alerts, i);
+    struct kp_watch *w = kp_watch_of(alerts, i);
 
     if (w->kind == KP_WATCH_CROWD)
         kp_crowd_look(alerts, i, t);
     else if (w->kind == KP_WATCH_KEY && kp_watch_rule(alerts, w)->cfg->compare == KP_CMP_STALLED)
         return;     /* what is open is watched, and not its keys */
-    else if (kp_watch_rule(alerts, w)->cfg->compare == KP_CMP_PEERS)
-        kp_peers_want(alerts, w, peers_from);
-    else
+    else if (kp_watch_rule(alerts, w)->cfg->compare != KP_CMP_PEERS)
         kp_watch_judge(alerts, i, t, (double)NAN);
+    else
+        kp_peers_want(alerts, w, peers_from);
+    if (kp_watch_again(alerts, w))      /* one that waits for its peers need not wait with that */
+        kp_watch_tell(alerts, w, kp_watch_number(alerts, w, t), t);
 }
 
 void kp_watch_look(struct kp_alerts *alerts, uint32_t i, int64_t t)

@@ -12,7 +12,7 @@ uint64_t kp_watch_id(const struct kp_alerts *alerts, const struct kp_watch *w)
 {
     const struct kp_plan *plan = kp_alerts_plan(alerts);
     const char *rule = plan->rules[w->rule].cfg->name;
-    char text[8 + (KP_DEPTH_MAX + 1) * (KP_GROUP_KEY_MAX + 1) + 1 + KP_ENTITY_NAME];
+    char text[8 + (KP_DEPTH_MAX + 1) * (KP_GROUP_KEY_MAX + 1) + 1 + KP_ENTITY_NAME + 8];
     uint32_t path[KP_DEPTH_MAX];
     int n = kp_store_path(alerts->store, w->node, path);
     size_t len = 0;
@@ -34,6 +34,8 @@ uint64_t kp_watch_id(const struct kp_alerts *alerts, const struct kp_watch *w)
 
         memcpy(text + len, name, strlen(name) + 1);
         len += strlen(name) + 1;
+        memcpy(text + len, &w->seen_ms, sizeof w->seen_ms);
+        len += sizeof w->seen_ms;
     }
     return kp_print_of2(0, 0, rule, strlen(rule), text, len).hi;
 }

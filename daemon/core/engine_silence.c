@@ -10,15 +10,17 @@
 static enum kp_again may_be_otherwise(void *ctx, uint64_t id, const struct kp_subject *subject)
 {
     (void)id;
-    return kp_matchers_match(ctx, subject) ? KP_AGAIN_IF_OTHERWISE : KP_AGAIN_NOT;
+    return !ctx || kp_matchers_match(ctx, subject) ? KP_AGAIN_IF_OTHERWISE : KP_AGAIN_NOT;
 }
 
 static void on_silence(void *ctx, const struct kp_matchers *matchers)
 {
     struct kp_engine *engine = ctx;
-    struct kp_matchers copy = *matchers;
+    struct kp_matchers copy;
 
-    kp_alerts_tell_again(engine->alerts, may_be_otherwise, &copy);
+    if (matchers)
+        copy = *matchers;
+    kp_alerts_tell_again(engine->alerts, may_be_otherwise, matchers ? &copy : NULL);
 }
 
 enum kp_code kp_engine_add_hush(struct kp_engine *engine, struct kp_err *err)

@@ -8,7 +8,7 @@
 
 struct item {
     struct kp_silence silence;      /* its texts lie in `bytes` */
-    bool active, changed;       /* changed: begun or ended, and to be told */
+    bool active;
     size_t size;
     char bytes[];
 };
@@ -101,7 +101,8 @@ enum kp_code kp_remark_check(struct kp_str text, const char *what, size_t most, 
     if (text.len > most)
         return kp_fail(err, KP_EINVAL, "\"%s\" is over %zu bytes long", what, most);
     for (uint32_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.s[i] < 0x20 || text.s[i] == 0x7F)
+        if ((unsigned char)text.s[i] < 0x20 || text.s[i] == 0x7F ||
+            (i + 1 < text.len && (unsigned char)text.s[i] == 0xC2 && (unsigned char)text.s[i + 1] < 0xA0))      /* C1 */
             return kp_fail(err, KP_EINVAL, "\"%s\" is one line, without control characters", what);
     return kp_text_ok(text) ? KP_OK : kp_fail(err, KP_EINVAL, "\"%s\" is no UTF-8", what);
 }
@@ -255,6 +256,8 @@ static void drop(struct kp_silences *silences, uint32_t at)
 void kp_silences_at(struct kp_silences *silences, int64_t t)
 {
     bool due = t >= silences->due_ms;
+    const struct item *changed = NULL;
+    uint32_t count = 0;
 
     if (t > silences->now_ms)
         silences->now_ms = t;
@@ -264,15 +267,17 @@ void kp_silences_at(struct kp_silences *silences, int64_t t)
         struct item *item = silences->items[i];
         bool active = is_active(&item->silence, t);
 
-        item->changed = active != item->active;
+        if (active != item->active) {
+            changed = item;
+            count++;
+        }
         item->active = active;
     }
-    for (uint32_t i = silences->count; i-- > 0;) {
-        if (silences->items[i]->changed)
-            tell(silences, &silences->items[i]->silence.matchers);
+    if (count)      /* many at once are told of once: there may be very many alerts to ask */
+        tell(silences, count == 1 ? &changed->silence.matchers : NULL);
+    for (uint32_t i = silences->count; i-- > 0;)
         if (silences->items[i]->silence.until_ms <= t)
             drop(silences, i);
-    }
     find_due(silences);
 }
 

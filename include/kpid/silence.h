@@ -52,7 +52,8 @@ struct kp_silence {
 
 struct kp_silences;
 
-/* changed: told of matchers whose alerts may be silenced now that were not, or no more, when that is so. */
+/* changed: told of matchers whose alerts may be silenced now that were not, or no more, when that is so; of NULL when that may be
+ * any. */
 struct kp_silence_sink {
     void (*changed)(void *ctx, const struct kp_matchers *matchers);
     void *ctx;

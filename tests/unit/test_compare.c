@@ -552,6 +552,28 @@ static void who_is_here_is_asked_each_day_and_nothing_begins_on_a_day_off(void *
     rig_free(rig);
 }
 
+/* The members' days count, wherever the team is. */
+static void a_team_in_another_zone_has_its_own_day(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "calendars: {ny: {zone: America/New_York, hours: {mon-fri: \"09:00-17:00\"}}}\n"
+                              "roster: {members: [{rep: a, team: one, calendar: ny}, {rep: b, team: one, calendar: ny}, {rep: c, team: one, calendar: ny}, {rep: d, team: one, calendar: ny}]}\n"
+                              "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day]}}\n"
+                              "alerts: {quiet: {kpi: calls, level: rep, compare: silence, warning: {above: 7h}, group: 50%}}\n");
+    enum { NY = 14 * HOUR };        /* nine o'clock there */
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        rig_call(rig, MONDAY - 3 * DAY + NY + i * HOUR, (const char *[]){"a", "b", "c", "d"}[i]);     /* Friday */
+    rig_at(rig, MONDAY + NY + 3 * HOUR - 1);
+    /* a on Friday at four, b on Monday at nine, c at ten: b is the second of four */
+    assert_int_equal(first(rig, "quiet a firing"), MONDAY - 3 * DAY + NY + 7 * HOUR);
+    assert_int_equal(first(rig, "quiet one firing warning 2"), MONDAY + NY);
+    assert_int_equal(first(rig, "quiet one firing warning 3"), MONDAY + NY + HOUR);
+    assert_int_equal(first(rig, "quiet b firing"), -1);
+    rig_free(rig);
+}
+
 static void a_team_ends_with_the_period_and_what_was_pending_is_told_of(void **state)
 {
     struct rig *rig = rig_new("time: {clock: event}\n"
@@ -700,6 +722,15 @@ static void lives_that_begin_at_the_same_instant_have_ids_of_their_own(void **st
     rig_event_at(rig, 0, "{\"type\":\"call\",\"rep\":\"ana\",\"d\":15,\"time\":1000000}");
     assert_true(rig->id != id);
     rig_free(rig);
+
+    rig = rig_new(DEALS "  stuck: {kpi: pipeline, level: rep, compare: stalled, warning: {above: 1d}}\n");
+    stage(rig, DAY, "d-1", "ana", "a");
+    rig_call(rig, 3 * DAY, "bob");
+    stage(rig, DAY + HOUR, "d-1", "ana", "b");      /* told late, both; it stands still anyway */
+    id = rig->id;
+    stage(rig, DAY + 2 * HOUR, "d-1", "ana", "c");
+    assert_true(rig->id != id);
+    rig_free(rig);
 }
 
 int main(void)
@@ -724,6 +755,7 @@ int main(void)
         cmocka_unit_test(where_a_deal_stands_does_not_depend_on_the_order_of_events),
         cmocka_unit_test(a_deal_stands_still_whoever_talks_of_it),
         cmocka_unit_test(who_is_here_is_asked_each_day_and_nothing_begins_on_a_day_off),
+        cmocka_unit_test(a_team_in_another_zone_has_its_own_day),
         cmocka_unit_test(a_team_ends_with_the_period_and_what_was_pending_is_told_of),
         cmocka_unit_test(a_team_stays_as_it_is_while_the_source_is_silent),
         cmocka_unit_test(going_from_warning_to_critical_and_back_is_coming_and_going_too),

@@ -67,12 +67,25 @@ static void deep_nests_are_refused(void **state)
     assert_true(parses(quoted, sizeof quoted - 1));
 }
 
+static void a_terminal_is_told_nothing_that_moves_it(void **state)
+{
+    static const char text[] = "Zo\xC3\xAB \x1B]0;x\x07\xC2\x9B" "2J \xE2\x80\xAE" "abc\xE2\x81\xA6.";
+    msgpack_object object = {.type = MSGPACK_OBJECT_STR, .via.str = {sizeof text - 1, text}};
+    char buf[64], small[5];
+
+    (void)state;
+    assert_string_equal(object_plain(&object, buf, sizeof buf), "Zo\xC3\xAB ?]0;x??2J ?abc?.");
+    assert_string_equal(object_plain(&object, small, sizeof small), "Zo\xC3\xAB");
+    assert_string_equal(object_plain(NULL, buf, sizeof buf), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_item_is_taken),
         cmocka_unit_test(claims_beyond_the_bytes_are_refused),
         cmocka_unit_test(deep_nests_are_refused),
+        cmocka_unit_test(a_terminal_is_told_nothing_that_moves_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

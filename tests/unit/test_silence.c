@@ -88,7 +88,7 @@ static void on_change(void *ctx, const struct kp_matchers *matchers)
 {
     struct told *told = ctx;
 
-    told->changes += kp_matchers_match(matchers, &ana);
+    told->changes += !matchers || kp_matchers_match(matchers, &ana);
     told->matched = kp_silences_match(told->silences, &ana);
 }
 
@@ -179,7 +179,7 @@ static void one_takes_over_from_another_without_a_gap(void **state)
     assert_true(told.matched);
     kp_silences_at(silences, 2000);
     assert_true(told.matched);
-    assert_int_equal(told.changes, 3);
+    assert_int_equal(told.changes, 2);      /* of what ends and begins at once it is told once */
     kp_silences_destroy(&silences);
 }
 

@@ -38,6 +38,33 @@ const char *object_text(const msgpack_object *object, char *buf, size_t size)
     return buf;
 }
 
+/* Bytes of a character that does something instead of being something: controls (C0, DEL, C1) and marks of direction. */
+static size_t control_at(const unsigned char *text)
+{
+    if (*text < 0x20 || *text == 0x7F)
+        return 1;
+    if (text[0] == 0xC2 && text[1] >= 0x80 && text[1] <= 0x9F)
+        return 2;
+    if (text[0] == 0xE2 && text[1] == 0x80 && (text[2] == 0x8E || text[2] == 0x8F || (text[2] >= 0xAA && text[2] <= 0xAE)))
+        return 3;
+    return text[0] == 0xE2 && text[1] == 0x81 && text[2] >= 0xA6 && text[2] <= 0xA9 ? 3 : 0;
+}
+
+const char *object_plain(const msgpack_object *object, char *buf, size_t size)
+{
+    char *to = buf;
+
+    object_text(object, buf, size);
+    for (const char *from = buf; *from;) {
+        size_t control = control_at((const unsigned char *)from);
+
+        *to++ = control ? '?' : *from;
+        from += control ? control : 1;
+    }
+    *to = '\0';
+    return buf;
+}
+
 bool object_number(const msgpack_object *object, double *number)
 {
     if (!object)
@@ -306,7 +333,7 @@ const char *object_path(const msgpack_object *path, char *buf, size_t size)
     snprintf(buf, size, "%s", object_count(path) ? "" : "company");
     for (size_t i = 0; i < object_count(path) && len < size; i++)
         len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? "/" : "",
-                                object_text(&path->via.array.ptr[i], part, sizeof part));
+                                object_plain(&path->via.array.ptr[i], part, sizeof part));
     return buf;
 }
 
@@ -316,7 +343,7 @@ const char *object_alert_mark(const msgpack_object *alert, char *buf, size_t siz
     bool is_silenced = silenced && silenced->type == MSGPACK_OBJECT_BOOLEAN && silenced->via.boolean;
     char by[160];
 
-    object_text(object_get(alert, "acked_by"), by, sizeof by);
+    object_plain(object_get(alert, "acked_by"), by, sizeof by);
     snprintf(buf, size, "%s%s%s%s", is_silenced ? "[silenced] " : "", *by ? "[acked by " : "", by, *by ? "] " : "");
     return buf;
 }

@@ -13,6 +13,8 @@ enum { OBJECT_DEPTH_MAX = 32 };
 const msgpack_object *object_get(const msgpack_object *map, const char *key);
 /* A string's text cut to size; "" for anything else. Returns buf. */
 const char *object_text(const msgpack_object *object, char *buf, size_t size);
+/* The same for a terminal: what moves the cursor, or turns the direction of writing, becomes a question mark. */
+const char *object_plain(const msgpack_object *object, char *buf, size_t size);
 /* A number; false for anything else. */
 bool object_number(const msgpack_object *object, double *number);
 bool object_is(const msgpack_object *object, const char *text);

@@ -114,13 +114,13 @@ static void print_alert(const msgpack_object *alert)
     double since = 0;
 
     object_number(object_get(alert, "since"), &since);
-    printf("%-16s %-7s %-8s %-24s %s ", object_text(object_get(alert, "id"), id, sizeof id),
-           object_text(object_get(alert, "state"), state, sizeof state),
-           object_text(object_get(alert, "severity"), severity, sizeof severity), kp_rfc3339_format((int64_t)since, at),
-           object_text(object_get(alert, "rule"), rule, sizeof rule));
+    printf("%-16s %-7s %-8s %-24s %s ", object_plain(object_get(alert, "id"), id, sizeof id),
+           object_plain(object_get(alert, "state"), state, sizeof state),
+           object_plain(object_get(alert, "severity"), severity, sizeof severity), kp_rfc3339_format((int64_t)since, at),
+           object_plain(object_get(alert, "rule"), rule, sizeof rule));
     printf("%s  %s%s\n", object_path(object_get(alert, "path"), path, sizeof path),
            object_alert_mark(alert, mark, sizeof mark),
-           object_text(object_get(alert, "message"), message, sizeof message));
+           object_plain(object_get(alert, "message"), message, sizeof message));
 }
 
 static int print_list(const struct options *opt, const msgpack_object *reply)
@@ -150,7 +150,7 @@ static int print_done(const struct options *opt, const msgpack_object *reply)
     else
         printf("%.0f alert%s\n", n, n == 1 ? "" : "s");
     for (size_t i = 0; i < object_count(unknown); i++)
-        kpictl_failed("ack", "no alert %s is pending or firing", object_text(&unknown->via.array.ptr[i], id, sizeof id));
+        kpictl_failed("ack", "no alert %s is pending or firing", object_plain(&unknown->via.array.ptr[i], id, sizeof id));
     if (n == 0 && !opt->nids)
         return kpictl_failed("ack", opt->undo ? "no such alert is acknowledged" : "no alert matches");
     return object_count(unknown) ? EXIT_FAILED : EXIT_WELL;

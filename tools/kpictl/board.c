@@ -16,19 +16,19 @@ static void read_kpi(struct board *board, const msgpack_object *o)
     const msgpack_object *windows = object_get(o, "windows"), *by = object_get(o, "by");
     char better[16], field[BOARD_NAME];
 
-    object_text(object_get(o, "name"), kpi->name, sizeof kpi->name);
-    object_text(object_get(o, "title"), kpi->title, sizeof kpi->title);
-    object_text(object_get(o, "unit"), kpi->unit, sizeof kpi->unit);
-    object_text(object_get(o, "better"), better, sizeof better);
+    object_plain(object_get(o, "name"), kpi->name, sizeof kpi->name);
+    object_plain(object_get(o, "title"), kpi->title, sizeof kpi->title);
+    object_plain(object_get(o, "unit"), kpi->unit, sizeof kpi->unit);
+    object_plain(object_get(o, "better"), better, sizeof better);
     kpi->better = strcmp(better, "lower") == 0 ? -1 : strcmp(better, "none") == 0 ? 0 : 1;
     kpi->first = board->ncells;
     for (size_t i = 0; i < object_count(windows) && kpi->nwindows < BOARD_WINDOWS_MAX; i++)
-        object_text(&windows->via.array.ptr[i], kpi->windows[kpi->nwindows++], sizeof kpi->windows[0]);
+        object_plain(&windows->via.array.ptr[i], kpi->windows[kpi->nwindows++], sizeof kpi->windows[0]);
     for (size_t i = 0; i < object_count(by); i++) {
         size_t at = strlen(kpi->level);
 
         snprintf(kpi->level + at, sizeof kpi->level - at, "%c%s", i ? ',' : '@',
-                 object_text(&by->via.array.ptr[i], field, sizeof field));
+                 object_plain(&by->via.array.ptr[i], field, sizeof field));
         kpi->grouped = true;
     }
     board->ncells += kpi->nwindows;
@@ -47,7 +47,7 @@ bool board_init(struct board *board, const msgpack_object *config)
     for (size_t i = 0; i < n; i++)
         read_kpi(board, &kpis->via.array.ptr[i]);
     for (size_t i = 0; i < object_count(levels) && board->nlevels < 24; i++)
-        object_text(&levels->via.array.ptr[i], board->levels[board->nlevels++], BOARD_NAME);
+        object_plain(&levels->via.array.ptr[i], board->levels[board->nlevels++], BOARD_NAME);
     return board->nlevels > 0;
 }
 
@@ -146,9 +146,9 @@ static void take_snapshot(struct board *board, const msgpack_object *snapshot)
 
     if (!row)
         return;
-    object_text(object_get(snapshot, "name"), row->name, sizeof row->name);
+    object_plain(object_get(snapshot, "name"), row->name, sizeof row->name);
     if (depth > 1)
-        object_text(&path->via.array.ptr[depth - 2], row->parent, sizeof row->parent);
+        object_plain(&path->via.array.ptr[depth - 2], row->parent, sizeof row->parent);
     if (object_number(object_get(snapshot, "time"), &at) && at > (double)board->time_ms)
         board->time_ms = (int64_t)at;
     for (int k = 0; k < board->nkpis; k++) {
@@ -173,9 +173,9 @@ static void take_alert(struct board *board, const msgpack_object *alert)
 
     if (object_is(object_get(alert, "state"), "pending"))
         return;
-    object_text(object_get(alert, "id"), taken.id, sizeof taken.id);
+    object_plain(object_get(alert, "id"), taken.id, sizeof taken.id);
     len = strlen(object_alert_mark(alert, taken.text, sizeof taken.text));
-    object_text(object_get(alert, "message"), taken.text + len, sizeof taken.text - len);
+    object_plain(object_get(alert, "message"), taken.text + len, sizeof taken.text - len);
     taken.critical = object_is(object_get(alert, "severity"), "critical");
     for (i = 0; i < board->nalerts && strcmp(board->alerts[i].id, taken.id) != 0; i++)
         ;

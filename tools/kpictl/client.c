@@ -191,7 +191,7 @@ static enum kp_code read_reply(const zmq_msg_t *msg, msgpack_unpacked *reply, st
     why = object_get(&reply->data, "error");
     if (ok && ok->type == MSGPACK_OBJECT_BOOLEAN && ok->via.boolean)
         return KP_OK;
-    object_text(why, text, sizeof text);
+    object_plain(why, text, sizeof text);
     return kp_fail(err, strncmp(text, "busy", 4) == 0 ? KP_ELIMIT : KP_EINVAL, "%s", text);
 }
 

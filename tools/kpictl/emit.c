@@ -70,7 +70,7 @@ static void show_errors(struct emit *e, const msgpack_object *errors)
         object_number(object_get(error, "index"), &index);
         progress_hide(&e->progress);
         fprintf(stderr, "message %llu, event %.0f: %s\n", (unsigned long long)e->answered, index,
-                object_text(object_get(error, "reason"), reason, sizeof reason));
+                object_plain(object_get(error, "reason"), reason, sizeof reason));
     }
 }
 

@@ -33,9 +33,9 @@ static void print_cell(const msgpack_object *why)
     const char *begin = instant(why, "from", from), *end = instant(why, "to", to);
     double n = 0;
 
-    object_text(object_get(why, "unit"), unit, sizeof unit);
+    object_plain(object_get(why, "unit"), unit, sizeof unit);
     object_number(object_get(cell, "n"), &n);
-    printf("  %s", object_text(object_get(why, "window"), window, sizeof window));
+    printf("  %s", object_plain(object_get(why, "window"), window, sizeof window));
     printf(*begin ? " since %s" : ", as it is now%s", begin);
     printf(*end ? " until %s\n" : "%s\n", end);
     printf("  is %s", number(cell, "value", unit, text));
@@ -48,7 +48,7 @@ static void print_cell(const msgpack_object *why)
         printf("; rank %s", number(cell, "rank", NULL, text));
         printf(" of %s", number(cell, "of", NULL, text));
     }
-    if (*object_text(object_get(cell, "status"), status, sizeof status))
+    if (*object_plain(object_get(cell, "status"), status, sizeof status))
         printf("; %s", status);
     putchar('\n');
 }
@@ -59,9 +59,9 @@ static void print_means(const msgpack_object *map)
     char text[2048];
 
     if (object_get(map, "formula"))
-        printf("= %s\n", object_text(object_get(map, "formula"), text, sizeof text));
+        printf("= %s\n", object_plain(object_get(map, "formula"), text, sizeof text));
     else
-        printf("%s\n", object_text(object_get(map, "means"), text, sizeof text));
+        printf("%s\n", object_plain(object_get(map, "means"), text, sizeof text));
 }
 
 static void print_parts(const msgpack_object *parts)
@@ -73,8 +73,8 @@ static void print_parts(const msgpack_object *parts)
 
         object_number(object_get(part, "depth"), &depth);
         object_number(object_get(part, "n"), &n);
-        object_text(object_get(part, "unit"), unit, sizeof unit);
-        object_text(object_get(part, "kpi"), name, sizeof name);
+        object_plain(object_get(part, "unit"), unit, sizeof unit);
+        object_plain(object_get(part, "kpi"), name, sizeof name);
         printf("%*s%-*s %s of %.0f: ", (int)depth * 2 + 2, "", 30 - (int)depth * 2, name, number(part, "value", unit, value), n);
         print_means(part);
     }
@@ -89,7 +89,7 @@ static void print_events(const msgpack_object *events)
         const msgpack_object *event = &events->via.array.ptr[i];
         char id[256], at[40];
 
-        printf("    %-24s %s\n", instant(event, "time", at), object_text(object_get(event, "id"), id, sizeof id));
+        printf("    %-24s %s\n", instant(event, "time", at), object_plain(object_get(event, "id"), id, sizeof id));
     }
 }
 
@@ -98,10 +98,10 @@ void explain_print(const msgpack_object *why)
     const msgpack_object *more = object_get(why, "more_parts");
     char name[256], level[64], title[256], kpi[128];
 
-    object_text(object_get(why, "name"), name, sizeof name);
-    object_text(object_get(why, "level"), level, sizeof level);
-    object_text(object_get(why, "title"), title, sizeof title);
-    object_text(object_get(why, "kpi"), kpi, sizeof kpi);
+    object_plain(object_get(why, "name"), name, sizeof name);
+    object_plain(object_get(why, "level"), level, sizeof level);
+    object_plain(object_get(why, "title"), title, sizeof title);
+    object_plain(object_get(why, "kpi"), kpi, sizeof kpi);
     printf("%s%s%s: %s%s%s%s\n", level, strcmp(level, name) ? " " : "", strcmp(level, name) ? name : "", kpi, strcmp(kpi, title) ? " (" : "", strcmp(kpi, title) ? title : "",
            strcmp(kpi, title) ? ")" : "");
     print_cell(why);

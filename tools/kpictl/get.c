@@ -147,8 +147,8 @@ static void print_cell(const char *kpi, const msgpack_object *window, const msgp
     kp_number_text(v, has, NULL, value, sizeof value);
     if (object_number(object_get(cell, "target"), &t))
         kp_number_text(t, true, NULL, target, sizeof target);
-    printf("  %-24s %-8s %14s %10.0f %12s  %s\n", kpi, object_text(window, name, sizeof name), value, n, target,
-           object_text(object_get(cell, "status"), status, sizeof status));
+    printf("  %-24s %-8s %14s %10.0f %12s  %s\n", kpi, object_plain(window, name, sizeof name), value, n, target,
+           object_plain(object_get(cell, "status"), status, sizeof status));
 }
 
 static void print_snapshot(const msgpack_object *snapshot)
@@ -156,14 +156,14 @@ static void print_snapshot(const msgpack_object *snapshot)
     const msgpack_object *kpis = object_get(snapshot, "kpis");
     char level[64], key[256], name[256], kpi[128];
 
-    printf("%s %s (%s)\n", object_text(object_get(snapshot, "level"), level, sizeof level),
-           object_text(object_get(snapshot, "key"), key, sizeof key),
-           object_text(object_get(snapshot, "name"), name, sizeof name));
+    printf("%s %s (%s)\n", object_plain(object_get(snapshot, "level"), level, sizeof level),
+           object_plain(object_get(snapshot, "key"), key, sizeof key),
+           object_plain(object_get(snapshot, "name"), name, sizeof name));
     printf("  %-24s %-8s %14s %10s %12s  %s\n", "KPI", "window", "value", "n", "target", "status");
     for (uint32_t i = 0; kpis && kpis->type == MSGPACK_OBJECT_MAP && i < kpis->via.map.size; i++) {
         const msgpack_object *windows = &kpis->via.map.ptr[i].val;
 
-        object_text(&kpis->via.map.ptr[i].key, kpi, sizeof kpi);
+        object_plain(&kpis->via.map.ptr[i].key, kpi, sizeof kpi);
         for (uint32_t w = 0; windows->type == MSGPACK_OBJECT_MAP && w < windows->via.map.size; w++)
             print_cell(kpi, &windows->via.map.ptr[w].key, &windows->via.map.ptr[w].val);
     }

@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include "kpid/event.h"
 #include "kpid/zone.h"
 
 #include <errno.h>
@@ -117,7 +118,7 @@ bool kpictl_time(const char *text, int64_t *at_ms)
     if (kp_rfc3339_parse(text, strlen(text), at_ms))
         return true;
     *at_ms = strtoll(text, &end, 10);
-    return *text && !*end && *at_ms >= 0;
+    return *text && !*end && *at_ms >= 0 && *at_ms <= KP_TIME_MAX;
 }
 
 static int unknown(const char *name)

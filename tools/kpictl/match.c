@@ -53,7 +53,7 @@ void match_print(const msgpack_object *matchers)
 
         if (!value)
             continue;
-        printf("%s%s=%s", any ? " " : "", keys[i], object_text(value, text, sizeof text));
+        printf("%s%s=%s", any ? " " : "", keys[i], object_plain(value, text, sizeof text));
         any = true;
     }
 }

@@ -19,7 +19,7 @@
 
 #ifndef RULES_EVENTS_MAX            /* a fuzzer has less time */
 #define RULES_EVENTS_MAX 2000000u   /* of one test */
-#define RULES_LOOKS_MAX 100000u     /* times that one expectation is looked at */
+#define RULES_LOOKS_MAX 1000000u    /* times that the expectations of one test are looked at, together */
 #endif
 
 /* An event in its place: either written in the test, or one of a file's. */
@@ -60,6 +60,7 @@ struct rules_test {
     size_t nentries;            /* what they are written as */
     struct rules_look *looks;   /* owned */
     size_t nlooks;
+    size_t ninstants;           /* of all of them */
 };
 
 struct rules_file {

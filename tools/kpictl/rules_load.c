@@ -146,10 +146,12 @@ static KP_READER(read_at)
     (void)key;
     if (!kp_want(ld, node, KP_NODE_SCALAR))
         return;
-    if (!when_all(&look->test->frame, node->text, node->len, RULES_LOOKS_MAX, &look->at, &look->nat, &where, &err))
+    if (!when_all(&look->test->frame, node->text, node->len, RULES_LOOKS_MAX - look->test->ninstants, &look->at, &look->nat,
+                  &where, &err))
         kp_complain(ld, kp_node_loc_at(node, where), "%s", err.text);
     else if (look->nat == 0)
         kp_complain(ld, node->loc, "is at no time at all");
+    look->test->ninstants += look->nat;
 }
 
 static KP_READER(read_from)

@@ -101,7 +101,7 @@ static bool follow(struct top *top, const msgpack_object *config)
     if (top->sub)
         zmq_close(top->sub);
     top->sub = zmq_socket(top->client.zmq, ZMQ_SUB);
-    client_connectable(object_text(object_get(object_get(config, "endpoints"), "publish"), text, sizeof text), endpoint);
+    client_connectable(object_plain(object_get(object_get(config, "endpoints"), "publish"), text, sizeof text), endpoint);
     return top->sub && zmq_setsockopt(top->sub, ZMQ_LINGER, &linger, sizeof linger) == 0 &&
            zmq_setsockopt(top->sub, ZMQ_SUBSCRIBE, "snapshot/", 9) == 0 &&
            zmq_setsockopt(top->sub, ZMQ_SUBSCRIBE, "alert/", 6) == 0 &&

@@ -127,7 +127,7 @@ static void print_made(const struct options *opt, const msgpack_object *reply)
     if (opt->json)
         object_print_json(silence);
     else
-        puts(object_text(object_get(silence, "id"), id, sizeof id));
+        puts(object_plain(object_get(silence, "id"), id, sizeof id));
 }
 
 static void print_list(const struct options *opt, const msgpack_object *reply)
@@ -144,13 +144,13 @@ static void print_list(const struct options *opt, const msgpack_object *reply)
             object_print_json(silence);
             continue;
         }
-        printf("%-6s %-8s", object_text(object_get(silence, "id"), id, sizeof id),
-               object_text(object_get(silence, "state"), state, sizeof state));
+        printf("%-6s %-8s", object_plain(object_get(silence, "id"), id, sizeof id),
+               object_plain(object_get(silence, "state"), state, sizeof state));
         print_instant(object_get(silence, "from"));
         print_instant(object_get(silence, "until"));
-        printf(" %-12s ", object_text(object_get(silence, "by"), by, sizeof by));
+        printf(" %-12s ", object_plain(object_get(silence, "by"), by, sizeof by));
         match_print(object_get(silence, "matchers"));
-        if (*object_text(object_get(silence, "comment"), comment, sizeof comment))
+        if (*object_plain(object_get(silence, "comment"), comment, sizeof comment))
             printf(" (%s)", comment);
         putchar('\n');
     }

@@ -25,7 +25,7 @@ static void print_map(const char *title, const msgpack_object *map)
     printf("%s\n", title);
     for (uint32_t i = 0; map && map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++)
         if (object_number(&map->via.map.ptr[i].val, &v) && v != 0)
-            printf("  %-60s %15.0f\n", object_text(&map->via.map.ptr[i].key, name, sizeof name), v);
+            printf("  %-60s %15.0f\n", object_plain(&map->via.map.ptr[i].key, name, sizeof name), v);
 }
 
 static void print_sources(const msgpack_object *sources)
@@ -38,7 +38,7 @@ static void print_sources(const msgpack_object *sources)
 
         if (i == 0)
             puts("sources");
-        printf("  %-30s %s, last heard of %s\n", object_text(object_get(source, "source"), name, sizeof name),
+        printf("  %-30s %s, last heard of %s\n", object_plain(object_get(source, "source"), name, sizeof name),
                is_silent ? "SILENT" : "lives",
                object_number(object_get(source, "heard"), &heard) ? kp_rfc3339_format((int64_t)heard, at) : "never");
     }
@@ -51,8 +51,8 @@ static void print_status(const msgpack_object *reply)
 
     object_number(object_get(reply, "uptime_ms"), &uptime);
     object_number(object_get(reply, "keys"), &keys);
-    printf("kpid %s, up %.0f s, %.0f keys, %s clock\n", object_text(object_get(reply, "version"), version, sizeof version),
-           uptime / 1000, keys, object_text(object_get(reply, "clock"), clock, sizeof clock));
+    printf("kpid %s, up %.0f s, %.0f keys, %s clock\n", object_plain(object_get(reply, "version"), version, sizeof version),
+           uptime / 1000, keys, object_plain(object_get(reply, "clock"), clock, sizeof clock));
     print_map("counted", object_get(reply, "metrics"));
     print_map("bytes of memory", object_get(reply, "memory"));
     print_sources(object_get(reply, "sources"));

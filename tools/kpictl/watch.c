@@ -69,15 +69,15 @@ static void print_alert(const msgpack_object *alert)
     print_time(object_get(alert, "time"));
     if (color)
         fputs(resolved ? "\033[32m" : critical ? "\033[1;31m" : "\033[33m", stdout);
-    printf("%-8s %-8s", object_text(object_get(alert, "state"), state, sizeof state),
-           object_text(object_get(alert, "severity"), severity, sizeof severity));
+    printf("%-8s %-8s", object_plain(object_get(alert, "state"), state, sizeof state),
+           object_plain(object_get(alert, "severity"), severity, sizeof severity));
     if (color)
         fputs("\033[0m", stdout);
-    printf(" %s ", object_text(object_get(alert, "rule"), rule, sizeof rule));
+    printf(" %s ", object_plain(object_get(alert, "rule"), rule, sizeof rule));
     print_path(object_get(alert, "path"));
     printf("  %s%s", object_alert_mark(alert, mark, sizeof mark),
-           object_text(object_get(alert, "message"), message, sizeof message));
-    if (*object_text(object_get(alert, "reason"), reason, sizeof reason))
+           object_plain(object_get(alert, "message"), message, sizeof message));
+    if (*object_plain(object_get(alert, "reason"), reason, sizeof reason))
         printf(" (%s)", reason);
     putchar('\n');
 }
@@ -92,13 +92,13 @@ static void print_snapshot(const msgpack_object *snapshot)
     for (uint32_t i = 0; kpis && kpis->type == MSGPACK_OBJECT_MAP && i < kpis->via.map.size; i++) {
         const msgpack_object *windows = &kpis->via.map.ptr[i].val;
 
-        printf("  %s", object_text(&kpis->via.map.ptr[i].key, kpi, sizeof kpi));
+        printf("  %s", object_plain(&kpis->via.map.ptr[i].key, kpi, sizeof kpi));
         for (uint32_t w = 0; windows->type == MSGPACK_OBJECT_MAP && w < windows->via.map.size; w++) {
             double v = 0;
             bool has = object_number(object_get(&windows->via.map.ptr[w].val, "value"), &v);
 
             kp_number_text(v, has, NULL, value, sizeof value);
-            printf(" %s=%s", object_text(&windows->via.map.ptr[w].key, window, sizeof window), has ? value : "-");
+            printf(" %s=%s", object_plain(&windows->via.map.ptr[w].key, window, sizeof window), has ? value : "-");
         }
     }
     putchar('\n');
@@ -125,7 +125,7 @@ static int find_publish(const struct options *opt, char endpoint[CLIENT_ENDPOINT
     code = client_ask_op(&client, "config", &reply, &err);
     endpoint[0] = '\0';
     if (!code)
-        client_connectable(object_text(object_get(object_get(&reply.data, "endpoints"), "publish"), text, sizeof text),
+        client_connectable(object_plain(object_get(object_get(&reply.data, "endpoints"), "publish"), text, sizeof text),
                            endpoint);
     msgpack_unpacked_destroy(&reply);
     client_close(&client);

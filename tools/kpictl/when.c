@@ -343,10 +343,11 @@ static bool read_times(struct scan *s, struct told *told)
     if (!is_word(&next, "times"))
         return true;
     told->times = 0;
-    for (size_t i = 0; i < s->word_len && told->times < TIMES_MAX; i++) {
+    for (size_t i = 0; i < s->word_len; i++) {
         if (s->text[s->at + i] < '0' || s->text[s->at + i] > '9')
             return expected(s, "a whole number");
-        told->times = told->times * 10 + (s->text[s->at + i] - '0');
+        if (told->times <= TIMES_MAX)       /* of one that is larger it does not matter by how much */
+            told->times = told->times * 10 + (s->text[s->at + i] - '0');
     }
     *s = next;
     advance(s);
