@@ -106,19 +106,31 @@ class Rules(Case):
         self.assertEqual(found.returncode, 0, found.stdout + found.stderr)
 
     def test_a_changed_threshold_is_noticed(self):
-        for before, after, where in (("warning: {below: 4}", "warning: {below: 3}", "three are few"),
-                                     ("for: 30m", "for: 29m", "and half an hour later"),
-                                     ("confidence: 97.5%", "confidence: 98%", "28 of 40"),
-                                     ("min_count: 15", "min_count: 14", "three of fifteen"),
-                                     ("warning: {above: 1500}", "warning: {above: 1501}", "1500 a client"),
-                                     ("critical: {below: 60%}", "critical: {below: 61%}", "24 of 40"),
-                                     ("min_elapsed: 1h", "min_elapsed: 59m", "in the first hour")):
+        for rule, before, after, where in (
+                ("quiet_phone", "above: 4h", "above: 241m", "four hours of work"),
+                ("quiet_phone", "group: 50%", "group: 51%", "half of a team is silent"),
+                ("quiet_team", "above: 2h", "above: 121m", "an hour without any"),
+                ("behind_on_calls", "for: 30m", "for: 29m", "and half an hour later"),
+                ("behind_on_calls", "confidence: 99.95%", "confidence: 99.94%", "half of the calls"),
+                ("behind_on_calls", "below: 50%", "below: 51%", "half of the calls"),
+                ("behind_on_calls", "below: 25%", "below: 26%", "10 of 40"),
+                ("behind_this_week", "below: 70%", "below: 71%", "140 of 200"),
+                ("behind_this_week", "confidence: 99.95%", "confidence: 99.9%", "24 of 44"),
+                ("behind_this_week", "min_elapsed: 8h", "min_elapsed: 479m", "eight hours of work"),
+                ("behind_this_week", "clear: 10%", "clear: 9%", "77 %"),
+                ("slow_to_leads", "above: 300%", "above: 320%", "three times"),
+                ("slow_to_leads", "min_count: 10", "min_count: 9", "nine leads"),
+                ("team_not_as_usual", "below: 50%", "below: 51%", "24 calls"),
+                ("team_not_as_usual", "periods: 4", "periods: 3", "without four days"),
+                ("stuck_deal", "above: 21d", "above: 22d", "three weeks after"),
+                ("region_win_rate", "min_count: 15", "min_count: 14", "three of fifteen"),
+                ("costly_clients", "above: 1500", "above: 1501", "1500 a client")):
             self.example()
-            head, rules = read(f"{self.folder}/kpid.yaml").split("\nalerts:")
-            self.assertEqual(rules.count(before), 1, before)
-            self.write("kpid.yaml", f"{head}\nalerts:{rules.replace(before, after)}")
+            head, mine, tail = re.split(rf"(?ms)(^  {rule}:.*?)(?=^  \w+:|\Z)", read(f"{self.folder}/kpid.yaml"))
+            self.assertEqual(mine.count(before), 1, f"{rule}: {before}")
+            self.write("kpid.yaml", head + mine.replace(before, after) + tail)
             found = kpictl("test", "--only", where, "kpid.test.yaml", cwd=self.folder)
-            self.assertEqual(found.returncode, 1, f"{after}: {found.stdout}{found.stderr}")
+            self.assertEqual(found.returncode, 1, f"{rule}: {after}: {found.stdout}{found.stderr}")
 
 
 main()
