@@ -29,7 +29,7 @@ struct kp_hush {
     struct kp_acks *acks;       /* one is dropped when its alert is over, or becomes worse */
 };
 
-/* All borrowed. entities: NULL where nothing is followed. engine is what the sink is told. */
+/* All borrowed; nobody else reads with the reader. entities: NULL where nothing is followed. engine is what the sink is told. */
 struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, const struct kp_sources *sources,
                                 struct kp_reader *reader, struct kp_recent *recent, const struct kp_feeds *feeds,
                                 const struct kp_entities *entities, const struct kp_hush *hush, struct kp_engine *engine,
@@ -72,7 +72,7 @@ int64_t kp_alerts_due(const struct kp_alerts *alerts);
 
 /* How a node's number stands against the thresholds of a rule now, for snapshots; NONE: too few samples to say, or too early
  * in the period. */
-enum kp_status kp_alerts_status(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
+enum kp_status kp_alerts_status(struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
                                 struct kp_number number, int64_t t);
 
 /* Go through those that are pending or firing, and ask of each whether it is to be told once more when it is looked at, which will be

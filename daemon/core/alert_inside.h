@@ -49,7 +49,7 @@ struct kp_alerts {
     struct kp_store *store;         /* borrowed, like all before chunks */
     struct kp_targets *targets;
     const struct kp_sources *sources;
-    struct kp_reader *reader;
+    struct kp_reader *reader;       /* its own: whoever asks for a status is reading meanwhile */
     struct kp_recent *recent;
     const struct kp_feeds *feeds;
     const struct kp_entities *entities;     /* NULL: nothing is followed */
@@ -186,6 +186,8 @@ void kp_peers_destroy(struct kp_peers **peers);
 bool kp_peers_has_worked(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node, int64_t t);
 /* A watch of a rule on peers wants to be looked at, from t on. */
 void kp_peers_want(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t);
+/* What a watch of such a rule is held against at t: the others' median; NaN: there are too few. */
+double kp_peers_median(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t);
 int64_t kp_peers_due(const struct kp_peers *peers);
 /* Look at the first that are due, at t. Returns how many watches were looked at. */
 size_t kp_peers_look(struct kp_alerts *alerts, int64_t t);

@@ -34,19 +34,31 @@ static double target_of(const struct kp_alerts *alerts, const struct kp_plan_rul
     return works ? kp_target_of(alerts->targets, node, rule->target) : (double)NAN;
 }
 
-enum kp_status kp_alerts_status(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
+/* What is usual now, as if nothing had been remembered: the answer must not depend on when somebody looked last. */
+static double usual_at(struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node, int64_t from, int64_t to, int64_t t)
+{
+    const struct kp_baseline_span span = {from, to, alerts->data_from_ms, alerts->past};
+    struct kp_baseline baseline;
+
+    kp_baseline_take(alerts->reader, alerts->targets, rule, node, &span, t, &baseline);
+    return kp_baseline_at(alerts->targets, node, &baseline, t);
+}
+
+enum kp_status kp_alerts_status(struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
                                 struct kp_number number, int64_t t)
 {
     uint32_t i = kp_watch_find(alerts, rule, node);
     struct kp_yardstick yard = {.targets = alerts->targets, .rule = rule, .node = node, .given = (double)NAN};
     struct kp_verdict verdict;
-    int64_t from = t, to;
+    int64_t from = t, to = t;
 
+    kp_watch_period(alerts, rule, kp_store_node(alerts->store, node)->clock, &from, &to);
     if (rule->cfg->compare == KP_CMP_TARGET)
         yard.given = target_of(alerts, rule, node);
-    else if (i != KP_NO_WATCH)
-        yard.given = kp_watch_of(alerts, i)->given;
-    kp_watch_period(alerts, rule, kp_store_node(alerts->store, node)->clock, &from, &to);
+    else if (rule->cfg->compare == KP_CMP_BASELINE)
+        yard.given = usual_at(alerts, rule, node, from, to, t);
+    else if (rule->cfg->compare == KP_CMP_PEERS && i != KP_NO_WATCH)
+        yard.given = kp_peers_median(alerts, kp_watch_of(alerts, i), t);
     verdict = kp_judge(&yard, number, from, t);
     if (isnan(verdict.x))
         return KP_STATUS_NONE;

@@ -8,8 +8,10 @@ enum { TICK_MS = 1000, PEERS_A_TICK = 1000 };       /* of more peers, so many ti
 struct group {              /* those below one parent, by one rule */
     int64_t due_ms;         /* INT64_MAX: nobody asked */
     int64_t looked_ms;
-    uint32_t parent, n;     /* n: as of the last look */
+    int64_t taken_ms;       /* when the medians were taken last */
+    uint32_t parent, n;     /* n: as of then */
     uint16_t rule;
+    bool stale;             /* somebody's number may have changed since */
 };
 
 struct peer {
@@ -75,20 +77,27 @@ static struct group *group_of(struct kp_peers *peers, uint16_t rule, uint32_t pa
         if (!kp_heap_reserve(&peers->heap, room))
             return NULL;
     }
-    peers->groups[peers->ngroups] = (struct group){INT64_MAX, INT64_MIN, parent, 0, rule};
+    peers->groups[peers->ngroups] = (struct group){INT64_MAX, INT64_MIN, INT64_MIN, parent, 0, rule, true};
     *slot = ++peers->ngroups;
     return &peers->groups[*slot - 1];
+}
+
+static struct group *group_for(const struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    bool all = kp_watch_rule(alerts, w)->cfg->peers_company;
+
+    return group_of(alerts->peers, w->rule, all ? KP_COMPANY : kp_store_node(alerts->store, w->node)->parent);
 }
 
 void kp_peers_want(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t)
 {
     struct kp_peers *peers = alerts->peers;
-    bool all = kp_watch_rule(alerts, w)->cfg->peers_company;
-    struct group *group = group_of(peers, w->rule, all ? KP_COMPANY : kp_store_node(alerts->store, w->node)->parent);
+    struct group *group = group_for(alerts, w);
     int64_t tick, due;
 
     if (!group)
         return;     /* the next event will see to it */
+    group->stale = true;
     tick = TICK_MS * (1 + (int64_t)group->n / PEERS_A_TICK);
     due = t >= 0 ? (t + tick - 1) / tick * tick : t;
     if (due <= group->looked_ms)
@@ -201,23 +210,46 @@ static double median(const struct kp_peers *peers, double without, uint32_t leas
     return n % 2 ? other(peers, without, n / 2) : (other(peers, without, n / 2 - 1) + other(peers, without, n / 2)) / 2;
 }
 
-size_t kp_peers_look(struct kp_alerts *alerts, int64_t t)
+/* Gather a group, and tell each of its watches what it is held against. */
+static void take(struct kp_alerts *alerts, struct group *group, int64_t t)
 {
     struct kp_peers *peers = alerts->peers;
-    struct group *group = &peers->groups[kp_heap_pop(&peers->heap)];
     const struct kp_plan_rule *rule = &kp_alerts_plan(alerts)->rules[group->rule];
 
-    group->due_ms = INT64_MAX;
-    group->looked_ms = t;
     peers->nlist = 0;
     gather(alerts, rule, group->parent, t);
-    group->n = peers->nlist;
     sort(peers);
     for (uint32_t i = 0; i < peers->nlist; i++) {
         double value = peers->list[i].value;
 
-        kp_watch_judge(alerts, peers->list[i].watch, t, isnan(value) ? value : median(peers, value, rule->cfg->min_peers));
+        kp_watch_of(alerts, peers->list[i].watch)->given = isnan(value) ? value : median(peers, value, rule->cfg->min_peers);
     }
+    group->n = peers->nlist;
+    group->taken_ms = t;
+    group->stale = false;
+}
+
+/* Of very many it is enough if they are taken now and then. */
+double kp_peers_median(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t)
+{
+    struct group *group = group_for(alerts, w);
+
+    if (group && (group->stale || group->taken_ms != t) &&
+        (group->n < PEERS_A_TICK || t - group->taken_ms >= (int64_t)group->n))
+        take(alerts, group, t);
+    return w->given;
+}
+
+size_t kp_peers_look(struct kp_alerts *alerts, int64_t t)
+{
+    struct kp_peers *peers = alerts->peers;
+    struct group *group = &peers->groups[kp_heap_pop(&peers->heap)];
+
+    group->due_ms = INT64_MAX;
+    group->looked_ms = t;
+    take(alerts, group, t);
+    for (uint32_t i = 0; i < peers->nlist; i++)
+        kp_watch_judge(alerts, peers->list[i].watch, t, kp_watch_of(alerts, peers->list[i].watch)->given);
     return peers->nlist;
 }
 

@@ -23,6 +23,7 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
         return kp_fail(err, KP_ELIMIT, "sources: over %d field names in all", KP_SLOTS_MAX);
     code = kp_store_init(&engine->store, engine->plan, seed, err);
     code = code ? code : kp_reader_init(&engine->reader, &engine->store, err);
+    code = code ? code : kp_reader_init(&engine->alert_reader, &engine->store, err);
     if (code)
         return code;
     engine->targets = kp_targets_new(engine->plan, &engine->store, err);
@@ -50,7 +51,7 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
     if (code)
         return code;
     hush = (struct kp_hush){engine->silences, engine->acks};
-    engine->alerts = kp_alerts_new(&engine->store, engine->targets, engine->sources, &engine->reader, engine->recent,
+    engine->alerts = kp_alerts_new(&engine->store, engine->targets, engine->sources, &engine->alert_reader, engine->recent,
                                    kp_match_feeds(engine->match), engine->entities, &hush, engine, sink, err);
     engine->views = calloc((size_t)engine->plan->npairs + 1, sizeof *engine->views);
     if (!engine->alerts || !engine->views || kp_sampler_init(&engine->sampler, engine->plan, err))
@@ -94,6 +95,7 @@ void kp_engine_destroy(struct kp_engine **engine)
     kp_targets_destroy(&e->targets);
     kp_ranks_destroy(&e->ranks);
     kp_reader_release(&e->reader);
+    kp_reader_release(&e->alert_reader);
     if (e->store.plan)
         kp_store_release(&e->store);
     kp_plan_destroy(&e->plan);

@@ -35,7 +35,7 @@ struct kp_engine {
     const struct kp_config *config;     /* borrowed */
     struct kp_plan *plan;               /* owned, like all that follows */
     struct kp_store store;
-    struct kp_reader reader;
+    struct kp_reader reader, alert_reader;
     struct kp_ranks *ranks;
     struct kp_targets *targets;
     struct kp_match *match;
