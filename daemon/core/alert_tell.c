@@ -103,20 +103,29 @@ static void render(struct kp_alerts *alerts, struct kp_alert *a)
     kp_message_render(usual_message(cfg), texts, a->message, sizeof a->message);
 }
 
+/* The threshold of its severity; of a warning that only became critical by lasting, still that of a warning. */
+static const struct kp_bound *passed(const struct kp_watch *w, const struct kp_alert_cfg *cfg)
+{
+    bool critical = w->severity == KP_SEVERITY_CRITICAL && !w->escalated;
+
+    return (critical && cfg->critical.set) || !cfg->warning.set ? &cfg->critical : &cfg->warning;
+}
+
 /* What there is to compare with. */
-static void measure(struct kp_alerts *alerts, const struct kp_watch *w, struct kp_alert *a)
+static void measure(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t, struct kp_alert *a)
 {
     const struct kp_plan_rule *rule = kp_watch_rule(alerts, w);
     enum kp_compare compare = rule->cfg->compare;
     double of;
 
     a->target = kp_target_of(alerts->targets, w->node, rule->target);
-    a->expected = compare == KP_CMP_PEERS || compare == KP_CMP_BASELINE ? w->given
-                                                                       : kp_target_expected(alerts->targets, w->node, rule->target);
+    a->expected = compare == KP_CMP_PEERS ? w->given : kp_target_expected(alerts->targets, w->node, rule->target);
+    if (compare == KP_CMP_BASELINE)
+        a->expected = w->baseline ? kp_baseline_at(alerts->targets, w->node, w->baseline, t) : (double)NAN;
     of = compare == KP_CMP_TARGET || compare == KP_CMP_VALUE ? a->target : a->expected;
     a->ratio = a->value.has && of > 0 ? a->value.value / of : (double)NAN;
     a->p = w->p;
-    a->threshold = w->severity == KP_SEVERITY_CRITICAL && rule->cfg->critical.set ? rule->cfg->critical.at : rule->cfg->warning.at;
+    a->threshold = passed(w, rule->cfg)->at;
 }
 
 static void list_events(struct kp_alerts *alerts, const struct kp_watch *w, struct kp_alert *a)
@@ -177,7 +186,7 @@ void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp
         tell_crowd(alerts, w, a);
         return;
     }
-    measure(alerts, w, a);
+    measure(alerts, w, t, a);
     list_events(alerts, w, a);
     render(alerts, a);
 }
