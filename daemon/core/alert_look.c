@@ -90,13 +90,14 @@ static bool freeze(struct kp_alerts *alerts, uint32_t i, struct kp_watch *w, int
 /* ---- Numbers ---- */
 
 /* When what is expected may be out of reach. Found anew only when it may have come nearer, or is there: a number that has grown
- * turns later. */
+ * turns later, but where there were too few samples to judge it at all. */
 static int64_t turns_at(struct kp_watch *w, const struct kp_yardstick *yard, struct kp_number number,
                         const struct kp_verdict *verdict, int64_t t, int64_t to)
 {
     if (!number.has)
         return INT64_MAX;
-    if (!(number.value >= w->turns_at) || t >= w->turns_ms || verdict->answer != w->answer) {
+    if (!(number.value >= w->turns_at) || t >= w->turns_ms || verdict->answer != w->answer ||
+        (isnan(verdict->x) && w->turns_ms == INT64_MAX)) {
         w->turns_ms = kp_judge_turns(yard, number, verdict->answer, t, to);
         w->turns_at = number.value;
         w->answer = verdict->answer;
