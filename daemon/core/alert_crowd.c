@@ -187,6 +187,8 @@ struct kp_number kp_crowd_number(struct kp_alerts *alerts, struct kp_watch *crow
 /* Only members of a crowd that does not stand tell for themselves. */
 static void tell_alone(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, void *ctx)
 {
+    const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, w)->cfg;
+
     (void)ctx;
     w->news = false;
     if (w->state != KP_ALERT_FIRING || !(w->untold || w->grouped))
@@ -195,6 +197,8 @@ static void tell_alone(struct kp_alerts *alerts, struct kp_watch *w, int64_t t, 
         alerts->firing++;
     w->untold = w->grouped = false;
     kp_watch_tell(alerts, w, kp_watch_number(alerts, w, t), t);
+    if (cfg->repeat_ms)
+        kp_heap_no_later(&alerts->heap, alerts->active[w->active], t + cfg->repeat_ms);
 }
 
 /* What was told of a member ends, also that it is pending: the crowd stands for it. */

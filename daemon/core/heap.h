@@ -31,6 +31,17 @@ static inline int64_t kp_heap_due(const struct kp_heap *heap)
 {
     return heap->count ? heap->timers[0].due_ms : INT64_MAX;
 }
+/* When a thing is due; INT64_MAX when it is not there. */
+static inline int64_t kp_heap_due_of(const struct kp_heap *heap, uint32_t thing)
+{
+    return heap->at[thing] ? heap->timers[heap->at[thing] - 1].due_ms : INT64_MAX;
+}
+/* Set a thing's timer, unless it is due sooner. */
+static inline void kp_heap_no_later(struct kp_heap *heap, uint32_t thing, int64_t due_ms)
+{
+    if (due_ms < kp_heap_due_of(heap, thing))
+        kp_heap_set(heap, thing, due_ms);
+}
 /* The first thing, taken out; the heap must not be empty. Of equal times the smallest thing comes first, so that the
  * same input gives the same order on every run. */
 uint32_t kp_heap_pop(struct kp_heap *heap);

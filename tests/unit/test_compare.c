@@ -317,6 +317,13 @@ static void those_who_fire_together_are_not_told_of_one_by_one(void **state)
     assert_non_null(strstr(rig->said, "1086 quiet one resolved critical 2\n1086 quiet d firing critical 0\n1086 quiet c firing critical 0\n"));
     kp_engine_stats(rig->engine, &stats);
     assert_int_equal(stats.firing, 2);
+    hush(rig);
+    for (int at = 1091; at < 1150; at += 5) {       /* so that they stay alone, and are told again though they do nothing */
+        rig_call(rig, at, "a");
+        rig_call(rig, at, "b");
+    }
+    assert_int_equal(first(rig, "quiet c firing critical 0"), 1146);
+    assert_int_equal(first(rig, "quiet d firing critical 0"), 1146);
     rig_free(rig);
 }
 
