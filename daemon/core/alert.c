@@ -7,7 +7,7 @@
 /* ---- Watches ---- */
 
 struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, const struct kp_sources *sources,
-                                struct kp_reader *reader, struct kp_recent *recent, const struct kp_feeds *feeds,
+                                struct kp_reader *reader, struct kp_recent *recent, struct kp_feeds *feeds,
                                 const struct kp_entities *entities, const struct kp_hush *hush, struct kp_engine *engine,
                                 const struct kp_alert_sink *sink, struct kp_err *err)
 {
@@ -57,6 +57,7 @@ void kp_alerts_destroy(struct kp_alerts **alerts)
     free(a->chunks);
     free(a->active);
     free(a->queue);
+    free(a->fed);
     kp_heap_release(&a->heap);
     free(a);
     *alerts = NULL;
@@ -129,6 +130,23 @@ void kp_watch_give_back(struct kp_alerts *alerts, uint32_t i)
     alerts->free[KP_LEVEL_IDS_MAX] = i;
 }
 
+static bool reserve_fed(struct kp_alerts *alerts, uint32_t node)
+{
+    uint32_t room = alerts->fed_room ? alerts->fed_room : 1024;
+    uint16_t *grown;
+
+    if (node < alerts->fed_room)
+        return true;
+    while (room <= node)
+        room *= 2;
+    grown = realloc(alerts->fed, (size_t)room * sizeof *grown);
+    if (!grown)
+        return false;
+    alerts->fed = grown;
+    alerts->fed_room = room;
+    return true;
+}
+
 bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node)
 {
     struct kp_node_hot *hot = kp_store_node(alerts->store, node);
@@ -137,6 +155,8 @@ bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node)
 
     if (n == 0 || hot->rules)
         return true;
+    if (!reserve_fed(alerts, node))
+        return false;
     first = take_block(alerts, hot->level, n);
     if (first == KP_NO_WATCH)
         return false;
@@ -192,25 +212,73 @@ static bool grow_queue(struct kp_alerts *alerts)
     return true;
 }
 
-void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node)
+void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node, uint16_t feeds)
 {
     struct kp_node_hot *hot = kp_store_node(alerts->store, node);
 
-    if ((hot->flags & KP_NODE_QUEUED) || !hot->rules)
+    if (!hot->rules)
         return;
-    if (alerts->queue_count == alerts->queue_room && !grow_queue(alerts))
-        return;     /* the next event on the key, or time, will see to it */
+    if (hot->flags & KP_NODE_QUEUED) {
+        if (alerts->fed[node] != feeds)
+            alerts->fed[node] = kp_feeds_union(alerts->feeds, alerts->fed[node], feeds);
+        return;
+    }
+    if (alerts->queue_count == alerts->queue_room && !grow_queue(alerts)) {
+        hot->flags |= KP_NODE_UNSEEN;       /* the next event on the key, or time, will see to it */
+        return;
+    }
     hot->flags |= KP_NODE_QUEUED;
+    alerts->fed[node] = feeds;
     alerts->queue[(alerts->queue_first + alerts->queue_count++) & (alerts->queue_room - 1)] = node;
+}
+
+/* May what touched a node have changed for how long there is something to show of it, or whether there is, other than to longer?
+ * What is open may close; and what comes back does so for all of its rules. */
+static bool is_fleeting(const struct kp_plan *plan, const struct kp_node_hot *hot)
+{
+    const struct kp_plan_dim *dim = &plan->dims[kp_plan_dim_of(plan, hot->level)];
+
+    if (hot->flags & (KP_NODE_MEMBER | KP_NODE_UNSEEN))
+        return hot->flags & KP_NODE_UNSEEN;
+    for (int f = dim->first_family; f < dim->first_family + dim->nfamilies; f++)
+        if (plan->families[f].grids->gauge)
+            return true;
+    return false;
+}
+
+/* Does a rule look at more than its KPI and the time that its timer tells? What is usual changes with any event of the past, what
+ * peers are held against with theirs, and a unit's target when a period begins by the clock of one of its members. */
+static bool is_restless(const struct kp_plan *plan, const struct kp_plan_rule *rule)
+{
+    return rule->cfg->compare == KP_CMP_BASELINE || rule->cfg->compare == KP_CMP_PEERS ||
+           (rule->target >= 0 && rule->level < plan->nlevels && plan->nclocks > 1);
+}
+
+/* Has an alert more to tell than how its number stands: how likely luck alone brings so little, as of the last look, or that a
+ * warning lasts too long, once it was critical meanwhile? */
+static bool is_stirring(const struct kp_plan_rule *rule, const struct kp_watch *w)
+{
+    return ((rule->cfg->compare == KP_CMP_PACE && rule->cfg->confidence > 0) || rule->cfg->escalate_ms) &&
+           w->state != KP_ALERT_INACTIVE;
 }
 
 static void look_at_node(struct kp_alerts *alerts, uint32_t node, int64_t t)
 {
+    const struct kp_plan *plan = kp_alerts_plan(alerts);
     struct kp_node_hot *hot = kp_store_node(alerts->store, node);
+    uint16_t fed = is_fleeting(plan, hot) ? KP_FEEDS_ALL : alerts->fed[node];
+    bool due = kp_heap_due(&alerts->heap) <= t;
 
-    hot->flags &= (uint8_t)~KP_NODE_QUEUED;
-    for (int i = 0; hot->rules && i < kp_alerts_plan(alerts)->nlevel_rules[hot->level]; i++)
-        kp_watch_touched(alerts, hot->rules - 1 + (uint32_t)i, t);
+    hot->flags &= (uint8_t)~(KP_NODE_QUEUED | KP_NODE_UNSEEN);
+    for (int i = 0; hot->rules && i < plan->nlevel_rules[hot->level]; i++) {
+        const struct kp_plan_rule *rule = &plan->rules[plan->level_rules[hot->level][i]];
+        uint32_t watch = hot->rules - 1 + (uint32_t)i;
+
+        /* What is due is looked at anyway, and so in one go with the others. */
+        if (kp_feeds_has(alerts->feeds, fed, rule->kpi) || (due && kp_heap_due_of(&alerts->heap, watch) <= t) ||
+            is_restless(plan, rule) || is_stirring(rule, kp_watch_of(alerts, watch)))
+            kp_watch_touched(alerts, watch, t);
+    }
 }
 
 /* ---- What was heard of ---- */
@@ -247,7 +315,7 @@ void kp_alerts_heard(struct kp_alerts *alerts, uint32_t node, uint16_t feeds, in
                 continue;
             w->seen_ms = time_ms;
             if (w->state != KP_ALERT_INACTIVE)
-                kp_alerts_touch(alerts, at);    /* else its timer will find that it was heard of */
+                kp_alerts_touch(alerts, at, feeds);     /* else its timer will find that it was heard of */
         }
     }
 }
@@ -366,5 +434,5 @@ void kp_alerts_stats(const struct kp_alerts *alerts, struct kp_alerts_stats *sta
                    kp_peers_bytes(alerts->peers) + kp_rule_map_bytes(&alerts->crowds) +
                    kp_rule_map_bytes(&alerts->standing) +
                    (size_t)alerts->heap.room * (sizeof(struct kp_timer) + sizeof(uint32_t)) +
-                   ((size_t)alerts->active_room + alerts->queue_room) * sizeof(uint32_t);
+                   ((size_t)alerts->active_room + alerts->queue_room) * sizeof(uint32_t) + alerts->fed_room * sizeof *alerts->fed;
 }

@@ -3,7 +3,7 @@
  *     inactive --breach--> pending --for--> firing --back by clear, for keep_firing_for--> inactive ("resolved")
  *
  * One rule watching one key is a *watch*; so is a crowd, which stands for a parent's members that fire together (alert_crowd.c),
- * and an entity that is open (alert_stall.c). A watch is looked at when an event has touched its key and when its timer is due:
+ * and an entity that is open (alert_stall.c). A watch is looked at when an event that feeds its KPI has touched its key, and when its timer is due:
  * the end of `for`, of `keep_firing_for`, of `repeat`, the instant when the oldest pane leaves the window or the period ends, or
  * when what is expected by then may be out of reach (judge.h). So an alert needs no event to fire, and nothing is polled. Outside
  * of its key's working hours none begins, and while a source is silent that it needs, it stays as it is. One that is
@@ -31,7 +31,7 @@ struct kp_hush {
 
 /* All borrowed; nobody else reads with the reader. entities: NULL where nothing is followed. engine is what the sink is told. */
 struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targets, const struct kp_sources *sources,
-                                struct kp_reader *reader, struct kp_recent *recent, const struct kp_feeds *feeds,
+                                struct kp_reader *reader, struct kp_recent *recent, struct kp_feeds *feeds,
                                 const struct kp_entities *entities, const struct kp_hush *hush, struct kp_engine *engine,
                                 const struct kp_alert_sink *sink, struct kp_err *err) KP_CHECK;
 void kp_alerts_destroy(struct kp_alerts **alerts);
@@ -42,8 +42,9 @@ bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node) KP_CHECK;
 bool kp_alerts_idle(const struct kp_alerts *alerts, uint32_t node);
 void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node);
 
-/* An event touched the node: its rules are to be looked at. */
-void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node);
+/* Something touched the node that feeds the KPIs of a set: its rules that read one of them are to be looked at, as well as those
+ * that look at more than their KPI. */
+void kp_alerts_touch(struct kp_alerts *alerts, uint32_t node, uint16_t feeds);
 
 /* The first instant that there is. */
 void kp_alerts_begin(struct kp_alerts *alerts, int64_t t);

@@ -51,7 +51,7 @@ struct kp_alerts {
     const struct kp_sources *sources;
     struct kp_reader *reader;       /* its own: whoever asks for a status is reading meanwhile */
     struct kp_recent *recent;
-    const struct kp_feeds *feeds;
+    struct kp_feeds *feeds;
     const struct kp_entities *entities;     /* NULL: nothing is followed */
     struct kp_hush hush;
     struct kp_engine *engine;
@@ -70,6 +70,8 @@ struct kp_alerts {
     uint32_t nactive, active_room;
     uint32_t *queue;                /* owned; nodes touched, a ring */
     uint32_t queue_first, queue_count, queue_room;
+    uint16_t *fed;                  /* owned; by node: the set of KPIs fed by what touched it since it was queued */
+    uint32_t fed_room;
     int64_t began_ms;               /* the first instant that it was told of; INT64_MIN: none yet */
     int64_t data_from_ms;           /* time of the earliest event; INT64_MAX: none yet */
     uint64_t past;                  /* rises when an event of the past has come */

@@ -151,6 +151,8 @@ static bool is_here(const struct kp_alerts *alerts, const struct kp_watch *w, in
     bool here = kp_store_is_here(alerts->store, w->node, t);
 
     stand->left = !here && kp_store_cold(alerts->store, w->node)->member;
+    if (!here && !stand->left)
+        kp_store_node(alerts->store, w->node)->flags |= KP_NODE_UNSEEN;
     return here;
 }
 

@@ -194,15 +194,15 @@ static void change_section(struct kp_engine *engine, const struct kp_plan_outlet
     }
 }
 
-/* The node and those above it have changed. */
-static void touch(struct kp_engine *engine, uint64_t rule_levels, uint32_t node)
+/* The node and those above it have changed: KPIs of a set. */
+static void touch(struct kp_engine *engine, uint64_t rule_levels, uint16_t feeds, uint32_t node)
 {
     for (uint32_t at = node; at != KP_NO_NODE;) {
         struct kp_node_hot *hot = kp_store_node(&engine->store, at);
 
         hot->flags |= KP_NODE_CHANGED;
         if (rule_levels >> hot->level & 1)
-            kp_alerts_touch(engine->alerts, at);
+            kp_alerts_touch(engine->alerts, at, feeds);
         at = hot->parent;
     }
 }
@@ -227,6 +227,13 @@ static void stand(struct kp_engine *engine, const struct kp_trace *gone, const s
     kp_alerts_stands(engine->alerts, &at, engine->now_ms);
 }
 
+/* Is the node marked already, by the event that a sample comes of? */
+static bool is_touched(struct kp_engine *engine, const struct kp_plan_outlet *outlet, uint16_t feeds, uint32_t node)
+{
+    return node == engine->touched && !(outlet->rule_levels & ~engine->touched_levels) &&
+           kp_feeds_union(kp_match_feeds(engine->match), engine->touched_feeds, feeds) == engine->touched_feeds;
+}
+
 /* Samples of an entity come and go. The event's own key is marked anyway. */
 static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace *come)
 {
@@ -235,6 +242,7 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
     const struct kp_plan_outlet *outlet = &engine->plan->outlets[trace->outlet];
     bool same_event = gone && come && memcmp(&gone->mark, &come->mark, sizeof gone->mark) == 0;
     bool same_value = gone && come && gone->value == come->value;
+    uint16_t feeds;
 
     if (outlet->part == KP_PART_SINCE) {
         stand(engine, gone, come);
@@ -257,8 +265,9 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
     if (same_value)
         return;
     engine->version++;
-    if (trace->node != engine->touched || (outlet->rule_levels & ~engine->touched_levels))
-        touch(engine, outlet->rule_levels, trace->node);
+    feeds = kp_match_outlet(engine->match, trace->outlet);
+    if (!is_touched(engine, outlet, feeds, trace->node))
+        touch(engine, outlet->rule_levels, feeds, trace->node);
 }
 
 /* Over all that is a place of its own: see track.c. */
@@ -314,7 +323,7 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
     for (int d = 0; d < engine->plan->ndims; d++) {
         if (!(program->dims >> d & 1) || nodes[d] == KP_NO_NODE)
             continue;
-        touch(engine, program->rule_levels, nodes[d]);
+        touch(engine, program->rule_levels, program->feeds, nodes[d]);
         if (engine->plan->silence_levels)
             kp_alerts_heard(engine->alerts, nodes[d], program->feeds, time_ms);
         if (program->counts)
@@ -323,6 +332,7 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
     }
     engine->touched = nodes[0];
     engine->touched_levels = program->rule_levels;
+    engine->touched_feeds = program->feeds;
     follow(engine, program, ev, lane, nodes, samples, id, time_ms);
 }
 
@@ -432,7 +442,7 @@ static void look_at_sources(struct kp_engine *engine)
         return;
     for (uint32_t node = 0; node < engine->store.made; node++) {
         kp_store_node(&engine->store, node)->flags |= KP_NODE_CHANGED;
-        kp_alerts_touch(engine->alerts, node);
+        kp_alerts_touch(engine->alerts, node, KP_FEEDS_ALL);
     }
     kp_alerts_sources_changed(engine->alerts);
 }

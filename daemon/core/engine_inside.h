@@ -52,6 +52,7 @@ struct kp_engine {
     uint64_t late, memory_out;
     uint64_t touched_levels;            /* of rules, at the node `touched`, which was marked last in this event */
     uint32_t touched;
+    uint16_t touched_feeds;             /* the set of KPIs that it was marked for */
     uint64_t version;                   /* rises when a number may have changed */
     uint32_t passes;                    /* begun */
     int64_t now_ms;                     /* INT64_MIN: none yet */

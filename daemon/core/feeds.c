@@ -9,8 +9,11 @@ enum kp_code kp_feeds_init(struct kp_feeds *feeds, int nkpis, struct kp_err *err
     feeds->nwords = nkpis / 64 + 1;
     feeds->room = 64;
     feeds->words = calloc((size_t)feeds->room * (size_t)feeds->nwords, sizeof *feeds->words);
-    feeds->n = 1;
-    return feeds->words ? KP_OK : kp_fail(err, KP_ENOMEM, "sets of KPIs: out of memory");
+    if (!feeds->words)
+        return kp_fail(err, KP_ENOMEM, "sets of KPIs: out of memory");
+    memset(feeds->words + (size_t)KP_FEEDS_ALL * (size_t)feeds->nwords, 0xff, (size_t)feeds->nwords * sizeof *feeds->words);
+    feeds->n = KP_FEEDS_ALL + 1;
+    return KP_OK;
 }
 
 void kp_feeds_release(struct kp_feeds *feeds)
@@ -38,7 +41,7 @@ uint16_t kp_feeds_put(struct kp_feeds *feeds, const uint64_t *bits)
         if (memcmp(kp_feeds_bits(feeds, (uint16_t)i), bits, bytes) == 0)
             return (uint16_t)i;
     if (feeds->n > KP_FEEDS_MAX || (feeds->n == feeds->room && !grow(feeds)))
-        return 0;
+        return KP_FEEDS_ALL;
     memcpy(feeds->words + (size_t)feeds->n * (size_t)feeds->nwords, bits, bytes);
     return (uint16_t)feeds->n++;
 }
@@ -52,12 +55,12 @@ uint16_t kp_feeds_union(struct kp_feeds *feeds, uint16_t a, uint16_t b)
         return feeds->unions[at].both;
     bits = malloc((size_t)feeds->nwords * sizeof *bits);
     if (!bits)
-        return a;
+        return KP_FEEDS_ALL;
     for (int w = 0; w < feeds->nwords; w++)
         bits[w] = kp_feeds_bits(feeds, a)[w] | kp_feeds_bits(feeds, b)[w];
     feeds->unions[at].a = a;
     feeds->unions[at].b = b;
     feeds->unions[at].both = kp_feeds_put(feeds, bits);
     free(bits);
-    return feeds->unions[at].both ? feeds->unions[at].both : a;
+    return feeds->unions[at].both;
 }

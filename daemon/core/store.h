@@ -19,6 +19,7 @@ enum {
     KP_NODE_MEMBER = 2,     /* of the roster (or above a member): always visible */
     KP_NODE_CHANGED = 4,    /* since it was published */
     KP_NODE_QUEUED = 8,     /* waits for its rules to be looked at */
+    KP_NODE_UNSEEN = 16,    /* one of them was looked at when there was nothing to show of it */
 };
 
 struct kp_node_hot {
