@@ -254,12 +254,10 @@ static bool is_restless(const struct kp_plan *plan, const struct kp_plan_rule *r
            (rule->target >= 0 && rule->level < plan->nlevels && plan->nclocks > 1);
 }
 
-/* Has an alert more to tell than how its number stands: how likely luck alone brings so little, as of the last look, or that a
- * warning lasts too long, once it was critical meanwhile? */
+/* Has an alert more to tell than how its number stands: how likely luck alone brings so little, as of the last look? */
 static bool is_stirring(const struct kp_plan_rule *rule, const struct kp_watch *w)
 {
-    return ((rule->cfg->compare == KP_CMP_PACE && rule->cfg->confidence > 0) || rule->cfg->escalate_ms) &&
-           w->state != KP_ALERT_INACTIVE;
+    return rule->cfg->compare == KP_CMP_PACE && rule->cfg->confidence > 0 && w->state != KP_ALERT_INACTIVE;
 }
 
 static void look_at_node(struct kp_alerts *alerts, uint32_t node, int64_t t)

@@ -15,7 +15,7 @@ enum kp_watch_kind { KP_WATCH_KEY, KP_WATCH_CROWD, KP_WATCH_ENTITY, KP_WATCH_FRE
 
 struct kp_watch {           /* of one rule for one key */
     int64_t since_ms;       /* pending, firing: when the breach began */
-    int64_t fired_ms;       /* firing: since when */
+    int64_t warned_ms;      /* firing: since when, or since it is a warning again */
     int64_t good_ms;        /* firing: since when the number is back; INT64_MIN: it is not */
     int64_t sent_ms;        /* firing: when it was last published */
     double p;               /* of the breach, where it is asked; NaN: it is not */

@@ -66,7 +66,7 @@ bool kp_watch_begin(struct kp_alerts *alerts, uint32_t i, int64_t t)
         return false;
     enter_state(alerts, w, KP_ALERT_FIRING);
     begin_life(w, t);
-    w->fired_ms = t;
+    w->warned_ms = t;
     w->good_ms = INT64_MIN;
     return true;
 }
@@ -141,7 +141,7 @@ static void forget_changes(struct kp_alerts *alerts, struct kp_watch *w, int64_t
 static void fire(struct kp_alerts *alerts, struct kp_watch *w, struct kp_number number, int64_t t)
 {
     enter_state(alerts, w, KP_ALERT_FIRING);
-    w->fired_ms = t;
+    w->warned_ms = t;
     w->good_ms = INT64_MIN;
     w->escalated = false;
     w->stood = w->severity;
@@ -187,7 +187,7 @@ static void look_pending(struct kp_alerts *alerts, struct kp_watch *w, enum kp_s
 }
 
 /* Worse at once; better only when the number is back past `critical` by the margin. */
-static bool changes_severity(const struct kp_alert_cfg *cfg, struct kp_watch *w, enum kp_severity severity, double x)
+static bool changes_severity(const struct kp_alert_cfg *cfg, struct kp_watch *w, enum kp_severity severity, double x, int64_t t)
 {
     if (severity > w->severity) {
         w->severity = (uint8_t)severity;
@@ -196,6 +196,7 @@ static bool changes_severity(const struct kp_alert_cfg *cfg, struct kp_watch *w,
     if (w->severity == KP_SEVERITY_CRITICAL && cfg->warning.set && !w->escalated && !isnan(x) &&
         kp_judge_back(cfg, &cfg->critical, x) && !kp_judge_back(cfg, &cfg->warning, x)) {
         w->severity = KP_SEVERITY_WARNING;
+        w->warned_ms = t;
         return true;
     }
     return false;
@@ -206,8 +207,8 @@ static int64_t escalates_at(const struct kp_alerts *alerts, const struct kp_watc
 {
     const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, w)->cfg;
 
-    return cfg->always ? w->fired_ms + cfg->escalate_ms
-                       : kp_targets_when(alerts->targets, w->node, w->fired_ms, cfg->escalate_ms);
+    return cfg->always ? w->warned_ms + cfg->escalate_ms
+                       : kp_targets_when(alerts->targets, w->node, w->warned_ms, cfg->escalate_ms);
 }
 
 /* What somebody sees to does not get worse by that it lasts. */
@@ -266,7 +267,7 @@ static void look_firing(struct kp_alerts *alerts, struct kp_watch *w, const stru
         get_well(alerts, w, stand, t);
         return;
     }
-    if (!held && (changes_severity(cfg, w, stand->verdict.severity, x) || (!good && escalates(alerts, w, t)))) {
+    if (!held && (changes_severity(cfg, w, stand->verdict.severity, x, t) || (!good && escalates(alerts, w, t)))) {
         w->flapping = changes_too_often(alerts, w, t);
         tells = true;
     }

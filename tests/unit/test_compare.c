@@ -226,6 +226,24 @@ static void a_warning_that_goes_on_becomes_critical(void **state)
     rig_free(rig);
 }
 
+/* The clock of an escalation begins anew when what was critical is only a warning again. */
+static void what_gets_better_is_not_worse_by_how_long_it_was_bad(void **state)
+{
+    struct rig *rig = rig_new("time: {clock: event}\n"
+                              "roster: {members: [{rep: ana, team: one}]}\n"
+                              "kpis: {talk: {aggregate: sum, of: d, where: {type: call}, windows: [day]}}\n"
+                              "alerts: {long: {kpi: talk, window: day, level: rep, warning: {above: 10}, critical: {above: 20}, escalate: {after: 10m}}}\n");
+
+    (void)state;
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"rep\":\"ana\",\"d\":25,\"time\":1000000}");
+    rig_event_at(rig, 0, "{\"type\":\"call\",\"rep\":\"ana\",\"d\":-10,\"time\":2000000}");
+    rig_at(rig, 2599);
+    rig_said(rig, "1000 long ana firing critical 25\n2000 long ana firing warning 15\n");
+    rig_at(rig, 2700);
+    rig_said(rig, "2600 long ana firing critical 15\n");
+    rig_free(rig);
+}
+
 /* ---- Coming and going ---- */
 
 static void what_comes_and_goes_is_held_until_it_calms_down(void **state)
@@ -751,6 +769,7 @@ int main(void)
         cmocka_unit_test(what_is_usual_is_the_mean_of_the_last_periods_by_working_time),
         cmocka_unit_test(who_has_begun_of_late_has_nothing_usual),
         cmocka_unit_test(a_warning_that_goes_on_becomes_critical),
+        cmocka_unit_test(what_gets_better_is_not_worse_by_how_long_it_was_bad),
         cmocka_unit_test(what_comes_and_goes_is_held_until_it_calms_down),
         cmocka_unit_test(when_half_of_a_team_fires_the_team_does),
         cmocka_unit_test(those_who_fire_together_are_not_told_of_one_by_one),
