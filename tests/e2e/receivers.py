@@ -165,6 +165,49 @@ class Deaf:
             s.close()
 
 
+class Lines:
+    """An SMTP server that says what a test wants. says: "DATA", "." (the end of a mail), "QUIT" ... -> its answer; None: not a
+    word any more, with the connection held."""
+
+    def __init__(self, **says):
+        self.says = {"DATA": "354 go on"} | says
+        self.heard = []             # what came, in order
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"smtp://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.taken = []
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self):
+        try:
+            while True:
+                self.taken.append(self.socket.accept()[0])
+                threading.Thread(target=self._serve, args=(self.taken[-1],), daemon=True).start()
+        except OSError:
+            pass
+
+    def _serve(self, connection):
+        body = False
+        try:
+            with connection.makefile("rb") as lines:
+                connection.sendall(b"220 here\r\n")
+                for line in lines:
+                    word = line.decode().split()[0] if line.strip() else ""
+                    if body and word != ".":
+                        continue
+                    answer = self.says.get(word, "250 well")
+                    self.heard.append(line.decode().strip())
+                    if answer is None:
+                        return
+                    connection.sendall(f"{answer}\r\n".encode())
+                    body = answer.startswith("354")
+        except OSError:
+            pass
+
+    def close(self):
+        for s in [self.socket, *self.taken]:
+            s.close()
+
+
 class Alertmanager:
     """Prometheus' Alertmanager; what it tells others goes to a Web, and so shows what it believes."""
 

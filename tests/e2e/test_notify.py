@@ -1,6 +1,7 @@
 """kpi-notify: a real kpid tells it, and it tells real servers: SMTP with TLS, HTTP, and Prometheus' Alertmanager."""
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -12,7 +13,7 @@ import msgpack
 import zmq
 
 from daemon import DEADLINE, Case, healthy, main, now_ms, sanitized, until
-from receivers import Alertmanager, Deaf, Mails, Web
+from receivers import Alertmanager, Deaf, Lines, Mails, Web
 
 NOTIFY = os.environ["KPI_NOTIFY"]
 EXAMPLE = os.environ["KPID_EXAMPLES"] + "/kpi-notify.yaml"
@@ -250,6 +251,31 @@ routes: [{{mail: [x@y.z]}}]
         self.assertEqual([m["Subject"].split(":")[0] for m in mails.to("later@example.com")], ["Worth a look", "Back on track"])
         self.assertIn("dropped=1", n.stop())
         self.assertFalse(mails.to("never@example.com"))     # nor is it told of the end of what it never heard of
+
+    def lines(self, says):
+        server = Lines(**says)
+        self.addCleanup(server.close)
+        return server
+
+    def test_a_server_that_falls_silent_holds_up_neither_others_nor_the_end(self):
+        for silent in ("EHLO", "DATA", ".", "QUIT"):
+            with self.subTest(silent):
+                server, web = self.lines({silent: None}), self.web()
+                self.kpid()
+                n = self.notify(PLAIN.format(mails=server) +
+                                f'routes: [{{mail: [lead@example.com]}}, {{webhook: {{url: "{web.url}"}}}}]', timeout="60s")
+                self.listening()
+                self.sell("ana", 150)
+                until(lambda: any(h.startswith(silent) for h in server.heard), "the silence")
+                self.sell("ana", -100)
+                begun = time.monotonic()
+                until(lambda: len(web.seen) == 2, "the hooks")
+                self.assertLess(time.monotonic() - begun, 5)
+                if silent == "QUIT":
+                    until(lambda: n.said('event=sent to="lead@example.com"') == 2, "both mails")
+                n.stop()
+                self.d.stop()
+                shutil.rmtree(f"{self.folder}/spool")
 
     def test_what_was_accepted_before_a_kill_comes_again_under_the_same_id(self):
         mails = self.mails()

@@ -1,9 +1,16 @@
 #include "post.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { CONNECT_MS = 10000, CONNECTIONS = 16, AFTER_MAX_S = 3600 };
+
+/* HTTP goes by libcurl's multi interface. A mail has a thread of its own: while libcurl waits for what a server says to the end
+ * of a mail, or to QUIT, it does nothing else, so in a multi handle one slow mail server would hold up all. */
 
 struct job {
     CURL *easy;                     /* owned, like all that follows */
@@ -11,6 +18,14 @@ struct job {
     struct text bytes;
     size_t sent;                    /* of a mail */
     bool mail;
+    pthread_t thread;               /* of a mail */
+    bool started;
+    curl_socket_t socket;           /* the thread's, like the next */
+    bool quitting;                  /* all is said; the server's good-bye is not worth waiting for */
+    CURLcode code;                  /* the thread's, until `over` */
+    atomic_bool over;
+    const atomic_bool *stop;        /* borrowed, like the next; what a thread that is over wakes */
+    CURLM *multi;
     int64_t tag;
     char why[CURL_ERROR_SIZE];
     struct job *next, **self;       /* all jobs */
@@ -19,14 +34,18 @@ struct job {
 struct post {
     CURLM *multi;                   /* owned */
     struct job *jobs;               /* owned */
-    int count;
+    int count;                      /* of those in `multi` */
     int64_t timeout_ms;
+    atomic_bool stop;               /* threads are to end */
 };
 
 static void end_job(struct post *post, struct job *job)
 {
+    if (job->started)
+        pthread_join(job->thread, NULL);
     if (job->easy) {
-        curl_multi_remove_handle(post->multi, job->easy);
+        if (!job->mail)
+            curl_multi_remove_handle(post->multi, job->easy);
         curl_easy_cleanup(job->easy);
     }
     curl_slist_free_all(job->list);
@@ -35,7 +54,7 @@ static void end_job(struct post *post, struct job *job)
         *job->self = job->next;
         if (job->next)
             job->next->self = job->self;
-        post->count--;
+        post->count -= !job->mail;
     }
     free(job);
 }
@@ -59,6 +78,7 @@ void post_close(struct post **post)
 {
     if (!*post)
         return;
+    atomic_store(&(*post)->stop, true);
     while ((*post)->jobs)
         end_job(*post, (*post)->jobs);
     if ((*post)->multi)
@@ -88,6 +108,50 @@ static size_t drop_bytes(char *bytes, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
+/* Asked at least once a second. Not 0: give up. */
+static int is_enough(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
+{
+    const struct job *job = ctx;
+
+    (void)dltotal;
+    (void)dlnow;
+    (void)ultotal;
+    (void)ulnow;
+    return job->quitting || atomic_load(job->stop);
+}
+
+/* The one way to learn that libcurl has come to the end of a session. */
+static int watch_quit(CURL *easy, curl_infotype type, char *bytes, size_t size, void *ctx)
+{
+    struct job *job = ctx;
+
+    (void)easy;
+    if (type == CURLINFO_HEADER_OUT && size >= 4 && memcmp(bytes, "QUIT", 4) == 0) {
+        job->quitting = true;
+        if (job->socket != CURL_SOCKET_BAD)
+            shutdown(job->socket, SHUT_RD);     /* libcurl finds the end of it at once */
+    }
+    return 0;
+}
+
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct job *job = ctx;
+
+    (void)purpose;
+    job->socket = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    return job->socket;
+}
+
+static int close_socket(void *ctx, curl_socket_t socket)
+{
+    struct job *job = ctx;
+
+    if (job->socket == socket)
+        job->socket = CURL_SOCKET_BAD;
+    return close(socket);
+}
+
 /* Options that failed to be set, ored together: libcurl's codes are not to be told apart here. */
 static int set_common(const struct post *post, struct job *job, const char *url, const char *ca_file)
 {
@@ -106,6 +170,27 @@ static int set_common(const struct post *post, struct job *job, const char *url,
     bad |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, 1L << 20) != CURLE_OK;
     if (ca_file)
         bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) != CURLE_OK;
+    return bad;
+}
+
+/* So that it ends when it should. */
+static int set_watch(struct job *job)
+{
+    CURL *easy = job->easy;
+    int bad = 0;
+
+    job->socket = CURL_SOCKET_BAD;
+    bad |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) != CURLE_OK;   /* QUIT is said within the transfer */
+    bad |= curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, is_enough) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_XFERINFODATA, job) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, job) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, job) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, watch_quit) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_DEBUGDATA, job) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L) != CURLE_OK;        /* to watch_quit alone */
     return bad;
 }
 
@@ -154,10 +239,30 @@ static struct job *new_job(const struct text *bytes, const char *first, int64_t 
     return job;
 }
 
+static void *send_mail(void *ctx)
+{
+    struct job *job = ctx;
+
+    job->code = curl_easy_perform(job->easy);
+    atomic_store(&job->over, true);
+    curl_multi_wakeup(job->multi);
+    return NULL;
+}
+
+static bool set_off(struct post *post, struct job *job)
+{
+    if (!job->mail)
+        return curl_multi_add_handle(post->multi, job->easy) == CURLM_OK;
+    job->multi = post->multi;
+    job->stop = &post->stop;
+    job->started = pthread_create(&job->thread, NULL, send_mail, job) == 0;
+    return job->started;
+}
+
 /* With it in the list of all, or ended, with the bytes given back. */
 static enum kp_code start(struct post *post, struct job *job, int bad, struct text *bytes, struct kp_err *err)
 {
-    if (bad || curl_multi_add_handle(post->multi, job->easy) != CURLM_OK) {
+    if (bad || !set_off(post, job)) {
         job->bytes = (struct text){0};
         end_job(post, job);
         return kp_fail(err, KP_ENOMEM, "libcurl: a transfer can't be set up");
@@ -168,7 +273,7 @@ static enum kp_code start(struct post *post, struct job *job, int bad, struct te
     if (job->next)
         job->next->self = &job->next;
     post->jobs = job;
-    post->count++;
+    post->count += !job->mail;
     return KP_OK;
 }
 
@@ -181,7 +286,8 @@ enum kp_code post_mail(struct post *post, const struct mail_server *server, cons
         return kp_fail(err, KP_ENOMEM, "out of memory");
     job->mail = true;
     return start(post, job,
-                 !job->easy || !job->list || set_common(post, job, server->url, server->ca_file) || set_mail(job, server),
+                 !job->easy || !job->list || set_common(post, job, server->url, server->ca_file) || set_mail(job, server) ||
+                     set_watch(job),
                  bytes, err);
 }
 
@@ -243,22 +349,42 @@ static void tell_outcome(const struct job *job, CURLcode code, struct posted *po
         strncpy(posted->why, curl_easy_strerror(code), sizeof posted->why - 1);
 }
 
-bool post_next(struct post *post, struct posted *posted)
+static struct job *next_mail(const struct post *post)
+{
+    struct job *job = post->jobs;
+
+    while (job && !(job->mail && atomic_load(&job->over)))
+        job = job->next;
+    return job;
+}
+
+static struct job *next_json(const struct post *post)
 {
     const CURLMsg *message;
     int left;
 
     while ((message = curl_multi_info_read(post->multi, &left)) != NULL) {
         struct job *job = NULL;
-        CURLcode code = message->data.result;
 
         if (message->msg != CURLMSG_DONE || curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job) != CURLE_OK || !job)
             continue;
-        tell_outcome(job, code, posted);
-        end_job(post, job);
-        return true;
+        job->code = message->data.result;
+        return job;
     }
-    return false;
+    return NULL;
+}
+
+bool post_next(struct post *post, struct posted *posted)
+{
+    struct job *job = next_mail(post);
+
+    if (!job)
+        job = next_json(post);
+    if (!job)
+        return false;
+    tell_outcome(job, job->code, posted);
+    end_job(post, job);
+    return true;
 }
 
 char *post_host(const char *url, char *buf, size_t size)

@@ -1,4 +1,5 @@
-/* Sending, by libcurl: mails by SMTP, JSON by HTTP. Many at a time, none of them waits for another; everything has a timeout. */
+/* Sending, by libcurl: mails by SMTP, JSON by HTTP. Many at a time, none of them waits for another; everything has a timeout.
+ * Signals are to be blocked before: mails have threads. */
 #ifndef NOTIFY_POST_H
 #define NOTIFY_POST_H
 
@@ -13,7 +14,7 @@ struct post;
 
 /* Call curl_global_init before. timeout_ms: for one transfer as a whole. */
 struct post *post_open(int64_t timeout_ms, struct kp_err *err) KP_CHECK;
-/* Ends what is on its way. */
+/* Ends what is on its way, within a second or so. */
 void post_close(struct post **post);
 
 /* Begin to send; `bytes` is taken over when it succeeds. tag: any number, told with the outcome. */
