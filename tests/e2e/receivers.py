@@ -107,6 +107,7 @@ class Web:
         self.port = free_port()
         self.seen = []              # bodies, parsed, in order
         self.status = 200
+        self.answer = None          # bytes: sent as they are instead, and the connection closed
         self.hits = 0
         self.server = None
         self.up()
@@ -124,6 +125,10 @@ class Web:
                 web.hits += 1
                 if web.status == 200:
                     web.seen.append(json.loads(body))
+                if web.answer is not None:
+                    self.close_connection = True
+                    self.wfile.write(web.answer)
+                    return
                 self.send_response(web.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

@@ -277,6 +277,23 @@ routes: [{{mail: [x@y.z]}}]
                 self.d.stop()
                 shutil.rmtree(f"{self.folder}/spool")
 
+    def test_a_text_that_is_not_taken_holds_up_no_other(self):
+        for refused in ("DATA", "."):
+            with self.subTest(refused):
+                server = self.lines({refused: "554 not that"})
+                self.kpid()
+                n = self.notify(PLAIN.format(mails=server) + "routes: [{mail: [lead@example.com]}]")
+                self.listening()
+                self.sell("ana", 150)
+                until(lambda: n.said('event=refused to="lead@example.com"'), "the refusal")
+                self.assertFalse(n.said("event=later"))
+                server.says[refused] = "354 go on" if refused == "DATA" else "250 well"
+                self.sell("bob", 150)
+                until(lambda: n.said('event=sent to="lead@example.com"'), "the next")
+                n.stop()
+                self.d.stop()
+                shutil.rmtree(f"{self.folder}/spool")
+
     def test_what_was_accepted_before_a_kill_comes_again_under_the_same_id(self):
         mails = self.mails()
         self.kpid()
@@ -376,6 +393,24 @@ routes:
         self.sell("cy", 150)
         until(lambda: len(web.seen) == 2, "the next")
         self.assertNotIn("/hook/T000", n.stop())        # the path may be a secret
+
+    def test_a_code_is_the_answer_however_the_rest_ends(self):
+        web = self.web()
+        self.kpid()
+        n = self.notify(f'routes: [{{webhook: {{url: "{web.url}"}}}}]')
+        self.listening()
+        answers = (b"Content-Length: 100\r\n\r\nshort", b"Content-Length: 9000000\r\n\r\n" + 200000 * b"x",
+                   b"Transfer-Encoding: chunked\r\n\r\nno chunk", b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc")
+        for i, answer in enumerate(answers):
+            web.answer = b"HTTP/1.1 200 OK\r\n" + answer
+            self.sell("ana", -150 if i % 2 else 150)
+            until(lambda: n.said("event=sent") == i + 1, f"answer {i}")
+        web.answer = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+        self.sell("bob", 150)
+        until(lambda: n.said("event=refused"), "the refusal")
+        self.assertIn("redirects are not followed", next(line for line in n.log if "event=refused" in line))
+        self.assertIn("failed_attempts=1 ", n.stop())
+        self.assertEqual(web.hits, len(answers) + 1)
 
     def test_who_never_answers_holds_up_nobody_nor_the_end(self):
         mails, deaf = self.mails(), Deaf()

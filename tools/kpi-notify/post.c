@@ -2,12 +2,13 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 10000, CONNECTIONS = 16, AFTER_MAX_S = 3600 };
+enum { CONNECT_MS = 10000, CONNECTIONS = 16, AFTER_MAX_S = 3600, BODY_MAX = 65536 };
 
 /* HTTP goes by libcurl's multi interface. A mail has a thread of its own: while libcurl waits for what a server says to the end
  * of a mail, or to QUIT, it does nothing else, so in a multi handle one slow mail server would hold up all. */
@@ -17,6 +18,7 @@ struct job {
     struct curl_slist *list;        /* recipients or header fields */
     struct text bytes;
     size_t sent;                    /* of a mail */
+    size_t heard;                   /* of an answer's body */
     bool mail;
     pthread_t thread;               /* of a mail */
     bool started;
@@ -100,12 +102,14 @@ static size_t read_bytes(char *into, size_t size, size_t count, void *ctx)
     return take;
 }
 
-/* What a server says beside its code is of no use; a byte more than this is an error. */
+/* What a server says beside its code is of no use; what is longer than a word or two is not waited for. */
 static size_t drop_bytes(char *bytes, size_t size, size_t count, void *ctx)
 {
+    struct job *job = ctx;
+
     (void)bytes;
-    (void)ctx;
-    return size * count;
+    job->heard += size * count;
+    return job->heard <= BODY_MAX ? size * count : 0;
 }
 
 /* Asked at least once a second. Not 0: give up. */
@@ -167,7 +171,7 @@ static int set_common(const struct post *post, struct job *job, const char *url,
     bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)post->timeout_ms) != CURLE_OK;
     bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) != CURLE_OK;
     bad |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_bytes) != CURLE_OK;
-    bad |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, 1L << 20) != CURLE_OK;
+    bad |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, job) != CURLE_OK;
     if (ca_file)
         bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) != CURLE_OK;
     return bad;
@@ -315,21 +319,23 @@ void post_wait(struct post *post, struct curl_waitfd *fds, unsigned count, int t
 
 static enum outcome outcome_of_mail(const struct job *job, CURLcode code, long reply)
 {
-    bool at_rcpt = strncmp(job->why, "RCPT failed", 11) == 0;
+    /* libcurl's own words are the only way to know what the answer was to */
+    bool its_own = strncmp(job->why, "RCPT failed", 11) == 0 || strncmp(job->why, "DATA failed", 11) == 0;
     bool at_end = job->sent == job->bytes.len && reply != 0;
 
     if (code == CURLE_OK)
         return OUTCOME_ARRIVED;
-    if (!at_rcpt && !at_end)
+    if (!its_own && !at_end)
         return OUTCOME_DOWN;        /* it does not talk to us, or not as this sender: no other mail fares better */
     return reply >= 500 ? OUTCOME_REFUSED : reply == 421 ? OUTCOME_DOWN : OUTCOME_LATER;
 }
 
-static enum outcome outcome_of_json(CURLcode code, long reply)
+/* The code is the answer, however what follows it ends. */
+static enum outcome outcome_of_json(long reply)
 {
-    if (code != CURLE_OK)
+    if (reply < 200)
         return OUTCOME_DOWN;
-    if (reply >= 200 && reply < 300)
+    if (reply < 300)
         return OUTCOME_ARRIVED;
     return reply >= 500 || reply == 408 || reply == 425 || reply == 429 ? OUTCOME_DOWN : OUTCOME_REFUSED;
 }
@@ -342,8 +348,10 @@ static void tell_outcome(const struct job *job, CURLcode code, struct posted *po
     curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &posted->reply);
     if (!job->mail && curl_easy_getinfo(job->easy, CURLINFO_RETRY_AFTER, &after_s) == CURLE_OK && after_s > 0)
         posted->after_ms = (after_s < AFTER_MAX_S ? after_s : AFTER_MAX_S) * 1000;
-    posted->outcome = job->mail ? outcome_of_mail(job, code, posted->reply) : outcome_of_json(code, posted->reply);
-    if (*job->why)
+    posted->outcome = job->mail ? outcome_of_mail(job, code, posted->reply) : outcome_of_json(posted->reply);
+    if (!job->mail && posted->reply >= 300 && posted->reply < 400)
+        snprintf(posted->why, sizeof posted->why, "it is elsewhere, and redirects are not followed: the URL must be the last one");
+    else if (*job->why)
         memcpy(posted->why, job->why, sizeof posted->why);
     else if (code != CURLE_OK)
         strncpy(posted->why, curl_easy_strerror(code), sizeof posted->why - 1);
