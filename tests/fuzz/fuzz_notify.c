@@ -47,7 +47,7 @@ static void push(const struct alert *alert)
     size_t len;
 
     check(out != NULL);
-    alertmanager_put(out, alert, alert->since_ms, alert->time_ms);
+    alertmanager_put(out, alert, alert->since_ms, alert->time_ms, alert->time_ms, 60000);
     check(kp_out_bytes(out, &len) != NULL);
     kp_out_destroy(&out);
 }

@@ -1,6 +1,7 @@
 /* What is said of an alert, and in which form it goes out. */
 #include "notify.h"
 
+#include "alertmanager.h"
 #include "mail.h"
 #include "template.h"
 #include "wording.h"
@@ -336,6 +337,88 @@ static void an_alert_survives_being_kept(void **state)
     msgpack_sbuffer_destroy(&packed);
 }
 
+static const struct span_case {
+    int64_t began_ms, ended_ms;
+    const char *starts, *ends;
+} span_cases[] = {
+    {1000, 0, "1970-01-01T00:00:01Z", "1970-01-01T00:01:05Z"},          /* fires: good for a minute */
+    {1000, 3000, "1970-01-01T00:00:01Z", "1970-01-01T00:00:03Z"},
+    {1000, 1000, "1970-01-01T00:00:00.999Z", "1970-01-01T00:00:01Z"},   /* an end must lie behind the beginning */
+    {1000, 9000, "1970-01-01T00:00:01Z", "1970-01-01T00:00:05Z"},       /* kpid's clock is ahead */
+    {8000, 9000, "1970-01-01T00:00:04.999Z", "1970-01-01T00:00:05Z"},
+    {8000, 0, "1970-01-01T00:00:05Z", "1970-01-01T00:01:05Z"},
+    {1000, 1, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.001Z"},
+};
+
+static const char *member(yajl_val object, const char *first, const char *second)
+{
+    const char *path[] = {first, second, NULL};
+    yajl_val found = yajl_tree_get(object, path, yajl_t_string);
+
+    return found ? YAJL_GET_STRING(found) : "";
+}
+
+static void an_alertmanager_is_never_told_of_the_future(void **state)
+{
+    struct alert alert = notify_alert();
+    struct kp_err err;
+
+    (void)state;
+    snprintf(alert.entity, sizeof alert.entity, "deal 7");
+    for (size_t i = 0; i < COUNT_OF(span_cases); i++) {
+        const struct span_case *c = &span_cases[i];
+        struct kp_out *out = kp_out_new(true, &err);
+        const void *json;
+        struct text text = {0};
+        yajl_val tree;
+        size_t len;
+
+        assert_non_null(out);
+        alertmanager_put(out, &alert, c->began_ms, c->ended_ms, 5000, 60000);
+        json = kp_out_bytes(out, &len);
+        text_put(&text, json, len);
+        tree = yajl_tree_parse(text_of(&text), NULL, 0);
+        assert_non_null(tree);
+        assert_string_equal(member(tree, "startsAt", NULL), c->starts);
+        assert_string_equal(member(tree, "endsAt", NULL), c->ends);
+        assert_string_equal(member(tree, "labels", "entity"), "deal 7");    /* two deals of a rep are two alerts */
+        assert_string_equal(member(tree, "labels", "severity"), "warning");
+        yajl_tree_free(tree);
+        text_release(&text);
+        kp_out_destroy(&out);
+    }
+}
+
+static bool again(struct alert *alert)
+{
+    msgpack_sbuffer packed;
+    bool read;
+
+    msgpack_sbuffer_init(&packed);
+    alert_pack(alert, &packed);
+    read = alert_unpack(packed.data, packed.size, alert);
+    msgpack_sbuffer_destroy(&packed);
+    return read;
+}
+
+static void a_time_that_nobody_can_write_is_none(void **state)
+{
+    static const struct {
+        int64_t ms, want;
+    } cases[] = {{-1, 0}, {0, 0}, {1, 1}, {INT64_C(253402300799999), INT64_C(253402300799999)},
+                 {INT64_C(253402300800000), 0}, {INT64_C(9000000000000000), 0}, {INT64_MAX, 0}, {INT64_MIN, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct alert alert = notify_alert();
+
+        alert.since_ms = alert.time_ms = cases[i].ms;
+        assert_true(again(&alert));
+        assert_int_equal(alert.since_ms, cases[i].want);
+        assert_int_equal(alert.time_ms, cases[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +434,8 @@ int main(void)
         cmocka_unit_test(lines_are_short_whatever_is_said),
         cmocka_unit_test(a_digest_has_what_is_open_first),
         cmocka_unit_test(an_alert_survives_being_kept),
+        cmocka_unit_test(an_alertmanager_is_never_told_of_the_future),
+        cmocka_unit_test(a_time_that_nobody_can_write_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define INSTANT_END INT64_C(253402300800000)    /* the year 10000 begins */
+
 static const char *const states[] = {"pending", "firing", "resolved"};
 static const char *const severities[] = {"warning", "critical"};
 
@@ -41,6 +43,14 @@ static int64_t whole(const msgpack_object *map, const char *key)
     double found = number(map, key);
 
     return found >= -9e15 && found <= 9e15 ? (int64_t)found : 0;
+}
+
+/* From 1970 to 9999, as it can be written down; 0: it is none. */
+static int64_t instant(const msgpack_object *map, const char *key)
+{
+    int64_t at_ms = whole(map, key);
+
+    return at_ms >= 0 && at_ms < INSTANT_END ? at_ms : 0;
 }
 
 static bool flag(const msgpack_object *map, const char *key)
@@ -163,8 +173,8 @@ bool alert_read(const msgpack_object *map, struct alert *alert)
     alert->threshold = number(map, "threshold");
     alert->p = number(map, "p");
     alert->n = whole(map, "n");
-    alert->since_ms = whole(map, "since");
-    alert->time_ms = whole(map, "time");
+    alert->since_ms = instant(map, "since");
+    alert->time_ms = instant(map, "time");
     alert->seq = (uint64_t)whole(map, "seq");
     alert->acked = acked && acked->type == MSGPACK_OBJECT_STR && acked->via.str.size > 0;
     alert->silenced = flag(map, "silenced");

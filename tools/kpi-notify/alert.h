@@ -25,7 +25,7 @@ struct alert {
     enum alert_severity severity;
     double value, target, expected, ratio, threshold, p;    /* NaN: none */
     int64_t n;
-    int64_t since_ms, time_ms;
+    int64_t since_ms, time_ms;  /* from 1970 to 9999; 0: not known */
     uint64_t seq;
     char reason[64], message[ALERT_SAYS], coaching[ALERT_SAYS];     /* "": none */
     bool acked, silenced, flapping;

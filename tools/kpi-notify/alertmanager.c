@@ -26,12 +26,20 @@ static void put_map(struct kp_out *out, const char *key, const struct pair *pair
     kp_out_end(out);
 }
 
-void alertmanager_put(struct kp_out *out, const struct alert *alert, int64_t began_ms, int64_t ends_ms)
+static int64_t least(int64_t a, int64_t b)
 {
+    return a < b ? a : b;
+}
+
+void alertmanager_put(struct kp_out *out, const struct alert *alert, int64_t began_ms, int64_t ended_ms, int64_t now_ms,
+                      int64_t good_for_ms)
+{
+    int64_t ends_ms = ended_ms ? least(ended_ms, now_ms) : now_ms + good_for_ms;
+
     const struct pair labels[] = {
         {"alertname", alert->rule}, {"rule", alert->rule}, {"kpi", alert->kpi},   {"level", alert->level},
         {"key", alert->key},        {"path", alert->path}, {"window", alert->window},
-        {"severity", alert_severity_name(alert->severity)},
+        {"entity", alert->entity},  {"severity", alert_severity_name(alert->severity)},
     };
     struct text comparison = {0};
     char text[32];
@@ -45,9 +53,9 @@ void alertmanager_put(struct kp_out *out, const struct alert *alert, int64_t beg
                                   {"id", alert->id}},
             6);
     kp_out_text(out, "startsAt");
-    kp_out_text(out, kp_rfc3339_format(began_ms, text));
+    kp_out_text(out, kp_rfc3339_format(least(least(began_ms, now_ms), ends_ms - 1), text));
     kp_out_text(out, "endsAt");
-    kp_out_text(out, kp_rfc3339_format(ends_ms > began_ms ? ends_ms : began_ms + 1, text));
+    kp_out_text(out, kp_rfc3339_format(ends_ms, text));
     kp_out_end(out);
     text_release(&comparison);
 }

@@ -11,7 +11,9 @@
 
 #define ALERTMANAGER_PATH "/api/v2/alerts"
 
-/* Append one to an open array. ends_ms: when it ended, or until when it is good. */
-void alertmanager_put(struct kp_out *out, const struct alert *alert, int64_t began_ms, int64_t ends_ms);
+/* Append one to an open array. ended_ms: 0 while it fires, and then it is good for so long from now on. kpid's clock may be
+ * ahead of this one; nothing is said to begin or end later than now, as it would fire until then. */
+void alertmanager_put(struct kp_out *out, const struct alert *alert, int64_t began_ms, int64_t ended_ms, int64_t now_ms,
+                      int64_t good_for_ms);
 
 #endif

@@ -315,7 +315,7 @@ static enum kp_code finish_delivery(struct lanes *lanes, const struct posted *po
 
 struct filling {
     struct kp_out *out;
-    int64_t good_until_ms;
+    int64_t now_ms, good_for_ms;
     size_t count;
 };
 
@@ -326,8 +326,7 @@ static void fill(void *ctx, const struct standing *standing)
 
     if (!alert_unpack(standing->alert, standing->len, &alert))
         return;
-    alertmanager_put(filling->out, &alert, standing->began_ms,
-                     standing->ended_ms ? standing->ended_ms : filling->good_until_ms);
+    alertmanager_put(filling->out, &alert, standing->began_ms, standing->ended_ms, filling->now_ms, filling->good_for_ms);
     filling->count++;
 }
 
@@ -336,7 +335,7 @@ static enum kp_code gather(struct lanes *lanes, struct manager *manager, int64_t
                            struct kp_err *err)
 {
     struct kp_out *out = kp_out_new(true, err);
-    struct filling filling = {out, now_ms + GOOD_FOR * manager->resend_ms, 0};
+    struct filling filling = {out, now_ms, GOOD_FOR * manager->resend_ms, 0};
     enum kp_code code;
     const void *json;
     size_t len;

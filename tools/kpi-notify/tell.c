@@ -155,11 +155,12 @@ static enum kp_code tell_managers(const struct tell *tell, const struct alert *a
     for (size_t i = 0; !code && i < config->nroutes; i++) {
         const char *url = config->routes[i].alertmanager.url;
         bool stands = alert->state == ALERT_FIRING && !alert->silenced;
+        int64_t ended_ms = alert->time_ms ? alert->time_ms : 1;     /* 0 is no end */
 
         if (!is_first(config, i))
             continue;
         stands = stands && route_to_manager(config, alert, url);
-        code = spool_fall(tell->spool, url, alert->id, stands ? (int)alert->severity : -1, alert->time_ms, err);
+        code = spool_fall(tell->spool, url, alert->id, stands ? (int)alert->severity : -1, ended_ms, err);
         if (!code && stands)
             code = spool_stand(tell->spool, url, alert, change == CHANGE_NEW ? alert->since_ms : alert->time_ms,
                                change != CHANGE_NONE, err);
