@@ -108,6 +108,7 @@ class Web:
         self.seen = []              # bodies, parsed, in order
         self.status = 200
         self.answer = None          # bytes: sent as they are instead, and the connection closed
+        self.refuses = lambda _: False     # what is answered with 400
         self.hits = 0
         self.server = None
         self.up()
@@ -123,13 +124,14 @@ class Web:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 web.hits += 1
-                if web.status == 200:
+                status = 400 if web.refuses(json.loads(body)) else web.status
+                if status == 200:
                     web.seen.append(json.loads(body))
                 if web.answer is not None:
                     self.close_connection = True
                     self.wfile.write(web.answer)
                     return
-                self.send_response(web.status)
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -1,6 +1,7 @@
 """kpi-notify: a real kpid tells it, and it tells real servers: SMTP with TLS, HTTP, and Prometheus' Alertmanager."""
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -64,7 +65,8 @@ class Notify:
     def start(self):
         with open(self.file, "w") as f:
             f.write(self.text)
-        self.process = subprocess.Popen([NOTIFY, "--config", self.file], stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([NOTIFY, "--config", self.file], stderr=subprocess.PIPE, text=True,
+                                        restore_signals=False)     # SIGXFSZ stays ignored, for a limit as good as a full disk
         ready = threading.Event()
         self.reader = threading.Thread(target=self._read, args=(self.process.stderr, ready), daemon=True)
         self.reader.start()
@@ -467,6 +469,42 @@ class Manager(NotifyCase):
         until(lambda: sorted(manager.told()) == sorted([
             ("sales", "ana", "warning", "firing"), ("sales", "ana", "warning", "resolved"),
             ("sales", "ana", "critical", "firing"), ("sales", "ana", "critical", "resolved")]), "each word once")
+        n.stop()
+
+
+    def stood(self, web):
+        return [a["labels"]["key"] for batch in web.seen for a in batch]
+
+    def test_one_alert_that_is_refused_blocks_no_other(self):
+        web = self.web()
+        web.refuses = lambda batch: any(a["labels"]["key"] == "bob" for a in batch)
+        self.kpid()
+        n = self.notify(f'routes: [{{alertmanager: {{url: "{web.url}", resend: 1s}}}}]')
+        self.listening()
+        web.down()
+        for rep in ("ana", "bob", "cy"):
+            self.sell(rep, 150)
+        until(lambda: n.said("event=later"), "a failure")
+        web.up()
+        until(lambda: self.stood(web).count("ana") >= 2 and self.stood(web).count("cy") >= 2, "the others, twice")
+        self.assertNotIn("bob", self.stood(web))
+        self.assertIn("refused=1 ", n.stop())
+
+    def test_what_stands_is_sent_again_though_the_disk_is_full(self):
+        web = self.web()
+        self.kpid()
+        n = self.notify(f'routes: [{{alertmanager: {{url: "{web.url}", resend: 100ms}}}}]', resync="1s")
+        self.listening()
+        self.sell("ana", 150)
+        until(lambda: "ana" in self.stood(web), "the alert")
+        resource.prlimit(n.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        self.sell("bob", 150)
+        until(lambda: n.said("event=spool error="), "the failure")
+        count = len(web.seen)
+        until(lambda: len(web.seen) >= count + 5, "what stands, again")
+        self.assertNotIn("bob", self.stood(web))
+        resource.prlimit(n.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        until(lambda: "bob" in self.stood(web), "the one that found no room")
         n.stop()
 
 

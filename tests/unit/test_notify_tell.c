@@ -313,6 +313,16 @@ static void add_standing(void *ctx, const struct standing *standing)
                                alert_severity_name(alert.severity), standing->ended_ms ? "!" : "");
 }
 
+static enum kp_code take(struct rig *rig, int64_t now_ms, int64_t n, struct waiting *w)
+{
+    struct kp_err err = {0};
+    struct batch batch = {.url = "http://am", .n = n, .resend_from_ms = now_ms - 60000, .now_ms = now_ms, .most = 100};
+    enum kp_code code = spool_batch(rig->spool, &batch, add_standing, w, &err);
+
+    assert_true(batch.marked);
+    return code;
+}
+
 /* What an Alertmanager is to be sent at a time, and is: each id with its severity, ! when it ends. */
 static const char *sent(struct rig *rig, int64_t now_ms, int64_t batch)
 {
@@ -320,7 +330,7 @@ static const char *sent(struct rig *rig, int64_t now_ms, int64_t batch)
     struct kp_err err = {0};
 
     w = (struct waiting){.len = 0};
-    assert_int_equal(spool_batch(rig->spool, "http://am", now_ms - 60000, now_ms, batch, 100, add_standing, &w, &err), KP_OK);
+    assert_int_equal(take(rig, now_ms, batch, &w), KP_OK);
     assert_int_equal(spool_batch_done(rig->spool, "http://am", batch, now_ms, &err), KP_OK);
     return w.text;
 }
@@ -364,10 +374,56 @@ static void what_changes_while_a_batch_is_on_its_way_is_not_lost(void **state)
     (void)state;
     begin(&rig, "routes: [{alertmanager: {url: \"http://am\"}}]\n");
     say(&rig, "a1", ALERT_FIRING, ALERT_WARNING);
-    assert_int_equal(spool_batch(rig.spool, "http://am", NOW - 60000, NOW, 1, 100, add_standing, &w, &err), KP_OK);
+    assert_int_equal(take(&rig, NOW, 1, &w), KP_OK);
     say(&rig, "a1", ALERT_RESOLVED, ALERT_WARNING);
     assert_int_equal(spool_batch_done(rig.spool, "http://am", 1, NOW, &err), KP_OK);
     assert_string_equal(sent(&rig, NOW, 2), "a1.warning!");
+    end(&rig);
+}
+
+static void what_is_refused_there_is_not_sent_until_it_changes(void **state)
+{
+    struct waiting w = {.len = 0};
+    struct spool_counts counts;
+    struct kp_err err = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig, "routes: [{alertmanager: {url: \"http://am\"}}]\n");
+    say(&rig, "a1", ALERT_FIRING, ALERT_WARNING);
+    assert_int_equal(take(&rig, NOW, 1, &w), KP_OK);
+    assert_int_equal(spool_batch_refused(rig.spool, "http://am", 1, &err), KP_OK);
+    spool_counts(rig.spool, &counts);
+    assert_int_equal(counts.dropped, 1);
+    assert_int_equal(spool_batch_oldest(rig.spool, "http://am"), INT64_MAX);
+    say_at(&rig, "a1", ALERT_FIRING, ALERT_WARNING, true, NOW + 1);
+    assert_string_equal(sent(&rig, NOW + 60000, 2), "");
+    say(&rig, "a1", ALERT_FIRING, ALERT_CRITICAL);
+    assert_string_equal(sent(&rig, NOW + 60000, 3), "a1.warning! a1.critical");
+    end(&rig);
+}
+
+static void nothing_stands_where_no_route_leads(void **state)
+{
+    struct kp_err err = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig, "routes: [{alertmanager: {url: \"http://am\"}}]\n");
+    say(&rig, "a1", ALERT_FIRING, ALERT_WARNING);
+    say(&rig, "a2", ALERT_FIRING, ALERT_WARNING);
+    assert_int_equal(spool_forget_standing(rig.spool, &rig.config, &err), KP_OK);
+    assert_string_equal(sent(&rig, NOW, 1), "a1.warning a2.warning");
+    notify_config_release(&rig.config);
+    notify_good("routes: [{alertmanager: {url: \"http://bm\"}}, {alertmanager: {url: \"http://zm\"}}]\n", &rig.config);
+    assert_int_equal(spool_forget_standing(rig.spool, &rig.config, &err), KP_OK);
+    say(&rig, "a1", ALERT_RESOLVED, ALERT_WARNING);     /* nobody tells the one that is gone */
+    notify_config_release(&rig.config);
+    notify_good("routes: [{alertmanager: {url: \"http://am\"}}]\n", &rig.config);
+    assert_int_equal(spool_forget_standing(rig.spool, &rig.config, &err), KP_OK);
+    assert_string_equal(sent(&rig, NOW + 60000, 2), "");
+    say_at(&rig, "a2", ALERT_FIRING, ALERT_WARNING, true, NOW + 1);     /* the next listing brings back what fires */
+    assert_string_equal(sent(&rig, NOW + 60000, 3), "a2.warning");
     end(&rig);
 }
 
@@ -385,6 +441,8 @@ int main(void)
         cmocka_unit_test(what_waits_too_long_is_given_up_and_what_is_over_is_forgotten),
         cmocka_unit_test(an_alertmanager_is_told_how_things_stand),
         cmocka_unit_test(what_changes_while_a_batch_is_on_its_way_is_not_lost),
+        cmocka_unit_test(what_is_refused_there_is_not_sent_until_it_changes),
+        cmocka_unit_test(nothing_stands_where_no_route_leads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

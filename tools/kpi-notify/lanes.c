@@ -39,6 +39,10 @@ struct manager {
     bool busy;
     struct pause pause;
     int64_t batch;
+    size_t count;               /* in it */
+    size_t singly;              /* so many are to be sent one by one: one among them is refused */
+    bool marked;                /* the batch, in the spool */
+    int64_t skip;               /* sent since nothing can be written */
     int64_t due_ms;             /* steady: when something is to be sent again */
 };
 
@@ -330,9 +334,30 @@ static void fill(void *ctx, const struct standing *standing)
     filling->count++;
 }
 
+static void log_spool(struct lanes *lanes, const struct kp_err *err, int64_t now_ms)
+{
+    uint64_t held;
+
+    if (kp_log_allow(&lanes->limit, now_ms, &held))
+        kp_log(KP_LOG_ERROR, "event=spool error=\"%s\"", err->text);
+}
+
+static enum kp_code choose_batch(struct lanes *lanes, struct manager *manager, struct filling *filling, struct kp_err *err)
+{
+    struct batch batch = {.url = manager->url, .n = manager->batch, .resend_from_ms = filling->now_ms - manager->resend_ms,
+                          .now_ms = filling->now_ms, .most = manager->singly ? 1 : BATCH, .skip = manager->skip};
+    enum kp_code code = spool_batch(lanes->spool, &batch, fill, filling, err);
+
+    manager->marked = batch.marked;
+    if (batch.marked)
+        manager->skip = 0;
+    else if (!code)
+        log_spool(lanes, err, filling->now_ms);
+    return code;
+}
+
 /* What is due there, as JSON. */
-static enum kp_code gather(struct lanes *lanes, struct manager *manager, int64_t now_ms, struct text *bytes, size_t *count,
-                           struct kp_err *err)
+static enum kp_code gather(struct lanes *lanes, struct manager *manager, int64_t now_ms, struct text *bytes, struct kp_err *err)
 {
     struct kp_out *out = kp_out_new(true, err);
     struct filling filling = {out, now_ms, GOOD_FOR * manager->resend_ms, 0};
@@ -343,15 +368,14 @@ static enum kp_code gather(struct lanes *lanes, struct manager *manager, int64_t
     if (!out)
         return KP_ENOMEM;
     kp_out_array(out, 0);       /* JSON does not say how many */
-    code = spool_batch(lanes->spool, manager->url, now_ms - manager->resend_ms, now_ms, manager->batch, BATCH, fill, &filling,
-                       err);
+    code = choose_batch(lanes, manager, &filling, err);
     kp_out_end(out);
     json = kp_out_bytes(out, &len);
     if (!code && json)
         text_put(bytes, json, len);
     if (!code && (!json || bytes->failed))
         code = kp_fail(err, KP_ENOMEM, "out of memory");
-    *count = filling.count;
+    manager->count = filling.count;
     kp_out_destroy(&out);
     return code;
 }
@@ -371,7 +395,6 @@ static enum kp_code start_manager(struct lanes *lanes, size_t i, int64_t now_ms,
     struct manager *manager = &lanes->managers[i];
     struct text bytes = {0};
     char url[NOTIFY_URL + sizeof ALERTMANAGER_PATH];
-    size_t count = 0;
     enum kp_code code;
 
     if (manager->busy || is_paused(&manager->pause, lanes->steady_ms))
@@ -379,16 +402,56 @@ static enum kp_code start_manager(struct lanes *lanes, size_t i, int64_t now_ms,
     set_due(lanes, manager, now_ms);
     if (manager->due_ms > lanes->steady_ms)
         return KP_OK;
-    manager->batch = ++lanes->next_batch;
+    lanes->next_batch = lanes->next_batch ? lanes->next_batch + 1 : now_ms;    /* one that was not used before a restart either */
+    manager->batch = lanes->next_batch;
     snprintf(url, sizeof url, "%s" ALERTMANAGER_PATH, manager->url);
-    code = gather(lanes, manager, now_ms, &bytes, &count, err);
-    if (!code && count)
+    code = gather(lanes, manager, now_ms, &bytes, err);
+    if (!code && manager->count)
         code = post_json(lanes->post, url, manager->ca_file, &bytes, -1 - (int64_t)i, err);
-    manager->busy = !code && count;
+    manager->busy = !code && manager->count;
     if (!manager->busy)
-        manager->due_ms = lanes->steady_ms + manager->resend_ms;
+        manager->pause.until_ms = lanes->steady_ms + manager->resend_ms;
     text_release(&bytes);
     return code;
+}
+
+/* What can't be noted as sent is sent again a period later; until then come those that follow. */
+static void go_on_unmarked(const struct lanes *lanes, struct manager *manager)
+{
+    manager->skip += (int64_t)manager->count;
+    if (manager->count == BATCH)
+        return;
+    manager->skip = 0;
+    manager->pause.until_ms = lanes->steady_ms + manager->resend_ms;
+}
+
+static enum kp_code manager_took(struct lanes *lanes, struct manager *manager, int64_t now_ms, struct kp_err *err)
+{
+    enum kp_code code = KP_OK;
+
+    manager->pause = (struct pause){0};
+    manager->singly -= manager->singly > 0;
+    lanes->stats.arrived++;
+    if (manager->marked)
+        code = spool_batch_done(lanes->spool, manager->url, manager->batch, now_ms, err);
+    if (!manager->marked || code)
+        go_on_unmarked(lanes, manager);
+    return code;
+}
+
+/* One of those that were sent is none that it takes. Which one shows when they are sent one by one. */
+static enum kp_code manager_refused(struct lanes *lanes, struct manager *manager, struct kp_err *err)
+{
+    if (manager->count > 1) {
+        manager->singly = manager->count;
+        return KP_OK;
+    }
+    manager->singly -= manager->singly > 0;
+    lanes->stats.refused++;
+    if (manager->marked)
+        return spool_batch_refused(lanes->spool, manager->url, manager->batch, err);
+    go_on_unmarked(lanes, manager);
+    return KP_OK;
 }
 
 static enum kp_code finish_manager(struct lanes *lanes, const struct posted *posted, int64_t now_ms, struct kp_err *err)
@@ -397,17 +460,28 @@ static enum kp_code finish_manager(struct lanes *lanes, const struct posted *pos
     char to[600];
 
     manager->busy = false;
-    if (posted->outcome == OUTCOME_ARRIVED) {
-        manager->pause = (struct pause){0};
-        lanes->stats.arrived++;
-        return spool_batch_done(lanes->spool, manager->url, manager->batch, now_ms, err);
-    }
+    if (posted->outcome == OUTCOME_ARRIVED)
+        return manager_took(lanes, manager, now_ms, err);
     log_failure(lanes, "alertmanager", name_of(AIM_WEBHOOK, manager->url, to, sizeof to), posted, now_ms);
+    if (posted->reply == 400 || posted->reply == 422)       /* for what it says; any other refuses whoever says it */
+        return manager_refused(lanes, manager, err);
     pause_more(lanes->config, &manager->pause, lanes->steady_ms, posted->after_ms);
     return KP_OK;
 }
 
 /* ---- All ---- */
+
+static enum kp_code start_managers(struct lanes *lanes, int64_t now_ms, struct kp_err *err)
+{
+    enum kp_code code = KP_OK;
+
+    for (size_t i = 0; i < lanes->nmanagers; i++) {
+        enum kp_code one = start_manager(lanes, i, now_ms, code ? NULL : err);
+
+        code = code ? code : one;
+    }
+    return code;
+}
 
 enum kp_code lanes_start(struct lanes *lanes, int64_t now_ms, int64_t steady_ms, struct kp_err *err)
 {
@@ -419,9 +493,7 @@ enum kp_code lanes_start(struct lanes *lanes, int64_t now_ms, int64_t steady_ms,
     for (size_t i = 0; i < lanes->nchosen; i++)
         if (begin(lanes, lanes->chosen[i], code ? NULL : err) && !code)
             code = KP_EIO;
-    for (size_t i = 0; !code && i < lanes->nmanagers; i++)
-        code = start_manager(lanes, i, now_ms, err);
-    return code;
+    return code ? code : start_managers(lanes, now_ms, err);
 }
 
 enum kp_code lanes_finish(struct lanes *lanes, int64_t now_ms, int64_t steady_ms, struct kp_err *err)
@@ -431,9 +503,22 @@ enum kp_code lanes_finish(struct lanes *lanes, int64_t now_ms, int64_t steady_ms
 
     lanes->steady_ms = steady_ms;
     code = record_all(lanes, err);
-    while (!code && post_next(lanes->post, &posted))    /* its tag: a delivery's number, or -1 - i for a manager */
-        code = posted.tag < 0 ? finish_manager(lanes, &posted, now_ms, err) : finish_delivery(lanes, &posted, now_ms, err);
+    while (post_next(lanes->post, &posted)) {       /* its tag: a delivery's number, or -1 - i for a manager */
+        struct kp_err *told = code ? NULL : err;
+        enum kp_code one = posted.tag < 0 ? finish_manager(lanes, &posted, now_ms, told)
+                                          : finish_delivery(lanes, &posted, now_ms, told);
+
+        code = code ? code : one;
+    }
     return code;
+}
+
+void lanes_resend(struct lanes *lanes, int64_t now_ms, int64_t steady_ms)
+{
+    struct kp_err err = {0};
+
+    if (lanes_finish(lanes, now_ms, steady_ms, &err) || start_managers(lanes, now_ms, &err))
+        log_spool(lanes, &err, now_ms);
 }
 
 static void at_most(int64_t *due_ms, int64_t at_ms)

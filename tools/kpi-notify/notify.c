@@ -75,6 +75,8 @@ static enum kp_code open_parts(struct notify *n, struct kp_err *err)
     n->spool = spool_open(n->config->spool, n->config->waiting_max, err);
     if (!n->spool)
         return KP_EIO;
+    if (spool_forget_standing(n->spool, n->config, err))
+        return KP_EIO;
     n->post = post_open(n->config->timeout_ms, err);
     n->lanes = n->post ? lanes_open(n->config, n->spool, n->post, err) : NULL;
     n->aims = calloc(1, sizeof *n->aims);
@@ -236,8 +238,10 @@ static void take_time(struct notify *n, int64_t now_ms, int64_t steady_ms)
     struct kp_err err = {0};
     enum kp_code code = KP_OK;
 
-    if (steady_ms < n->rest_ms)
+    if (steady_ms < n->rest_ms) {
+        lanes_resend(n->lanes, now_ms, steady_ms);
         return;
+    }
     if (spool_digest_next(n->spool) <= now_ms)
         code = in_transaction(n, make_digests, now_ms, &err);
     if (!code && steady_ms >= n->tidy_ms) {

@@ -26,7 +26,8 @@ static const char schema[] =
     "CREATE INDEX deliveries_counted ON deliveries(target, day) WHERE counted = 1;"
     "CREATE INDEX deliveries_alert ON deliveries(alert);"
     "CREATE TABLE standing("                /* what Alertmanagers believe, or are to believe */
-    " url TEXT, alert TEXT, severity INTEGER, began_ms INTEGER, ended_ms INTEGER, sent_ms INTEGER, batch INTEGER, body BLOB,"
+    " url TEXT, alert TEXT, severity INTEGER, began_ms INTEGER, ended_ms INTEGER, sent_ms INTEGER,"
+    " batch INTEGER, body BLOB,"            /* batch: 0 none, -1 refused */
     " PRIMARY KEY(url, alert, severity)) WITHOUT ROWID;"
     "PRAGMA user_version = 1;"
     "COMMIT";
@@ -36,7 +37,7 @@ enum statement {
     FIND, KEEP, LISTED, UNLISTED, COUNT,
     DELIVER, QUEUED, DROP_OLDEST, SPENT, TOLD, WAITING, LOAD, DONE,
     DIGEST, DIGEST_EACH, DIGEST_DONE, DIGEST_NEXT,
-    STAND, FALL, MARK, BATCH, BATCH_OVER, BATCH_SENT, BATCH_OLDEST,
+    STAND, FALL, MARK, BATCH, BATCH_UNMARKED, BATCH_OVER, BATCH_SENT, BATCH_REFUSED, BATCH_OLDEST, URLS, FORGET_URL,
     COUNT_WAITING, COUNT_FIRING, GIVE_UP, FORGET_ALERTS, FORGET_DELIVERIES, FORGET_STANDING,
     STATEMENTS
 };
@@ -78,11 +79,16 @@ static const char *const statements[STATEMENTS] = {
     [FALL] = "UPDATE standing SET ended_ms = ?4, sent_ms = 0, batch = 0"
              " WHERE url = ?1 AND alert = ?2 AND severity <> ?3 AND ended_ms = 0",
     [MARK] = "UPDATE standing SET batch = ?4 WHERE url = ?1 AND (alert, severity) IN (SELECT alert, severity FROM standing"
-             " WHERE url = ?1 AND (sent_ms <= ?2 OR sent_ms > ?3) ORDER BY sent_ms, began_ms LIMIT ?5)",
+             " WHERE url = ?1 AND batch >= 0 AND (sent_ms <= ?2 OR sent_ms > ?3) ORDER BY sent_ms, began_ms LIMIT ?5)",
     [BATCH] = "SELECT began_ms, ended_ms, body FROM standing WHERE url = ?1 AND batch = ?2 ORDER BY began_ms",
+    [BATCH_UNMARKED] = "SELECT began_ms, ended_ms, body FROM standing WHERE url = ?1 AND batch >= 0"
+                       " AND (sent_ms <= ?2 OR sent_ms > ?3) ORDER BY sent_ms, began_ms LIMIT ?5 OFFSET ?4",
     [BATCH_OVER] = "DELETE FROM standing WHERE url = ?1 AND batch = ?2 AND ended_ms",
     [BATCH_SENT] = "UPDATE standing SET sent_ms = ?3, batch = 0 WHERE url = ?1 AND batch = ?2",
-    [BATCH_OLDEST] = "SELECT MIN(sent_ms) FROM standing WHERE url = ?1",
+    [BATCH_REFUSED] = "UPDATE standing SET batch = -1 WHERE url = ?1 AND batch = ?2",
+    [BATCH_OLDEST] = "SELECT MIN(sent_ms) FROM standing WHERE url = ?1 AND batch >= 0",
+    [URLS] = "SELECT MIN(url) FROM standing WHERE url > ?1",
+    [FORGET_URL] = "DELETE FROM standing WHERE url = ?1",
     [COUNT_WAITING] = "SELECT COUNT(*) FROM deliveries WHERE status = 0",
     [COUNT_FIRING] = "SELECT COUNT(*) FROM alerts WHERE state = 1",
     [GIVE_UP] = "UPDATE deliveries SET status = 2, payload = NULL WHERE status = 0 AND instant = 1 AND created_ms < ?1",
@@ -546,22 +552,33 @@ enum kp_code spool_fall(struct spool *spool, const char *url, const char *id, in
     return run(spool, st, "end what stands", err);
 }
 
-enum kp_code spool_batch(struct spool *spool, const char *url, int64_t resend_from_ms, int64_t now_ms, int64_t batch, int most,
-                         void (*each)(void *ctx, const struct standing *standing), void *ctx, struct kp_err *err)
+/* MARK and BATCH_UNMARKED choose alike. */
+static sqlite3_stmt *choice(struct spool *spool, enum statement which, const struct batch *batch, int64_t fourth)
 {
-    sqlite3_stmt *st = ready(spool, MARK);
+    sqlite3_stmt *st = ready(spool, which);
+
+    bind_text(st, 1, batch->url);
+    bind_int(st, 2, batch->resend_from_ms);
+    bind_int(st, 3, batch->now_ms);
+    bind_int(st, 4, fourth);
+    bind_int(st, 5, batch->most);
+    return st;
+}
+
+enum kp_code spool_batch(struct spool *spool, struct batch *batch, void (*each)(void *ctx, const struct standing *standing),
+                         void *ctx, struct kp_err *err)
+{
+    sqlite3_stmt *st;
     int rc;
 
-    bind_text(st, 1, url);
-    bind_int(st, 2, resend_from_ms);
-    bind_int(st, 3, now_ms);
-    bind_int(st, 4, batch);
-    bind_int(st, 5, most);
-    if (run(spool, st, "mark a batch", err))
-        return KP_EIO;
-    st = ready(spool, BATCH);
-    bind_text(st, 1, url);
-    bind_int(st, 2, batch);
+    batch->marked = run(spool, choice(spool, MARK, batch, batch->n), "mark a batch", err) == KP_OK;
+    if (batch->marked) {
+        st = ready(spool, BATCH);
+        bind_text(st, 1, batch->url);
+        bind_int(st, 2, batch->n);
+    } else {
+        st = choice(spool, BATCH_UNMARKED, batch, batch->skip);
+    }
     while ((rc = step(spool, st, "read a batch", err)) == SQLITE_ROW)
         each(ctx, &(struct standing){.began_ms = sqlite3_column_int64(st, 0), .ended_ms = sqlite3_column_int64(st, 1),
                                      .alert = sqlite3_column_blob(st, 2), .len = (size_t)sqlite3_column_bytes(st, 2)});
@@ -581,6 +598,48 @@ enum kp_code spool_batch_done(struct spool *spool, const char *url, int64_t batc
     bind_int(st, 2, batch);
     bind_int(st, 3, now_ms);
     return run(spool, st, "end a batch", err);
+}
+
+enum kp_code spool_batch_refused(struct spool *spool, const char *url, int64_t batch, struct kp_err *err)
+{
+    sqlite3_stmt *st = ready(spool, BATCH_REFUSED);
+    enum kp_code code;
+
+    bind_text(st, 1, url);
+    bind_int(st, 2, batch);
+    code = run(spool, st, "drop a batch", err);
+    if (!code)
+        spool->dropped += (uint64_t)sqlite3_changes(spool->db);
+    return code;
+}
+
+static bool has_manager(const struct notify_config *config, const char *url)
+{
+    for (size_t i = 0; i < config->nroutes; i++)
+        if (config->routes[i].alertmanager.url && strcmp(config->routes[i].alertmanager.url, url) == 0)
+            return true;
+    return false;
+}
+
+enum kp_code spool_forget_standing(struct spool *spool, const struct notify_config *config, struct kp_err *err)
+{
+    char url[NOTIFY_URL + 1] = "";
+    sqlite3_stmt *st;
+
+    for (;;) {
+        st = ready(spool, URLS);
+        bind_text(st, 1, url);
+        if (step(spool, st, "where anything stands", err) != SQLITE_ROW)
+            return KP_EIO;
+        snprintf(url, sizeof url, "%s", text_at(st, 0));
+        sqlite3_reset(st);
+        if (!*url)
+            return KP_OK;
+        st = ready(spool, FORGET_URL);
+        bind_text(st, 1, url);
+        if (!has_manager(config, url) && run(spool, st, "forget what stands", err))
+            return KP_EIO;
+    }
 }
 
 int64_t spool_batch_oldest(struct spool *spool, const char *url)

@@ -105,13 +105,24 @@ enum kp_code spool_stand(struct spool *spool, const char *url, const struct aler
 /* It is over there, with each severity but that one (-1: with each). */
 enum kp_code spool_fall(struct spool *spool, const char *url, const char *id, int severity, int64_t ended_ms,
                         struct kp_err *err) KP_CHECK;
-/* What is to be sent: what changed, and what was last sent before resend_from_ms or (the clock was set) after now_ms; at most
- * `most`, marked as batch. */
-enum kp_code spool_batch(struct spool *spool, const char *url, int64_t resend_from_ms, int64_t now_ms, int64_t batch, int most,
-                         void (*each)(void *ctx, const struct standing *standing), void *ctx, struct kp_err *err) KP_CHECK;
+struct batch {
+    const char *url;
+    int64_t n;                      /* its number, never used before */
+    int64_t resend_from_ms, now_ms; /* in it: what changed, what was last sent before resend_from_ms or (the clock was set) after now */
+    int most;
+    int64_t skip;                   /* when nothing can be written: so many were sent since */
+    bool marked;                    /* out; false: nothing can be written */
+};
+/* What is to be sent, marked as that batch. Where it can't be marked, because the disk is full, it is given all the same. */
+enum kp_code spool_batch(struct spool *spool, struct batch *batch, void (*each)(void *ctx, const struct standing *standing),
+                         void *ctx, struct kp_err *err) KP_CHECK;
 /* The batch was taken at now_ms: what is over is forgotten. */
 enum kp_code spool_batch_done(struct spool *spool, const char *url, int64_t batch, int64_t now_ms,
                               struct kp_err *err) KP_CHECK;
+/* The batch was refused for what it says: it is not sent again until it changes. */
+enum kp_code spool_batch_refused(struct spool *spool, const char *url, int64_t batch, struct kp_err *err) KP_CHECK;
+/* Nothing stands any more where none of the routes leads. */
+enum kp_code spool_forget_standing(struct spool *spool, const struct notify_config *config, struct kp_err *err) KP_CHECK;
 /* When something is to be sent again, counted from when it was sent; 0: now; INT64_MAX: nothing stands there. */
 int64_t spool_batch_oldest(struct spool *spool, const char *url);
 
