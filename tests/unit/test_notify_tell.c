@@ -6,6 +6,8 @@
 #include <ftw.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #define NOW INT64_C(1772536320000)      /* 2026-03-03T11:12:00Z */
 
 struct rig {
@@ -427,6 +429,76 @@ static void nothing_stands_where_no_route_leads(void **state)
     end(&rig);
 }
 
+static void who_heard_of_it_at_once_hears_of_its_end_at_once(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin(&rig, "routes: [{mail: [a@x], budget: 1}]\n");
+    say(&rig, "a1", ALERT_FIRING, ALERT_WARNING);
+    say(&rig, "a1", ALERT_FIRING, ALERT_CRITICAL);      /* beyond the budget: in the digest */
+    say(&rig, "a2", ALERT_FIRING, ALERT_WARNING);       /* likewise, all of it */
+    assert_string_equal(waiting(&rig).text, "a@x");
+    say(&rig, "a1", ALERT_RESOLVED, ALERT_CRITICAL);
+    assert_string_equal(waiting(&rig).text, "a@x a@x");
+    say(&rig, "a2", ALERT_RESOLVED, ALERT_WARNING);
+    assert_string_equal(waiting(&rig).text, "a@x a@x");
+    end(&rig);
+}
+
+static void a_clock_that_is_set_back_loses_no_digest(void **state)
+{
+    const int64_t day = INT64_C(86400000);
+    struct kp_err err = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig, "routes: [{mail: [a@x], digest: daily 17:30}]\n");
+    for (int i = 0; i < 3; i++) {
+        say(&rig, (const char *[]){"a1", "a2", "a3"}[i], ALERT_FIRING, ALERT_WARNING);      /* each for 17:30 of the same day */
+        assert_int_equal(tell_digests(&rig.tell, NOW + day, &err), KP_OK);
+        assert_string_equal(waiting(&rig).text, "a@x");
+        ended(&rig, true);
+        assert_int_equal(spool_digest_next(rig.spool), INT64_MAX);
+    }
+    end(&rig);
+}
+
+/* As the spool of an older version, or a disk, might hold it. */
+static void spoil(const struct rig *rig, const char *id)
+{
+    char file[100], sql[200];
+    sqlite3 *db;
+
+    snprintf(file, sizeof file, "%s/kpi-notify.db", rig->folder);
+    snprintf(sql, sizeof sql, "UPDATE alerts SET body = x'C1' WHERE id = '%s'", id);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void one_that_can_not_be_read_keeps_no_other_from_its_end(void **state)
+{
+    struct spool_counts counts;
+    struct kp_err err = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig, "routes: [{mail: [a@x]}]\n");
+    say(&rig, "a1", ALERT_FIRING, ALERT_WARNING);
+    say(&rig, "a2", ALERT_FIRING, ALERT_WARNING);
+    spool_close(&rig.spool);
+    spoil(&rig, "a1");
+    open_spool(&rig);
+    rig.tell.listing = 2;
+    assert_int_equal(tell_unlisted(&rig.tell, 9, NOW + 1, &err), KP_OK);
+    assert_string_equal(waiting(&rig).text, "a@x a@x a@x");
+    spool_counts(rig.spool, &counts);
+    assert_int_equal(counts.firing, 0);
+    assert_int_equal(counts.dropped, 1);
+    end(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +513,9 @@ int main(void)
         cmocka_unit_test(what_waits_too_long_is_given_up_and_what_is_over_is_forgotten),
         cmocka_unit_test(an_alertmanager_is_told_how_things_stand),
         cmocka_unit_test(what_changes_while_a_batch_is_on_its_way_is_not_lost),
+        cmocka_unit_test(who_heard_of_it_at_once_hears_of_its_end_at_once),
+        cmocka_unit_test(a_clock_that_is_set_back_loses_no_digest),
+        cmocka_unit_test(one_that_can_not_be_read_keeps_no_other_from_its_end),
         cmocka_unit_test(what_is_refused_there_is_not_sent_until_it_changes),
         cmocka_unit_test(nothing_stands_where_no_route_leads),
     };

@@ -419,6 +419,41 @@ static void a_time_that_nobody_can_write_is_none(void **state)
     }
 }
 
+/* A path of so many bytes that are no UTF-8, each of which is cleaned into three. */
+static bool read_long_path(size_t bad, size_t good, struct alert *alert)
+{
+    struct alert whole = notify_alert();
+    msgpack_sbuffer packed;
+    bool read;
+
+    memset(whole.path, 'x', bad + good);
+    memset(whole.path, 0xFF, bad);
+    whole.path[bad + good] = '\0';
+    msgpack_sbuffer_init(&packed);
+    alert_pack(&whole, &packed);
+    read = alert_unpack(packed.data, packed.size, alert);
+    msgpack_sbuffer_destroy(&packed);
+    return read;
+}
+
+static void what_is_read_can_be_read_again(void **state)
+{
+    struct alert alert;
+    size_t taken = 0;
+
+    (void)state;
+    for (size_t bad = 0; bad < 400; bad += 31) {
+        for (size_t good = 0; bad + good < ALERT_PATH; good++) {
+            if (!read_long_path(bad, good, &alert))
+                continue;
+            assert_true(again(&alert));
+            assert_int_equal(strlen(alert.path), 3 * bad + good);       /* whole, or not at all */
+            taken++;
+        }
+    }
+    assert_true(taken > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +471,7 @@ int main(void)
         cmocka_unit_test(an_alert_survives_being_kept),
         cmocka_unit_test(an_alertmanager_is_never_told_of_the_future),
         cmocka_unit_test(a_time_that_nobody_can_write_is_none),
+        cmocka_unit_test(what_is_read_can_be_read_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

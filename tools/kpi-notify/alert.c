@@ -103,7 +103,7 @@ static bool read_path(const msgpack_object *parts, char path[ALERT_PATH])
             return false;
     }
     text_clean(raw, len, path, ALERT_PATH);
-    return true;
+    return strlen(path) + 4 <= ALERT_PATH;      /* cleaned it may be longer, and must find room when it is read again */
 }
 
 static void read_members(const msgpack_object *list, struct alert *alert)
@@ -250,7 +250,7 @@ static void pack_path(msgpack_packer *packer, const char *path)
         for (; *path && *path != '/'; path++) {
             unsigned code;
 
-            if (*path == '%' && sscanf(path + 1, "%2X", &code) == 1) {
+            if (*path == '%' && path[1] && path[2] && sscanf(path + 1, "%2X", &code) == 1) {
                 part[n++] = (char)code;
                 path += 2;
             } else {

@@ -47,14 +47,14 @@ void compose_mail(const struct notify_config *config, const struct alert *alert,
 }
 
 void compose_digest(const struct notify_config *config, const char *to, const struct digest_line *lines, size_t n,
-                    size_t left_out, int64_t due_ms, int64_t now_ms, struct text *out)
+                    size_t left_out, int64_t number, int64_t due_ms, int64_t now_ms, struct text *out)
 {
     struct text parts[3] = {{0}, {0}, {0}};
     struct zone_said zone;
     char id[ID];
 
     route_zone(config, route_of_digest(config, to), &zone);
-    snprintf(id, sizeof id, "digest.%lld.%08x", (long long)(due_ms / 1000), short_of(to));
+    snprintf(id, sizeof id, "digest.%lld.%lld.%08x", (long long)(due_ms / 1000), (long long)number, short_of(to));
     wording_digest_subject(lines, n, &zone, due_ms, &parts[0]);
     wording_digest_plain(lines, n, left_out, &zone, &parts[1]);
     wording_digest_html(lines, n, left_out, &zone, &parts[2]);

@@ -9,8 +9,9 @@
 void compose_mail(const struct notify_config *config, const struct alert *alert, enum change change, uint32_t number,
                   const struct aim *aim, int64_t now_ms, struct text *out);
 
+/* number: its own, of which each gives a Message-ID. */
 void compose_digest(const struct notify_config *config, const char *to, const struct digest_line *lines, size_t n,
-                    size_t left_out, int64_t due_ms, int64_t now_ms, struct text *out);
+                    size_t left_out, int64_t number, int64_t due_ms, int64_t now_ms, struct text *out);
 
 /* A webhook's JSON. */
 void compose_webhook(const struct notify_config *config, const struct alert *alert, enum change change,

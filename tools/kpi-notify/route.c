@@ -161,7 +161,7 @@ static void add_route(const struct notify_config *config, const struct alert *al
         add(aims, AIM_WEBHOOK, route->webhook.url, route, READER_OTHERS);
 }
 
-/* At once or in the digest. Better news takes nothing of the budget, and nor does what waits. */
+/* At once or in the digest. Better news and old take nothing of the budget, and nor does what waits. */
 static void decide(const struct notify_config *config, struct aim *aim, bool counts, int64_t now_ms, route_spent *spent,
                    void *ctx)
 {
@@ -179,7 +179,7 @@ static void decide(const struct notify_config *config, struct aim *aim, bool cou
 void route_change(const struct notify_config *config, const struct alert *alert, enum change change, int64_t now_ms,
                   route_spent *spent, void *ctx, struct aims *aims)
 {
-    bool counts = change != CHANGE_SEVERITY || alert->severity == ALERT_CRITICAL;
+    bool counts = change == CHANGE_NEW || (change == CHANGE_SEVERITY && alert->severity == ALERT_CRITICAL);
 
     aims->count = aims->left_out = 0;
     for (int reader = READER_REP; reader >= READER_OTHERS; reader--)

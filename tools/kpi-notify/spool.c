@@ -34,7 +34,7 @@ static const char schema[] =
 
 enum statement {
     BEGIN, COMMIT, ROLLBACK,
-    FIND, KEEP, LISTED, UNLISTED, COUNT,
+    FIND, KEEP, LISTED, UNLISTED, FORGET_ALERT, FORGET_STANDS, COUNT,
     DELIVER, QUEUED, DROP_OLDEST, SPENT, TOLD, WAITING, LOAD, DONE,
     DIGEST, DIGEST_EACH, DIGEST_DONE, DIGEST_NEXT,
     STAND, FALL, MARK, BATCH, BATCH_UNMARKED, BATCH_OVER, BATCH_SENT, BATCH_REFUSED, BATCH_OLDEST, URLS, FORGET_URL,
@@ -51,7 +51,9 @@ static const char *const statements[STATEMENTS] = {
              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(id) DO UPDATE SET state = ?2, severity = ?3,"
              " changes = ?4, time_ms = ?5, told_ms = ?6, asked = ?7, seq = ?8, body = ?9",
     [LISTED] = "UPDATE alerts SET listing = ?2 WHERE id = ?1",
-    [UNLISTED] = "SELECT body FROM alerts WHERE state = 1 AND listing <> ?1 AND NOT (asked = ?1 AND seq > ?2) LIMIT 1",
+    [UNLISTED] = "SELECT body, id FROM alerts WHERE state = 1 AND listing <> ?1 AND NOT (asked = ?1 AND seq > ?2) LIMIT 1",
+    [FORGET_ALERT] = "DELETE FROM alerts WHERE id = ?1",
+    [FORGET_STANDS] = "DELETE FROM standing WHERE alert = ?1",
     [COUNT] = "SELECT COUNT(*) FROM alerts",
     [DELIVER] = "INSERT OR IGNORE INTO deliveries(kind, target, alert, change, what, reader, instant, status, due_ms, counted,"
                 " day, end_too, created_ms, payload) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -59,15 +61,15 @@ static const char *const statements[STATEMENTS] = {
     [DROP_OLDEST] = "UPDATE deliveries SET status = 2, payload = NULL WHERE n = (SELECT MIN(n) FROM deliveries"
                     " WHERE status = 0 AND kind = ?1 AND target = ?2)",
     [SPENT] = "SELECT COUNT(*) FROM deliveries WHERE counted = 1 AND target = ?1 AND day = ?2",
-    /* with one MAX, SQLite takes the other columns from its row */
-    [TOLD] = "SELECT kind, target, reader, instant, SUM(end_too), MAX(n) FROM deliveries WHERE alert = ?1 AND status <> 2"
+    /* with one MAX, SQLite takes the reader from its row */
+    [TOLD] = "SELECT kind, target, reader, SUM(instant), SUM(end_too), MAX(n) FROM deliveries WHERE alert = ?1 AND status <> 2"
              " GROUP BY kind, target",
     [WAITING] = "SELECT n, kind, target, created_ms FROM deliveries WHERE status = 0 AND instant = 1 ORDER BY n",
     [LOAD] = "SELECT kind, target, alert, what, payload FROM deliveries WHERE n = ?1",
     [DONE] = "UPDATE deliveries SET status = ?2, payload = NULL WHERE n = ?1",
     [DIGEST] = "SELECT target, due_ms FROM deliveries WHERE status = 0 AND instant = 0 AND due_ms <= ?1"
                " ORDER BY due_ms LIMIT 1",
-    [DIGEST_EACH] = "SELECT alert, what, payload FROM deliveries WHERE status = 0 AND instant = 0 AND kind = 0 AND target = ?1"
+    [DIGEST_EACH] = "SELECT alert, what, payload, n FROM deliveries WHERE status = 0 AND instant = 0 AND kind = 0 AND target = ?1"
                     " AND due_ms = ?2 ORDER BY n",
     [DIGEST_DONE] = "UPDATE deliveries SET status = 1, payload = NULL WHERE status = 0 AND instant = 0 AND kind = 0"
                     " AND target = ?1 AND due_ms = ?2",
@@ -331,23 +333,47 @@ enum kp_code spool_listed(struct spool *spool, const char *id, int64_t listing, 
     return run(spool, st, "mark an alert", err);
 }
 
+/* One that can't be read is forgotten, and counted: it must not keep the others from being told. */
+static enum kp_code forget(struct spool *spool, const char *id, struct kp_err *err)
+{
+    static const enum statement where[] = {FORGET_ALERT, FORGET_STANDS};
+
+    for (size_t i = 0; i < sizeof where / sizeof *where; i++) {
+        sqlite3_stmt *st = ready(spool, where[i]);
+
+        bind_text(st, 1, id);
+        if (run(spool, st, "forget an alert", err))
+            return KP_EIO;
+    }
+    spool->alerts = -1;
+    spool->dropped++;
+    return KP_OK;
+}
+
 enum kp_code spool_unlisted(struct spool *spool, int64_t listing, uint64_t seq, struct alert *alert, bool *found,
                             struct kp_err *err)
 {
-    sqlite3_stmt *st = ready(spool, UNLISTED);
+    char id[ALERT_ID];
+    sqlite3_stmt *st;
+    bool read;
     int rc;
 
-    bind_int(st, 1, listing);
-    bind_int(st, 2, (int64_t)seq);
-    rc = step(spool, st, "find what is over", err);
-    *found = rc == SQLITE_ROW;
-    if (*found) {
-        *found = alert_unpack(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), alert);
-        sqlite3_reset(st);
+    for (;;) {
+        st = ready(spool, UNLISTED);
+        bind_int(st, 1, listing);
+        bind_int(st, 2, (int64_t)seq);
+        rc = step(spool, st, "find what is over", err);
+        *found = rc == SQLITE_ROW;
         if (!*found)
-            return kp_fail(err, KP_EIO, "spool: an alert in it can't be read");
+            return rc == SQLITE_ERROR ? KP_EIO : KP_OK;
+        read = alert_unpack(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), alert);
+        snprintf(id, sizeof id, "%s", text_at(st, 1));
+        sqlite3_reset(st);
+        if (read)
+            return KP_OK;
+        if (forget(spool, id, err))
+            return KP_EIO;
     }
-    return rc == SQLITE_ERROR ? KP_EIO : KP_OK;
 }
 
 enum kp_code spool_count(struct spool *spool, uint32_t *alerts, struct kp_err *err)
@@ -500,7 +526,8 @@ enum kp_code spool_digest_each(struct spool *spool, const char *to, int64_t due_
     bind_int(st, 2, due_ms);
     while ((rc = step(spool, st, "read a digest", err)) == SQLITE_ROW)
         each(ctx, &(struct delivery){.alert = text_at(st, 0), .what = (enum change)sqlite3_column_int(st, 1),
-                                     .payload = sqlite3_column_blob(st, 2), .len = (size_t)sqlite3_column_bytes(st, 2)});
+                                     .payload = sqlite3_column_blob(st, 2), .len = (size_t)sqlite3_column_bytes(st, 2),
+                                     .n = sqlite3_column_int64(st, 3)});
     return rc == SQLITE_ERROR ? KP_EIO : KP_OK;
 }
 

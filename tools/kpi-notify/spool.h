@@ -33,7 +33,7 @@ enum kp_code spool_keep(struct spool *spool, const struct alert *alert, uint32_t
 /* It was in the listing of that number. Unknown ids are none of its business. */
 enum kp_code spool_listed(struct spool *spool, const char *id, int64_t listing, struct kp_err *err) KP_CHECK;
 /* One that fires as far as is known and was not in the listing, though it should have been: it was not told after the daemon
- * had made the listing, at `seq`. *found false: there is none. */
+ * had made the listing, at `seq`. *found false: there is none. One that can't be read is forgotten and counted as dropped. */
 enum kp_code spool_unlisted(struct spool *spool, int64_t listing, uint64_t seq, struct alert *alert, bool *found,
                             struct kp_err *err) KP_CHECK;
 enum kp_code spool_count(struct spool *spool, uint32_t *alerts, struct kp_err *err) KP_CHECK;
@@ -44,7 +44,7 @@ struct delivery {
     enum aim_kind kind;
     const char *to;
     const char *alert;              /* its id; "digest" */
-    int64_t change;                 /* number of the change; of a digest when it was due */
+    int64_t change;                 /* number of the change; of a digest the number of the last delivery in it */
     enum change what;
     enum reader reader;
     bool instant;
@@ -61,7 +61,7 @@ enum kp_code spool_deliver(struct spool *spool, const struct delivery *delivery,
 /* How many instant ones that count were made for an address on a day. 0 when it can't be told. */
 uint32_t spool_spent(struct spool *spool, const char *address, int64_t day);
 
-/* Those who were told of an alert: kind, to, reader, instant, end_too of the newest delivery to each. */
+/* Those who were told of an alert: kind, to, reader of the newest delivery to each; instant, end_too: of any. */
 enum kp_code spool_told(struct spool *spool, const char *id, void (*each)(void *ctx, const struct delivery *to), void *ctx,
                         struct kp_err *err) KP_CHECK;
 

@@ -258,6 +258,7 @@ enum kp_code tell_unlisted(struct tell *tell, uint64_t seq, int64_t now_ms, stru
 struct gathering {
     struct digest_line *lines;      /* owned; DIGEST_LINES */
     size_t count, left_out;
+    int64_t last;                   /* number of the last delivery. The digest's own, whatever the clock does: there is none after it */
 };
 
 /* Of one alert the last word stands, in the place of the first. */
@@ -266,6 +267,7 @@ static void gather(void *ctx, const struct delivery *delivery)
     struct gathering *all = ctx;
     size_t at = 0;
 
+    all->last = delivery->n;
     while (at < all->count && strcmp(all->lines[at].alert.id, delivery->alert) != 0)
         at++;
     if (at == DIGEST_LINES) {
@@ -299,11 +301,11 @@ static enum kp_code tell_digest(struct tell *tell, const char *to, int64_t due_m
 
     if (!code && all.count) {
         qsort(all.lines, all.count, sizeof *all.lines, by_weight);
-        compose_digest(tell->config, to, all.lines, all.count, all.left_out, due_ms, now_ms, &payload);
+        compose_digest(tell->config, to, all.lines, all.count, all.left_out, all.last, due_ms, now_ms, &payload);
         code = payload.failed ? kp_fail(err, KP_ENOMEM, "out of memory")
                               : spool_deliver(tell->spool,
                                               &(struct delivery){.kind = AIM_MAIL, .to = to, .alert = "digest",
-                                                                 .change = due_ms, .instant = true, .created_ms = now_ms,
+                                                                 .change = all.last, .instant = true, .created_ms = now_ms,
                                                                  .payload = payload.s, .len = payload.len},
                                               err);
     }
