@@ -81,8 +81,10 @@ void post_close(struct post **post)
     if (!*post)
         return;
     atomic_store(&(*post)->stop, true);
-    while ((*post)->jobs)
-        end_job(*post, (*post)->jobs);
+    for (struct job *job = (*post)->jobs, *next; job; job = next) {
+        next = job->next;
+        end_job(*post, job);
+    }
     if ((*post)->multi)
         curl_multi_cleanup((*post)->multi);
     free(*post);
@@ -350,7 +352,7 @@ static void tell_outcome(const struct job *job, CURLcode code, struct posted *po
         posted->after_ms = (after_s < AFTER_MAX_S ? after_s : AFTER_MAX_S) * 1000;
     posted->outcome = job->mail ? outcome_of_mail(job, code, posted->reply) : outcome_of_json(posted->reply);
     if (!job->mail && posted->reply >= 300 && posted->reply < 400)
-        snprintf(posted->why, sizeof posted->why, "it is elsewhere, and redirects are not followed: the URL must be the last one");
+        snprintf(posted->why, sizeof posted->why, "redirects are not followed: the URL must be the last one");
     else if (*job->why)
         memcpy(posted->why, job->why, sizeof posted->why);
     else if (code != CURLE_OK)

@@ -108,7 +108,7 @@ enum kp_code spool_fall(struct spool *spool, const char *url, const char *id, in
 struct batch {
     const char *url;
     int64_t n;                      /* its number, never used before */
-    int64_t resend_from_ms, now_ms; /* in it: what changed, what was last sent before resend_from_ms or (the clock was set) after now */
+    int64_t resend_from_ms, now_ms; /* in it: what changed, or was last sent before the one or (the clock was set) after the other */
     int most;
     int64_t skip;                   /* when nothing can be written: so many were sent since */
     bool marked;                    /* out; false: nothing can be written */

@@ -258,7 +258,7 @@ enum kp_code tell_unlisted(struct tell *tell, uint64_t seq, int64_t now_ms, stru
 struct gathering {
     struct digest_line *lines;      /* owned; DIGEST_LINES */
     size_t count, left_out;
-    int64_t last;                   /* number of the last delivery. The digest's own, whatever the clock does: there is none after it */
+    int64_t last;                   /* number of the last delivery: no other digest has it, whatever the clock does */
 };
 
 /* Of one alert the last word stands, in the place of the first. */
