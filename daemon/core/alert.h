@@ -2,13 +2,13 @@
  *
  *     inactive --breach--> pending --for--> firing --back by clear, for keep_firing_for--> inactive ("resolved")
  *
- * One rule watching one key is a *watch*; so is a crowd, which stands for a parent's members that fire together (alert_crowd.c),
- * and an entity that is open (alert_stall.c). A watch is looked at when an event that feeds its KPI has touched its key, and when its timer is due:
- * the end of `for`, of `keep_firing_for`, of `repeat`, the instant when the oldest pane leaves the window or the period ends, or
- * when what is expected by then may be out of reach (judge.h). So an alert needs no event to fire, and nothing is polled. Outside
- * of its key's working hours none begins, and while a source is silent that it needs, it stays as it is. One that is
- * silenced or acknowledged goes on as ever, but is not repeated. 120 bytes a watch, and 20 in the timers; 32 more with a
- * baseline. */
+ * One rule watching one key is a *watch*; so is a crowd, which stands for a parent's members that fire together
+ * (alert_crowd.c), and an entity that is open (alert_stall.c). A watch is looked at when an event that feeds its KPI has
+ * touched its key, and when its timer is due: the end of `for`, of `keep_firing_for`, of `repeat`, the instant when the
+ * oldest pane leaves the window or the period ends, or when what is expected by then may be out of reach (judge.h). So an
+ * alert needs no event to fire, and nothing is polled. Outside of its key's working hours none begins, and while a source
+ * is silent that it needs, it stays as it is. One that is silenced or acknowledged goes on as ever, but is not repeated.
+ * 128 bytes a watch, and 20 in the timers; 48 more with a baseline. */
 #ifndef KPID_CORE_ALERT_H
 #define KPID_CORE_ALERT_H
 
@@ -76,8 +76,8 @@ int64_t kp_alerts_due(const struct kp_alerts *alerts);
 enum kp_status kp_alerts_status(struct kp_alerts *alerts, const struct kp_plan_rule *rule, uint32_t node,
                                 struct kp_number number, int64_t t);
 
-/* Go through those that are pending or firing, and ask of each whether it is to be told once more when it is looked at, which will be
- * soon. */
+/* Go through those that are pending or firing, and ask of each whether it is to be told once more when it is looked at, which
+ * will be soon. */
 enum kp_again { KP_AGAIN_NOT, KP_AGAIN_IF_OTHERWISE /* than it was told: silenced, or not */, KP_AGAIN };
 void kp_alerts_tell_again(struct kp_alerts *alerts,
                           enum kp_again (*ask)(void *ctx, uint64_t id, const struct kp_subject *subject), void *ctx);

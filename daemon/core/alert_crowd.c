@@ -169,7 +169,8 @@ void kp_crowd_list(struct kp_alerts *alerts, const struct kp_watch *crowd, struc
     a->nmembers = 0;
     each_member(alerts, crowd, list_one, 0, a);
     if (a->nmembers)
-        qsort_r(a->members, a->nmembers < KP_ALERT_MEMBERS ? a->nmembers : KP_ALERT_MEMBERS, sizeof *a->members, by_key, alerts->store);
+        qsort_r(a->members, a->nmembers < KP_ALERT_MEMBERS ? a->nmembers : KP_ALERT_MEMBERS, sizeof *a->members, by_key,
+                alerts->store);
 }
 
 static struct kp_number number_of(const struct census *census)

@@ -3,10 +3,11 @@
  * An entity is one value of a space's field. It is found by fingerprint, one look for each event and field however many KPIs
  * follow it. Its history holds only what can still matter (see kp_track); at most KP_HISTORY_MAX occurrences.
  *
- * Cost: 64 bytes an entity, its name where alerts tell it, some 27 in the index, 4 a timer that its space has, and 48 to 96 an occurrence, with 32 to 128
- * more when its event's id is longer than 16 bytes; measured, 149 with one of 48 bytes, 245 with two. At the limit the
- * entity goes that was longest without an event among those with nothing left to come (a deal that is closed, a lead
- * that has converted), else among the others; what it has added to panes stays, what it was open with ends. */
+ * Cost: 64 bytes an entity, its name where alerts tell it, some 27 in the index, 4 a timer that its space has, and 48 to 96
+ * an occurrence, with 32 to 128 more when its event's id is longer than 16 bytes; measured, 149 with one of 48 bytes, 245
+ * with two. At the limit the entity goes that was longest without an event among those with nothing left to come (a deal
+ * that is closed, a lead that has converted), else among the others; what it has added to panes stays, what it was open
+ * with ends. */
 #ifndef KPID_CORE_ENTITY_H
 #define KPID_CORE_ENTITY_H
 

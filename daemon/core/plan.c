@@ -336,7 +336,8 @@ static bool add_spare(struct kp_plan *plan, int k, const struct kp_alert_cfg *cf
     int p;
 
     *edge = (struct kp_window){.kind = KP_WIN_CALENDAR, .period = cfg->window.period, .back = reach};
-    *panes = (struct kp_window){.kind = KP_WIN_ROLLING, .length_ms = days * KP_DAY_MS, .pane_ms = by_period[cfg->window.period].pane_ms};
+    *panes = (struct kp_window){.kind = KP_WIN_ROLLING, .length_ms = days * KP_DAY_MS,
+                                .pane_ms = by_period[cfg->window.period].pane_ms};
     snprintf(edge->text, sizeof edge->text, "%s-%d", cfg->window.text, reach);
     snprintf(panes->text, sizeof panes->text, "%lldd/%llds", (long long)days, (long long)panes->pane_ms / 1000);
     for (const struct kp_window *window = edge; window <= panes; window++) {
@@ -540,7 +541,8 @@ static enum kp_code add_cells(struct kp_plan *plan, struct kp_err *err)
         if (code)
             return code;
         for (int i = 0; i < kpi->npairs && !kpi->formula; i++)
-            if (!plan->pairs[kpi->pairs[i]].spare && !add_emit(&plan->families[kpi->family], k, kpi->pairs[i], plan->pairs[kpi->pairs[i]].family_window))
+            if (!plan->pairs[kpi->pairs[i]].spare &&
+                !add_emit(&plan->families[kpi->family], k, kpi->pairs[i], plan->pairs[kpi->pairs[i]].family_window))
                 return kp_plan_no_memory(err);
     }
     for (int f = 0; f < plan->nfamilies; f++) {

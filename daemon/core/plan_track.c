@@ -327,7 +327,8 @@ static enum kp_code add_since(struct kp_plan *plan, struct kp_plan_kpi *kpi, con
         if (value < 0)
             return KP_ELIMIT;
         if (kept_at(space, value) < 0 && space->nvalues == KP_SPACE_VALUES_MAX)
-            return kp_fail(err, KP_ELIMIT, "kpis.%s.of: over %d fields of what is followed are kept", kpi->cfg->name, KP_SPACE_VALUES_MAX);
+            return kp_fail(err, KP_ELIMIT, "kpis.%s.of: over %d fields of what is followed are kept", kpi->cfg->name,
+                           KP_SPACE_VALUES_MAX);
         plan->values[value].hashed = true;
         want.value = keep_value(space, value);
         space->hashes |= UINT32_C(1) << want.value;

@@ -129,8 +129,9 @@ bool kp_strings_of(struct kp_loader *ld, const struct kp_node *node, size_t most
 /* ---- the parts ---- */
 extern const struct kp_key kp_time_keys[], kp_publish_keys[], kp_control_keys[], kp_dedup_keys[], kp_limits_keys[],
     kp_ingest_keys[], kp_roster_keys[], kp_member_keys[], kp_kpi_keys[], kp_operator_keys[], kp_target_keys[],
-    kp_alert_keys[], kp_bound_keys[], kp_lapse_keys[], kp_escalate_keys[], kp_flapping_keys[], kp_elapsed_keys[], kp_repeat_keys[], kp_open_keys[], kp_cohort_keys[], kp_once_keys[],
-    kp_funnel_keys[], kp_currencies_keys[], kp_source_keys[], kp_calendar_keys[], kp_unit_keys[];
+    kp_alert_keys[], kp_bound_keys[], kp_lapse_keys[], kp_escalate_keys[], kp_flapping_keys[], kp_elapsed_keys[],
+    kp_repeat_keys[], kp_open_keys[], kp_cohort_keys[], kp_once_keys[], kp_funnel_keys[],
+    kp_currencies_keys[], kp_source_keys[], kp_calendar_keys[], kp_unit_keys[];
 KP_READER(kp_read_ingest);
 KP_READER(kp_read_publish);
 KP_READER(kp_read_control);
