@@ -279,31 +279,25 @@ static void look_firing(struct kp_alerts *alerts, struct kp_watch *w, const stru
 
 /* ---- The whole ---- */
 
-static void sooner(int64_t *when, int64_t at, int64_t t)
-{
-    if (at > t && at < *when)
-        *when = at;
-}
-
 static int64_t wakes_at(const struct kp_alerts *alerts, const struct kp_watch *w, int64_t t)
 {
     const struct kp_alert_cfg *cfg = kp_watch_rule(alerts, w)->cfg;
     int64_t wake = INT64_MAX;
 
     if (w->state == KP_ALERT_PENDING)
-        sooner(&wake, w->since_ms + cfg->for_ms, t);
+        kp_no_later(&wake, w->since_ms + cfg->for_ms, t);
     if (w->state == KP_ALERT_FIRING) {
         if (w->good_ms != INT64_MIN && !w->flapping)
-            sooner(&wake, w->good_ms + cfg->keep_firing_ms, t);
+            kp_no_later(&wake, w->good_ms + cfg->keep_firing_ms, t);
         if (cfg->repeat_ms)
-            sooner(&wake, w->sent_ms + cfg->repeat_ms, t);
+            kp_no_later(&wake, w->sent_ms + cfg->repeat_ms, t);
         if (cfg->escalate_ms && w->severity == KP_SEVERITY_WARNING)
-            sooner(&wake, escalates_at(alerts, w), t);
+            kp_no_later(&wake, escalates_at(alerts, w), t);
         if (w->flapping && !is_calm(alerts, w, t))
-            sooner(&wake, kp_flaps_fewer(&alerts->flaps, w->flaps, calm_below(cfg), cfg->flap_within_ms), t);
+            kp_no_later(&wake, kp_flaps_fewer(&alerts->flaps, w->flaps, calm_below(cfg), cfg->flap_within_ms), t);
     }
     if (w->state == KP_ALERT_INACTIVE && w->flaps)
-        sooner(&wake, kp_flaps_fewer(&alerts->flaps, w->flaps, 1, cfg->flap_within_ms), t);
+        kp_no_later(&wake, kp_flaps_fewer(&alerts->flaps, w->flaps, 1, cfg->flap_within_ms), t);
     return wake;
 }
 

@@ -4,12 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static void sooner(int64_t *when, int64_t at, int64_t t)
-{
-    if (at > t && at < *when)
-        *when = at;
-}
-
 bool kp_watch_period(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, int clock, int64_t *from, int64_t *to)
 {
     const struct kp_plan *plan = kp_alerts_plan(alerts);
@@ -166,22 +160,22 @@ static int64_t stand_by_number(struct kp_alerts *alerts, struct kp_watch *w, dou
     if (kp_store_visible(alerts->store, w->node))
         stand->number = kp_read_rule(alerts->reader, rule, w->node, t, &wake);
     if (kp_watch_period(alerts, rule, kp_store_node(alerts->store, w->node)->clock, &from, &to)) {
-        sooner(&wake, to, t);
+        kp_no_later(&wake, to, t);
         begin_period(alerts, w, stand->number, from, t);
     }
     if (!is_here(alerts, w, t, stand))
         return wake;
     if (rule->cfg->compare == KP_CMP_PEERS && !kp_peers_has_worked(alerts, rule, w->node, t))
-        sooner(&wake, kp_targets_when(alerts->targets, w->node, t, 1), t);
+        kp_no_later(&wake, kp_targets_when(alerts->targets, w->node, t, 1), t);
     yard = yardstick(alerts, w, peers, from, to, t);
     stand->verdict = kp_judge(&yard, stand->number, from, t);
-    sooner(&wake, stand->verdict.early_until, t);
+    kp_no_later(&wake, stand->verdict.early_until, t);
     if (yard.baseline) {
         to = yard.baseline->to_ms < to ? yard.baseline->to_ms : to;
-        sooner(&wake, to < yard.baseline->good_until_ms ? to : yard.baseline->good_until_ms, t);
+        kp_no_later(&wake, to < yard.baseline->good_until_ms ? to : yard.baseline->good_until_ms, t);
     }
     if (stand->verdict.early_until == INT64_MAX && (rule->cfg->compare == KP_CMP_PACE || yard.baseline))
-        sooner(&wake, turns_at(w, &yard, stand->number, &stand->verdict, t, to), t);
+        kp_no_later(&wake, turns_at(w, &yard, stand->number, &stand->verdict, t, to), t);
     return wake;
 }
 
@@ -255,12 +249,12 @@ void kp_watch_judge(struct kp_alerts *alerts, uint32_t i, int64_t t, double peer
     if (stand.verdict.severity != KP_SEVERITY_NONE && w->state != KP_ALERT_FIRING && !cfg->always)
         opens = kp_targets_opens(alerts->targets, w->node, t);
     stand.may_start = opens == t;
-    sooner(&wake, opens, t);
-    sooner(&wake, kp_watch_live(alerts, i, &stand, t), t);
-    sooner(&wake, kp_store_expires(alerts->store, w->node), t);
-    sooner(&wake, kp_store_comes_or_goes(alerts->store, w->node, t), t);
+    kp_no_later(&wake, opens, t);
+    kp_no_later(&wake, kp_watch_live(alerts, i, &stand, t), t);
+    kp_no_later(&wake, kp_store_expires(alerts->store, w->node), t);
+    kp_no_later(&wake, kp_store_comes_or_goes(alerts->store, w->node, t), t);
     if (w->state == KP_ALERT_PENDING && !cfg->always)
-        sooner(&wake, kp_targets_closes(alerts->targets, w->node, t), t);
+        kp_no_later(&wake, kp_targets_closes(alerts->targets, w->node, t), t);
     kp_heap_set(&alerts->heap, i, wake);
 }
 

@@ -51,11 +51,6 @@ void kp_watch_path(const struct kp_alerts *alerts, uint32_t node, char *buf, siz
         len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? " / " : "", kp_store_cold(alerts->store, path[i])->key);
 }
 
-static bool is_lapse(const struct kp_alert_cfg *cfg)
-{
-    return cfg->compare == KP_CMP_SILENCE || cfg->compare == KP_CMP_STALLED;
-}
-
 static const char *usual_message(const struct kp_alert_cfg *cfg)
 {
     static const char *const usual[] = {
@@ -94,7 +89,7 @@ static void render(struct kp_alerts *alerts, struct kp_alert *a)
     kp_number_text(a->ratio, !isnan(a->ratio), "%", percent, sizeof percent);
     kp_number_text(a->ratio, !isnan(a->ratio), NULL, ratio, sizeof ratio);
     kp_number_text(a->threshold, true, cfg->compare != KP_CMP_VALUE ? "%" : kpi->unit, threshold, sizeof threshold);
-    if (is_lapse(cfg)) {
+    if (kp_is_lapse(cfg)) {
         kp_lapse_text(a->value.value, cfg->compare == KP_CMP_STALLED, value, sizeof value);
         kp_lapse_text(a->threshold, cfg->compare == KP_CMP_STALLED, threshold, sizeof threshold);
     }

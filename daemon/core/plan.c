@@ -269,7 +269,7 @@ static enum kp_code order_formulas(struct kp_plan *plan, struct kp_err *err)
 
 /* ---- Pairs: a KPI in a window ---- */
 
-static int find_pair(const struct kp_plan *plan, int k, const char *text)
+int kp_plan_find_pair(const struct kp_plan *plan, int k, const char *text)
 {
     const struct kp_plan_kpi *kpi = &plan->kpis[k];
 
@@ -280,10 +280,10 @@ static int find_pair(const struct kp_plan *plan, int k, const char *text)
 }
 
 /* The pair of a KPI and a window; its operands get theirs. -1: out of memory. */
-static int add_pair(struct kp_plan *plan, int k, const struct kp_window *window, bool shown)
+int kp_plan_add_pair(struct kp_plan *plan, int k, const struct kp_window *window, bool shown)
 {
     struct kp_plan_kpi *kpi = &plan->kpis[k];
-    int p = find_pair(plan, k, window->text), *mine;
+    int p = kp_plan_find_pair(plan, k, window->text), *mine;
     struct kp_plan_pair *pair;
     const int *operands;
     size_t n;
@@ -307,49 +307,11 @@ static int add_pair(struct kp_plan *plan, int k, const struct kp_window *window,
         return -1;
     plan->pairs[p].operands = mine;
     for (size_t i = 0; i < n; i++) {
-        mine[i] = add_pair(plan, operands[i], window, false);
+        mine[i] = kp_plan_add_pair(plan, operands[i], window, false);
         if (mine[i] < 0)
             return -1;
     }
     return p;
-}
-
-/* So far back a baseline looks for periods with working time: a week, and as many again, for days; else a few more. */
-static int baseline_reach(const struct kp_alert_cfg *cfg)
-{
-    int periods = (int)cfg->periods;
-
-    return cfg->window.period == KP_PER_DAY ? 2 * periods + 7 : cfg->window.period == KP_PER_WEEK ? periods + 3 : periods + 1;
-}
-
-/* A baseline needs the panes of the periods before, and that their edges stay: a window that begins with the oldest of them,
- * and one of panes that is as long. Both are as good as any other window. */
-static bool add_spare(struct kp_plan *plan, int k, const struct kp_alert_cfg *cfg)
-{
-    static const struct {
-        int64_t days, pane_ms;
-    } by_period[] = {[KP_PER_DAY] = {1, KP_DAY_MS / 24},  [KP_PER_WEEK] = {7, KP_DAY_MS / 6}, [KP_PER_MONTH] = {31, KP_DAY_MS},
-                     [KP_PER_QUARTER] = {92, KP_DAY_MS}, [KP_PER_YEAR] = {366, KP_DAY_MS}};
-    struct kp_window *edge = &plan->spare[plan->nspare++], *panes = &plan->spare[plan->nspare++];
-    int reach = baseline_reach(cfg);
-    int64_t days = (reach + 1) * by_period[cfg->window.period].days;
-    int p;
-
-    *edge = (struct kp_window){.kind = KP_WIN_CALENDAR, .period = cfg->window.period, .back = reach};
-    *panes = (struct kp_window){.kind = KP_WIN_ROLLING, .length_ms = days * KP_DAY_MS,
-                                .pane_ms = by_period[cfg->window.period].pane_ms};
-    snprintf(edge->text, sizeof edge->text, "%s-%d", cfg->window.text, reach);
-    snprintf(panes->text, sizeof panes->text, "%lldd/%llds", (long long)days, (long long)panes->pane_ms / 1000);
-    for (const struct kp_window *window = edge; window <= panes; window++) {
-        int known = plan->npairs;
-
-        p = add_pair(plan, k, window, false);
-        if (p < 0)
-            return false;
-        for (; known < plan->npairs; known++)
-            plan->pairs[known].spare = true;
-    }
-    return true;
 }
 
 enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
@@ -361,16 +323,16 @@ enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
         const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
 
         for (size_t i = 0; i < cfg->nwindows; i++)
-            if (add_pair(plan, k, &cfg->windows[i], true) < 0)
+            if (kp_plan_add_pair(plan, k, &cfg->windows[i], true) < 0)
                 return kp_plan_no_memory(err);
     }
     for (size_t i = 0; i < plan->config->nalerts; i++) {
         const struct kp_alert_cfg *cfg = &plan->config->alerts[i];
         int k = kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi));
 
-        if (k < 0 || !kp_plan_reads(cfg))
+        if (k < 0 || kp_is_lapse(cfg))
             continue;
-        if (add_pair(plan, k, &cfg->window, false) < 0 || (cfg->compare == KP_CMP_BASELINE && !add_spare(plan, k, cfg)))
+        if (kp_plan_add_pair(plan, k, &cfg->window, false) < 0 || (cfg->compare == KP_CMP_BASELINE && !kp_plan_add_spare(plan, k, cfg)))
             return kp_plan_no_memory(err);
     }
     return KP_OK;
@@ -558,105 +520,6 @@ static enum kp_code add_cells(struct kp_plan *plan, struct kp_err *err)
     return KP_OK;
 }
 
-/* ---- Rules ---- */
-
-static bool part_cells(const struct kp_plan *plan, struct kp_plan_part *part, const struct kp_plan_kpi *kpi)
-{
-    const struct kp_plan_family *fam = &plan->families[kpi->family];
-    const int words[] = {kpi->count, kpi->sum, kpi->min, kpi->max, kpi->square, kpi->last, kpi->quant, kpi->distinct};
-
-    for (int c = 0; c < fam->ncells; c++) {
-        bool wanted = false, have = false;
-
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-            wanted |= words[i] == fam->cells[c].word;
-        for (int i = 0; i < part->ncells; i++)
-            have |= part->cells[i] == c;
-        if (wanted && !have && !kp_plan_push(&part->cells, &part->ncells, c))
-            return false;
-    }
-    return true;
-}
-
-/* Note what a pair needs: itself from its family, or its operands and then its formula. */
-static bool rule_needs(struct kp_plan *plan, struct kp_plan_rule *rule, int p)
-{
-    const struct kp_plan_pair *pair = &plan->pairs[p];
-    const struct kp_plan_kpi *kpi = &plan->kpis[pair->kpi];
-    struct kp_plan_part *part = NULL;
-    int n;
-
-    if (kpi->formula) {
-        const int *operands;
-        size_t count = kp_formula_operands(kpi->formula, &operands);
-
-        for (int i = 0; i < rule->nformulas; i++)
-            if (rule->formulas[i] == p)
-                return true;
-        for (size_t i = 0; i < count; i++)
-            if (!rule_needs(plan, rule, pair->operands[i]))
-                return false;
-        return kp_plan_push(&rule->formulas, &rule->nformulas, p);
-    }
-    for (int i = 0; i < rule->nparts; i++)
-        if (rule->parts[i].family == kpi->family)
-            part = &rule->parts[i];
-    if (!part) {
-        part = kp_plan_grow(&rule->parts, rule->nparts, sizeof *part);
-        if (!part)
-            return false;
-        rule->nparts++;
-        part->family = kpi->family;
-        part->window = pair->family_window;
-    }
-    for (int i = 0; i < part->nkpis; i++)
-        if (part->kpis[i] == pair->kpi)
-            return true;
-    n = part->nkpis;
-    return kp_plan_push(&part->kpis, &part->nkpis, pair->kpi) && kp_plan_push(&part->pairs, &n, p) &&
-           part_cells(plan, part, kpi);
-}
-
-static enum kp_code add_rule(struct kp_plan *plan, const struct kp_alert_cfg *cfg, struct kp_err *err)
-{
-    struct kp_plan_rule *rule = &plan->rules[plan->nrules];
-    int level = kp_plan_find_level(plan, cfg->level, strlen(cfg->level));
-    int k = kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi));
-
-    if (level < 0 || k < 0 || plan->kpis[k].dim != kp_plan_dim_of(plan, level))
-        return kp_fail(err, KP_EINVAL, "alerts.%s: no such KPI on such a level", cfg->name);
-    rule->cfg = cfg;
-    rule->kpi = k;
-    rule->level = level;
-    rule->pair = kp_plan_reads(cfg) ? find_pair(plan, k, cfg->window.text) : -1;
-    rule->target = -1;
-    rule->reach = baseline_reach(cfg);
-    rule->index_in_level = plan->nlevel_rules[level];
-    plan->nrules++;
-    if (cfg->compare == KP_CMP_SILENCE)
-        plan->silence_levels |= UINT64_C(1) << level;
-    if (!kp_plan_push(&plan->level_rules[level], &plan->nlevel_rules[level], plan->nrules - 1) ||
-        (rule->pair >= 0 && !rule_needs(plan, rule, rule->pair)))
-        return kp_plan_no_memory(err);
-    return KP_OK;
-}
-
-static enum kp_code add_rules(struct kp_plan *plan, struct kp_err *err)
-{
-    size_t n = plan->config->nalerts;
-
-    plan->rules = calloc(n + 1, sizeof *plan->rules);
-    if (!plan->rules)
-        return kp_plan_no_memory(err);
-    for (size_t i = 0; i < n; i++) {
-        enum kp_code code = add_rule(plan, &plan->config->alerts[i], err);
-
-        if (code)
-            return code;
-    }
-    return KP_OK;
-}
-
 /* ---- The whole ---- */
 
 static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
@@ -689,7 +552,7 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     code = code ? code : add_families(plan, err);
     code = code ? code : kp_plan_spread_clocks(plan, err);
     code = code ? code : add_cells(plan, err);
-    code = code ? code : add_rules(plan, err);
+    code = code ? code : kp_plan_rules(plan, err);
     return code ? code : kp_plan_outlets(plan, err);
 }
 
@@ -722,24 +585,6 @@ static void release_kpis(struct kp_plan *plan)
     free(plan->spare);
 }
 
-static void release_rules(struct kp_plan *plan)
-{
-    for (int r = 0; r < plan->nrules; r++) {
-        struct kp_plan_rule *rule = &plan->rules[r];
-
-        for (int i = 0; i < rule->nparts; i++) {
-            free(rule->parts[i].cells);
-            free(rule->parts[i].kpis);
-            free(rule->parts[i].pairs);
-        }
-        free(rule->parts);
-        free(rule->formulas);
-    }
-    free(plan->rules);
-    for (int i = 0; i < KP_LEVEL_IDS_MAX; i++)
-        free(plan->level_rules[i]);
-}
-
 void kp_plan_destroy(struct kp_plan **plan)
 {
     struct kp_plan *p = *plan;
@@ -748,7 +593,7 @@ void kp_plan_destroy(struct kp_plan **plan)
         return;
     release_kpis(p);
     kp_plan_release_tracks(p);
-    release_rules(p);
+    kp_plan_release_rules(p);
     for (int f = 0; f < p->nfamilies; f++) {
         free(p->families[f].cells);
         free(p->families[f].blank);

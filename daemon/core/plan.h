@@ -206,12 +206,6 @@ struct kp_plan {
 struct kp_plan *kp_plan_new(const struct kp_config *config, struct kp_err *err) KP_CHECK;
 void kp_plan_destroy(struct kp_plan **plan);
 
-/* Does a rule read a number? How long something lasts is no number of a window. */
-static inline bool kp_plan_reads(const struct kp_alert_cfg *cfg)
-{
-    return cfg->compare != KP_CMP_SILENCE && cfg->compare != KP_CMP_STALLED;
-}
-
 /* The outlet that a cell or KPI is fed by; -1: it is fed by events that match its filter. */
 static inline int kp_plan_outlet_of(int filter)
 {

@@ -19,6 +19,11 @@ enum kp_code kp_plan_add_kpi(struct kp_plan *plan, int k, struct kp_err *err) KP
 enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
 enum kp_code kp_plan_find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err) KP_CHECK;
 
+/* The pair of a KPI and a window; -1: there is none. */
+int kp_plan_find_pair(const struct kp_plan *plan, int k, const char *text);
+/* The same, made if it is new; its operands get theirs. -1: out of memory. */
+int kp_plan_add_pair(struct kp_plan *plan, int k, const struct kp_window *window, bool shown);
+
 /* The value that an `of` names, made if it is new; -1 with a reason. */
 int kp_plan_value(struct kp_plan *plan, const struct kp_kpi_cfg *cfg, const char *field, bool numeric, struct kp_err *err);
 
@@ -30,6 +35,13 @@ enum kp_code kp_plan_track(struct kp_plan *plan, int k, struct kp_err *err) KP_C
 /* Once the cells have their places and the rules are known: the ops of all outlets. */
 enum kp_code kp_plan_outlets(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
 void kp_plan_release_tracks(struct kp_plan *plan);
+
+/* ---- plan_rule.c ---- */
+/* Windows that keep panes for a rule's baseline. False: out of memory. */
+bool kp_plan_add_spare(struct kp_plan *plan, int k, const struct kp_alert_cfg *cfg);
+/* Compile the rules, once all cells have their places. */
+enum kp_code kp_plan_rules(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+void kp_plan_release_rules(struct kp_plan *plan);
 
 /* ---- plan_clock.c ---- */
 /* Make the clocks, once all pairs are there; then give each family its windows on all of them. */

@@ -182,12 +182,6 @@ static void emit(struct kp_reader *reader, const struct kp_plan_family *fam, int
         reader->numbers[fam->emits[lo].pair] = lower(&plan->kpis[fam->emits[lo].kpi], reader->acc);
 }
 
-static void no_later(int64_t *when, int64_t at, int64_t t)
-{
-    if (at > t && at < *when)
-        *when = at;
-}
-
 static bool is_asked(const struct kp_plan_family *fam, int window)
 {
     return fam->asked >> window & 1;
@@ -213,7 +207,7 @@ static void read_open(struct kp_reader *reader, const struct kp_rows *rows, cons
             last = row;
         }
         if (last)
-            no_later(changes, kp_family_leaves(grid, w, last->start), t);
+            kp_no_later(changes, kp_family_leaves(grid, w, last->start), t);
         emit(reader, fam, w);
     }
     finish(reader, fam, all);
@@ -251,7 +245,7 @@ static void read_closed(struct kp_reader *reader, const struct kp_rows *rows, co
         emit(reader, fam, w);
         finish(reader, fam, all);
         if (list->head)
-            no_later(changes, kp_family_leaves(grid, w, t), t);
+            kp_no_later(changes, kp_family_leaves(grid, w, t), t);
     }
 }
 
@@ -269,7 +263,7 @@ int64_t kp_read_node(struct kp_reader *reader, uint32_t node, int64_t t)
 
         read_open(reader, rows, &hot->lists[i], &rows->family->grids[hot->clock], t, &changes);
         read_closed(reader, rows, &hot->lists[i], &rows->family->grids[hot->clock], t, &changes);
-        no_later(&changes, next_begins(rows, &hot->lists[i], t), t);
+        kp_no_later(&changes, next_begins(rows, &hot->lists[i], t), t);
     }
     for (int i = 0; i < plan->nformulas; i++) {
         const struct kp_plan_kpi *kpi = &plan->kpis[plan->formula_order[i]];
@@ -304,8 +298,8 @@ struct kp_number kp_read_rule(struct kp_reader *reader, const struct kp_plan_rul
             reader->numbers[part->pairs[k]] = lower(&plan->kpis[part->kpis[k]], reader->acc);
         finish(reader, fam, sel);
         if (last)
-            no_later(changes_at, kp_family_leaves(grid, part->window, last->start), t);
-        no_later(changes_at, next_begins(rows, list, t), t);
+            kp_no_later(changes_at, kp_family_leaves(grid, part->window, last->start), t);
+        kp_no_later(changes_at, next_begins(rows, list, t), t);
     }
     for (int i = 0; i < rule->nformulas; i++)
         eval_formula(reader, rule->formulas[i]);

@@ -15,6 +15,13 @@ struct kp_reader {
     struct kp_number *operands; /* owned; by KPI, for formulas */
 };
 
+/* Let `when` be `at` if that lies before it, and after t: when to look again. */
+static inline void kp_no_later(int64_t *when, int64_t at, int64_t t)
+{
+    if (at > t && at < *when)
+        *when = at;
+}
+
 enum kp_code kp_reader_init(struct kp_reader *reader, struct kp_store *store, struct kp_err *err) KP_CHECK;
 void kp_reader_release(struct kp_reader *reader);
 

@@ -148,11 +148,6 @@ static KP_READER(read_flapping)
 
 /* ---- warning, critical ---- */
 
-static bool is_lapse(const struct kp_alert_cfg *alert)
-{
-    return alert->compare == KP_CMP_SILENCE || alert->compare == KP_CMP_STALLED;
-}
-
 static KP_READER(read_bound_at)
 {
     struct kp_bound *bound = into;
@@ -195,11 +190,11 @@ static KP_READER(read_bound)
 {
     struct kp_alert_cfg *alert = into;
     struct kp_bound *bound = key->max ? &alert->critical : &alert->warning;
-    const struct kp_key *keys = is_lapse(alert) ? kp_lapse_keys : kp_bound_keys;
+    const struct kp_key *keys = kp_is_lapse(alert) ? kp_lapse_keys : kp_bound_keys;
     size_t before = ld->faults->count;
 
     if (kp_read_map(ld, node, keys, bound) && !bound->set && ld->faults->count == before)
-        kp_complain(ld, node->loc, is_lapse(alert) ? "needs \"above\", a duration" : "needs \"below\" or \"above\"");
+        kp_complain(ld, node->loc, kp_is_lapse(alert) ? "needs \"above\", a duration" : "needs \"below\" or \"above\"");
 }
 
 const struct kp_key kp_alert_keys[] = {
@@ -269,7 +264,7 @@ static void read_alert(struct kp_loader *ld, const struct kp_node *node)
         kp_complain(ld, node->key_loc, "an alert's name is made of a to z, 0 to 9 and _, at most 64 of them");
     if (!kp_read_map(ld, node, kp_alert_keys, alert))
         return;
-    if (!is_lapse(alert) && !kp_node_get(node, "window") && !kp_misspelt(node, kp_alert_keys, "window"))
+    if (!kp_is_lapse(alert) && !kp_node_get(node, "window") && !kp_misspelt(node, kp_alert_keys, "window"))
         kp_complain(ld, node->loc, "\"window\" is missing");
     check_bounds(ld, alert, node);
 }

@@ -172,7 +172,7 @@ static void check_kpi_fits(struct kp_loader *ld, const struct kp_alert_cfg *aler
 static void check_fit(struct kp_loader *ld, const struct kp_alert_cfg *alert, const struct kp_kpi_cfg *kpi,
                       const struct kp_node *node)
 {
-    bool lapse = alert->compare == KP_CMP_SILENCE || alert->compare == KP_CMP_STALLED;
+    bool lapse = kp_is_lapse(alert);
     bool above_others = !alert->level || strcmp(alert->level, "company") == 0 || alert->level[0] == '@';
     size_t back = kp_path_key(ld, "kpi");
 

@@ -5,15 +5,14 @@
 #include "ingest.h"
 #include "log.h"
 #include "publish.h"
+#include "signals.h"
 
 #include "kpid/engine.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum {
@@ -44,27 +43,13 @@ static void on_alert(void *ctx, struct kp_engine *engine, const struct kp_alert 
 }
 
 /* Before any thread is made, so that libzmq's inherit the mask and signals come to the loop alone. */
-static enum kp_code open_signals(struct daemon *d, struct kp_err *err)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return kp_fail(err, KP_EIO, "signals: %s", strerror(errno));
-    d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return d->signals >= 0 ? KP_OK : kp_fail(err, KP_EIO, "signals: %s", strerror(errno));
-}
-
 static enum kp_code open_parts(struct daemon *d, struct kp_err *err)
 {
     struct kp_alert_sink sink = {on_alert, d};
     struct kp_control_world world;
     uint64_t seed = 0;
 
-    if (open_signals(d, err))
+    if (kp_signals_open(&d->signals, err))
         return KP_EIO;
     if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         return kp_fail(err, KP_EIO, "random seed: %s", strerror(errno));
@@ -95,23 +80,6 @@ static void close_parts(struct daemon *d)
     kp_engine_destroy(&d->engine);
     if (d->signals >= 0)
         close(d->signals);
-}
-
-/* True when it is time to end. */
-static bool take_signals(struct daemon *d)
-{
-    struct signalfd_siginfo info;
-    bool end = false;
-
-    while (read(d->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP) {
-            kp_log(KP_LOG_WARN, "event=reload done=no reason=\"not in this version of kpid yet\"");
-            continue;
-        }
-        kp_log(KP_LOG_INFO, "event=stopping signal=%u", info.ssi_signo);
-        end = true;
-    }
-    return end;
 }
 
 static void at_most(int64_t *wait, int64_t ms)
@@ -175,7 +143,7 @@ static void run(struct daemon *d)
             kp_log(KP_LOG_ERROR, "event=poll error=\"%s\"", zmq_strerror(errno));
             return;
         }
-        if ((items[signals].revents & ZMQ_POLLIN) && take_signals(d))
+        if ((items[signals].revents & ZMQ_POLLIN) && kp_signals_take(d->signals, "not in this version of kpid yet"))
             return;
         asked = false;
         for (size_t i = signals + 1; i < n; i++)

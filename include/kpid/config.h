@@ -208,6 +208,11 @@ struct kp_alert_cfg {
     char *coaching;         /* NULL: none */
     struct kp_loc loc, kpi_loc, window_loc, level_loc, message_loc;
 };
+/* Does it ask how long something lasts? Then it reads no number of a window. */
+static inline bool kp_is_lapse(const struct kp_alert_cfg *cfg)
+{
+    return cfg->compare == KP_CMP_SILENCE || cfg->compare == KP_CMP_STALLED;
+}
 #define KP_FLAP_CHANGES_MAX 30
 #define KP_BASELINE_PERIODS_MAX 12
 

@@ -5,13 +5,13 @@
 #include "object.h"
 #include "tell.h"
 
+#include "clock.h"
 #include "log.h"
+#include "signals.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,34 +41,11 @@ struct notify {
     struct kp_log_limit limit;
 };
 
-static int64_t clock_ms(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* ---- Opening ---- */
-
-/* Before any thread is made, so that signals come to the loop alone. */
-static enum kp_code open_signals(struct notify *n, struct kp_err *err)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return kp_fail(err, KP_EIO, "signals: %s", strerror(errno));
-    n->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return n->signals >= 0 ? KP_OK : kp_fail(err, KP_EIO, "signals: %s", strerror(errno));
-}
 
 static enum kp_code open_parts(struct notify *n, struct kp_err *err)
 {
-    if (open_signals(n, err))
+    if (kp_signals_open(&n->signals, err))
         return KP_EIO;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return kp_fail(err, KP_EIO, "libcurl can't be set up");
@@ -259,23 +236,6 @@ static void take_time(struct notify *n, int64_t now_ms, int64_t steady_ms)
 
 /* ---- The loop ---- */
 
-/* True when it is time to end. */
-static bool take_signals(const struct notify *n)
-{
-    struct signalfd_siginfo info;
-    bool end = false;
-
-    while (read(n->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP) {
-            kp_log(KP_LOG_WARN, "event=reload done=no reason=\"a restart reads the routes anew, and loses nothing\"");
-            continue;
-        }
-        kp_log(KP_LOG_INFO, "event=stopping signal=%u", info.ssi_signo);
-        end = true;
-    }
-    return end;
-}
-
 static void at_most(int64_t *wait_ms, int64_t ms)
 {
     if (ms < *wait_ms)
@@ -284,7 +244,7 @@ static void at_most(int64_t *wait_ms, int64_t ms)
 
 static int sleep_ms(const struct notify *n)
 {
-    int64_t now_ms = clock_ms(CLOCK_REALTIME), steady_ms = clock_ms(CLOCK_MONOTONIC), wait_ms = IDLE_MS;
+    int64_t now_ms = kp_clock_ms(CLOCK_REALTIME), steady_ms = kp_clock_ms(CLOCK_MONOTONIC), wait_ms = IDLE_MS;
     int64_t due_ms = lanes_due(n->lanes), digest_ms = spool_digest_next(n->spool);
 
     at_most(&wait_ms, feed_due(n->feed) - steady_ms);
@@ -317,11 +277,11 @@ static void wait_for(struct notify *n, bool busy)
 static void run(struct notify *n)
 {
     for (;;) {
-        int64_t now_ms = clock_ms(CLOCK_REALTIME), steady_ms = clock_ms(CLOCK_MONOTONIC);
+        int64_t now_ms = kp_clock_ms(CLOCK_REALTIME), steady_ms = kp_clock_ms(CLOCK_MONOTONIC);
         bool busy = take_items(n, now_ms, steady_ms);
 
         take_time(n, now_ms, steady_ms);
-        if (take_signals(n))
+        if (kp_signals_take(n->signals, "a restart reads the routes anew, and loses nothing"))
             return;
         wait_for(n, busy);
     }

@@ -150,7 +150,6 @@ bool rules_agrees_all(struct rules_test *test, const struct kp_node *want, const
 bool rules_passes(struct rules_test *test, const struct kp_node *only, const msgpack_object *alert);
 /* A field of an alert; `at` is its `time`. */
 const msgpack_object *rules_alert_field(const msgpack_object *alert, const char *name);
-bool rules_number(const msgpack_object *got, double *number);
 
 /* ---- rules_show.c ---- */
 /* Hold lists against each other and show them side by side where they differ. ordered: one after the other, else as sets.

@@ -1,6 +1,8 @@
 /* Does what was found agree with what is written? Values are as exact as they are written. */
 #include "rules.h"
 
+#include "object.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,24 +40,6 @@ static bool number_of(struct rules_test *test, const struct kp_node *node, doubl
         return false;
     *tolerance = tolerance_of(node, percent, *number);
     return true;
-}
-
-bool rules_number(const msgpack_object *got, double *number)
-{
-    switch (got->type) {
-    case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        *number = (double)got->via.u64;
-        return true;
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        *number = (double)got->via.i64;
-        return true;
-    case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64:
-        *number = got->via.f64;
-        return true;
-    default:
-        return false;
-    }
 }
 
 /* {gte: 10, lt: 20} */
@@ -98,7 +82,7 @@ static bool scalar_agrees(struct rules_test *test, const struct kp_node *want, c
     if (value.kind == KP_BOOL)
         return got->type == MSGPACK_OBJECT_BOOLEAN && got->via.boolean == value.b;
     if (got->type != MSGPACK_OBJECT_STR && number_of(test, want, &expected, &tolerance))
-        return rules_number(got, &number) && fabs(number - expected) <= tolerance;
+        return object_number(got, &number) && fabs(number - expected) <= tolerance;
     return text_agrees(test, want, got);
 }
 
@@ -127,7 +111,7 @@ bool rules_agrees(struct rules_test *test, const struct kp_node *want, const msg
         return scalar_agrees(test, want, got);
     if (got->type == MSGPACK_OBJECT_MAP)
         return rules_agrees_all(test, want, got);
-    return rules_number(got, &number) && within(test, want, number);
+    return object_number(got, &number) && within(test, want, number);
 }
 
 const msgpack_object *rules_alert_field(const msgpack_object *alert, const char *name)

@@ -1,6 +1,8 @@
 /* What was expected and what was found, side by side. */
 #include "rules.h"
 
+#include "object.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +51,7 @@ static void append_object(char buf[TEXT], const msgpack_object *object)
         append(buf, object->via.boolean ? "true" : "false");
     else if (object->type == MSGPACK_OBJECT_STR)
         append(buf, object->via.str.size ? "%.*s" : "\"\"%.*s", (int)object->via.str.size, object->via.str.ptr);
-    else if (rules_number(object, &number))
+    else if (object_number(object, &number))
         append(buf, "%.12g", number);
     else if (object->type == MSGPACK_OBJECT_ARRAY) {
         append(buf, "[");
