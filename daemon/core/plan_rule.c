@@ -31,7 +31,8 @@ bool kp_plan_add_spare(struct kp_plan *plan, int k, const struct kp_alert_cfg *c
     *edge = (struct kp_window){.kind = KP_WIN_CALENDAR, .period = cfg->window.period, .back = reach};
     *panes = (struct kp_window){.kind = KP_WIN_ROLLING, .length_ms = days * KP_DAY_MS,
                                 .pane_ms = by_period[cfg->window.period].pane_ms};
-    snprintf(edge->text, sizeof edge->text, "%s-%d", cfg->window.text, reach);
+    /* Names that no window of a file has, since it may be a day back at most twelve times: see window.c. */
+    snprintf(edge->text, sizeof edge->text, "%.9s-%d", cfg->window.text, reach);
     snprintf(panes->text, sizeof panes->text, "%lldd/%llds", (long long)days, (long long)panes->pane_ms / 1000);
     for (const struct kp_window *window = edge; window <= panes; window++) {
         int known = plan->npairs;

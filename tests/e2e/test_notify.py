@@ -803,6 +803,15 @@ class Use(NotifyCase):
         self.assertIn("usage: kpi-notify", self.run_it("--help").stdout)
         self.assertRegex(self.run_it("--version").stdout, r"^kpi-notify \d")
 
+    def test_who_waits_for_a_kpid_that_is_not_there_sleeps(self):
+        begun = time.monotonic()
+        n = self.notify('routes: [{webhook: {url: "http://127.0.0.1:1/"}}]')
+        until(lambda: n.said("event=no_answer"), "that nobody answers")
+        with open(f"/proc/{n.process.pid}/stat") as f:
+            ticks = sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+        self.assertLess(ticks / os.sysconf("SC_CLK_TCK"), (time.monotonic() - begun) / 4)
+        n.stop()
+
     def test_one_spool_is_one_process_s(self):
         self.kpid()
         n = self.notify('routes: [{webhook: {url: "http://127.0.0.1:1/"}}]')

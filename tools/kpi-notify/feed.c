@@ -142,16 +142,32 @@ void feed_close(struct feed **feed)
     *feed = NULL;
 }
 
-void feed_fds(const struct feed *feed, int fds[FEED_FDS])
+/* The first alerts wait for their titles and units, unless nobody answers who knows them. */
+static bool takes_messages(const struct feed *feed)
 {
-    void *const sockets[FEED_FDS] = {feed->sub, feed->monitor, feed->control};
+    return feed->has_catalog || feed->unanswered;
+}
+
+/* A descriptor of libzmq stays readable until its socket is asked for its events, also where nobody reads the socket yet. */
+bool feed_fds(const struct feed *feed, int fds[FEED_FDS])
+{
+    const struct {
+        void *socket;
+        bool read;
+    } sockets[FEED_FDS] = {{feed->sub, takes_messages(feed)}, {feed->monitor, true}, {feed->control, feed->asked != ASKED_NOTHING}};
+    bool there = false;
 
     for (int i = 0; i < FEED_FDS; i++) {
         size_t size = sizeof fds[i];
+        int events = 0;
 
-        if (zmq_getsockopt(sockets[i], ZMQ_FD, &fds[i], &size) != 0)
+        if (zmq_getsockopt(sockets[i].socket, ZMQ_FD, &fds[i], &size) != 0)
             fds[i] = -1;
+        size = sizeof events;
+        if (zmq_getsockopt(sockets[i].socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN))
+            there |= sockets[i].read;
     }
+    return there;
 }
 
 /* ---- Receiving ---- */
@@ -320,8 +336,7 @@ void feed_next(struct feed *feed, int64_t now_ms, int64_t steady_ms, struct feed
         take_reply(feed, steady_ms, item);
     if (feed->holds && steady_ms >= feed->held_ms + HOLD_MOST_MS)
         give_listing(feed, item);
-    /* the first alerts wait for their titles and units, unless nobody answers who knows them */
-    if (item->kind == FEED_NOTHING && (feed->has_catalog || feed->unanswered))
+    if (item->kind == FEED_NOTHING && takes_messages(feed))
         take_message(feed, item);
     if (item->kind == FEED_NOTHING && feed->holds && steady_ms >= feed->held_ms + HOLD_MS)
         give_listing(feed, item);

@@ -19,9 +19,10 @@ struct feed;
 struct feed *feed_open(void *zmq, const struct notify_config *config, struct kp_err *err) KP_CHECK;
 void feed_close(struct feed **feed);
 
-/* Descriptors that become readable when something may be there; the sockets must then be asked until nothing is. */
+/* Descriptors that become readable when something may be there, to be waited on at once. True: something is there already that
+ * feed_next would take, so there is nothing to wait for. */
 enum { FEED_FDS = 3 };
-void feed_fds(const struct feed *feed, int fds[FEED_FDS]);
+bool feed_fds(const struct feed *feed, int fds[FEED_FDS]);
 
 enum feed_kind {
     FEED_NOTHING,

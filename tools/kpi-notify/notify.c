@@ -266,7 +266,7 @@ static void wait_for(struct notify *n, bool busy)
     int descriptors[FEED_FDS];
     unsigned count = 0;
 
-    feed_fds(n->feed, descriptors);
+    busy |= feed_fds(n->feed, descriptors);
     fds[count++] = (struct curl_waitfd){.fd = n->signals, .events = CURL_WAIT_POLLIN};
     for (int i = 0; i < FEED_FDS; i++)
         if (descriptors[i] >= 0)
