@@ -1,7 +1,7 @@
 /* The configuration as it is loaded: what each key becomes, what stands in for those left out, and what is said about
  * mistakes. The mistakes are in config/: NAME.yaml, and in NAME.faults what must be told about it, line by line. */
+#include "config_rig.h"
 #include "slurp.h"
-#include "unit.h"
 
 #include "config.h"
 #include "faults.h"
@@ -13,67 +13,6 @@
 #include <dirent.h>
 #include <math.h>
 #include <unistd.h>
-
-#define KPI "kpis: {calls: {aggregate: count, where: {type: call}}}\n"
-#define S INT64_C(1000)
-#define M (60 * S)
-#define H (60 * M)
-#define D (24 * H)
-
-/* ---- helpers ---- */
-
-static void must_load(const char *yaml, struct kp_config *config)
-{
-    struct kp_fault_list list;
-
-    kp_fault_list_init(&list, "test.yaml");
-    if (kp_config_load_bytes("test.yaml", NULL, yaml, strlen(yaml), config, &list.faults)) {
-        kp_fault_list_print(&list, stderr);
-        fail_msg("does not load:\n%s", yaml);
-    }
-    kp_fault_list_release(&list);
-}
-
-/* The faults as they are printed, in a buffer that the caller frees. */
-static char *faults_of_list(struct kp_fault_list *list)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    assert_non_null(out);
-    kp_fault_list_print(list, out);
-    fclose(out);
-    return text;
-}
-
-static char *faults_of_bytes(const char *yaml, size_t len)
-{
-    struct kp_fault_list list;
-    struct kp_config config;
-    char *text;
-    int count;
-
-    kp_fault_list_init(&list, "test.yaml");
-    count = kp_config_load_bytes("test.yaml", NULL, yaml, len, &config, &list.faults);
-    assert_int_equal(count, (int)list.faults.count);
-    text = faults_of_list(&list);
-    if (count == 0)
-        kp_config_release(&config);
-    kp_fault_list_release(&list);
-    return text;
-}
-
-static void must_fail(const char *yaml, const char *want)
-{
-    char *got = faults_of_bytes(yaml, strlen(yaml));
-    bool told = strstr(got, want) != NULL;
-
-    if (!told)
-        fprintf(stderr, "%s\nwanted: %s\n   got: %s", yaml, want, got);
-    free(got);
-    assert_true(told);
-}
 
 /* ---- the mistakes in config/ ---- */
 
@@ -217,149 +156,7 @@ static void keys_left_out_have_their_documented_defaults(void **state)
     kp_config_release(&c);
 }
 
-/* ---- scalars ---- */
-
-static void durations_are_read_with_their_units_and_bounds(void **state)
-{
-    static const struct {
-        const char *text;
-        int64_t ms;                 /* -1: a fault */
-    } cases[] = {
-        {"0", 0},       {"90s", 90 * S}, {"15m", 15 * M}, {"1h", H},     {"7d", 7 * D},  {"2w", 14 * D},  {"\"1h\"", H},
-        {"250ms", 250}, {"366d", 366 * D}, {"367d", -1},  {"1", -1},     {"-1h", -1},    {"1 h", -1},     {"h", -1},
-        {"1H", -1},     {"1.5h", -1},    {"1y", -1},      {"1h30m", -1}, {"~", -1},      {"\"\"", -1},    {"[1h]", -1},
-        {"{h: 1}", -1}, {"99999999999999999999d", -1},    {"9223372036854775807w", -1},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        char yaml[300];
-        struct kp_config c;
-
-        snprintf(yaml, sizeof yaml, KPI "time: {allowed_future: %s}\n", cases[i].text);
-        if (cases[i].ms < 0) {
-            must_fail(yaml, "test.yaml:2:24: time.allowed_future: ");
-            continue;
-        }
-        must_load(yaml, &c);
-        if (c.allowed_future_ms != cases[i].ms)
-            fail_msg("%s: %lld", cases[i].text, (long long)c.allowed_future_ms);
-        kp_config_release(&c);
-    }
-}
-
-static void sizes_are_read_with_their_units_and_bounds(void **state)
-{
-    static const struct {
-        const char *text;
-        int64_t bytes;              /* -1: a fault */
-    } cases[] = {
-        {"1024", 1024},     {"4096B", 4096},   {"64KiB", 65536}, {"64 KiB", 65536}, {"1MiB", 1048576}, {"2MB", 2000000},
-        {"5kB", 5000},      {"64MiB", 67108864}, {"65MiB", -1},  {"1GiB", -1},      {"1023", -1},      {"0", -1},
-        {"1.5MiB", -1},     {"1e6", -1},       {"-1024", -1},    {"MiB", -1},       {"1mib", -1},      {"1 M iB", -1},
-        {"1000000000000000000000", -1},        {"0x1000", -1},   {"~", -1},         {"[1MiB]", -1},    {"1MiB1", -1},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        char yaml[300];
-        struct kp_config c;
-
-        snprintf(yaml, sizeof yaml, KPI "limits: {message: %s}\n", cases[i].text);
-        if (cases[i].bytes < 0) {
-            must_fail(yaml, "test.yaml:2:19: limits.message: ");
-            continue;
-        }
-        must_load(yaml, &c);
-        if (c.limits.message != (size_t)cases[i].bytes)
-            fail_msg("%s: %zu", cases[i].text, c.limits.message);
-        kp_config_release(&c);
-    }
-}
-
-static void whole_numbers_are_read_with_their_bounds(void **state)
-{
-    static const struct {
-        const char *text;
-        int64_t number;             /* -1: a fault */
-    } cases[] = {
-        {"1", 1},    {"10000", 10000}, {"1000000", 1000000}, {"+7", 7}, {"0x10", 16}, {"0o17", 15}, {"010", 10},
-        {"0", -1},
-        {"1000001", -1}, {"-1", -1},   {"1.0", -1},          {"1e3", -1}, {"\"5\"", -1}, {"true", -1}, {"ten", -1},
-        {"99999999999999999999", -1},  {"~", -1},            {"[5]", -1}, {".inf", -1},  {"4294967297", -1}, {"5%", -1},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        char yaml[300];
-        struct kp_config c;
-
-        snprintf(yaml, sizeof yaml, KPI "limits: {batch: %s}\n", cases[i].text);
-        if (cases[i].number < 0) {
-            must_fail(yaml, "test.yaml:2:17: limits.batch: ");
-            continue;
-        }
-        must_load(yaml, &c);
-        assert_int_equal(c.limits.batch, cases[i].number);
-        kp_config_release(&c);
-    }
-}
-
-static void booleans_are_those_of_yaml_1_2(void **state)
-{
-    static const struct {
-        const char *text;
-        int flag;                   /* -1: a fault */
-    } cases[] = {{"true", 1},  {"True", 1}, {"TRUE", 1}, {"false", 0}, {"False", 0}, {"FALSE", 0},   {"yes", -1},
-                 {"no", -1},   {"on", -1},  {"1", -1},   {"0", -1},    {"~", -1},    {"\"true\"", -1}, {"[true]", -1}};
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        char yaml[300];
-        struct kp_config c;
-
-        snprintf(yaml, sizeof yaml, KPI "insecure: %s\n", cases[i].text);
-        if (cases[i].flag < 0) {
-            must_fail(yaml, "test.yaml:2:11: insecure: ");
-            continue;
-        }
-        must_load(yaml, &c);
-        assert_int_equal(c.insecure, cases[i].flag);
-        kp_config_release(&c);
-    }
-}
-
-static void numbers_may_be_percentages(void **state)
-{
-    static const struct {
-        const char *text;
-        double number;              /* NaN: a fault */
-    } cases[] = {
-        {"40", 40},     {"0.8", 0.8},   {"80%", 0.8}, {"\"80%\"", 0.8}, {"12.5%", 0.125}, {"-3", -3}, {"1e3", 1000},
-        {".5", 0.5},
-        {"5.", 5},      {"0x10", 16},   {"0%", 0},    {"'%'", NAN},     {"80 %", NAN},    {"80%%", NAN}, {".inf", NAN},
-        {".nan", NAN},  {"-.INF", NAN}, {"ten", NAN}, {"true", NAN},    {"~", NAN},       {"\"40\"", NAN},
-        {"1e999", NAN},
-        {"1e999%", NAN}, {"[1]", NAN},  {"0x1%", NAN}, {"18446744073709551616", 18446744073709551616.0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        char yaml[300];
-        struct kp_config c;
-
-        snprintf(yaml, sizeof yaml, KPI "alerts: {a: {kpi: calls, window: day, level: rep, warning: {below: %s}}}\n",
-                 cases[i].text);
-        if (isnan(cases[i].number)) {
-            must_fail(yaml, "test.yaml:2:68: alerts.a.warning.below: ");
-            continue;
-        }
-        must_load(yaml, &c);
-        if (c.alerts[0].warning.at != cases[i].number)
-            fail_msg("%s: %.17g", cases[i].text, c.alerts[0].warning.at);
-        kp_config_release(&c);
-    }
-}
+/* ---- every setting ---- */
 
 static void every_top_setting_reaches_its_place(void **state)
 {
@@ -791,11 +588,6 @@ int main(void)
         cmocka_unit_test(each_faulty_file_is_answered_as_its_faults_file_says),
         cmocka_unit_test(the_shipped_example_loads_and_an_engine_takes_it),
         cmocka_unit_test(keys_left_out_have_their_documented_defaults),
-        cmocka_unit_test(durations_are_read_with_their_units_and_bounds),
-        cmocka_unit_test(sizes_are_read_with_their_units_and_bounds),
-        cmocka_unit_test(whole_numbers_are_read_with_their_bounds),
-        cmocka_unit_test(booleans_are_those_of_yaml_1_2),
-        cmocka_unit_test(numbers_may_be_percentages),
         cmocka_unit_test(every_top_setting_reaches_its_place),
         cmocka_unit_test(endpoints_are_checked_before_any_socket_sees_them),
         cmocka_unit_test(where_takes_a_value_a_list_operators_and_alternatives),
