@@ -1,5 +1,8 @@
 #include "kpid/ack.h"
 
+#include "stream.h"
+
+#include "kpid/silence.h"
 #include "kpid/tab.h"
 
 #include <stdlib.h>
@@ -155,4 +158,48 @@ uint64_t kp_acks_refused(const struct kp_acks *acks)
 size_t kp_acks_bytes(const struct kp_acks *acks)
 {
     return sizeof *acks + acks->room * sizeof(struct item *) + (acks->index ? kp_tab_bytes(acks->index) : 0) + acks->bytes;
+}
+
+/* ---- As bytes ---- */
+
+void kp_acks_save(const struct kp_acks *acks, struct kp_save *save)
+{
+    kp_save_mark(save, "ACKS");
+    kp_save_u32(save, acks->count);
+    for (uint32_t i = 0; i < acks->count; i++) {
+        const struct kp_ack *ack = &acks->items[i]->ack;
+
+        kp_save_u64(save, ack->alert);
+        kp_save_i64(save, ack->at_ms);
+        kp_save_text(save, (struct kp_str){ack->by, (uint32_t)strlen(ack->by)});
+        kp_save_u8(save, ack->comment != NULL);
+        if (ack->comment)
+            kp_save_text(save, (struct kp_str){ack->comment, (uint32_t)strlen(ack->comment)});
+    }
+}
+
+void kp_acks_load(struct kp_acks *acks, struct kp_load *load)
+{
+    uint32_t n;
+
+    kp_load_mark(load, "ACKS");
+    n = kp_load_u32(load);
+    for (uint32_t i = 0; i < n && !load->failed; i++) {
+        struct kp_ack ack = {.alert = kp_load_u64(load), .at_ms = kp_load_i64(load)};
+        char by[KP_BY_NAME_MAX + 1], comment[KP_COMMENT_MAX + 1];
+        struct kp_str text = kp_load_text(load, by, sizeof by, "a name");
+        bool ok = kp_remark_check(text, "by", KP_BY_NAME_MAX, NULL) == KP_OK;
+        struct kp_err err = {0};
+
+        ack.by = by;
+        if (kp_load_u8(load)) {
+            text = kp_load_text(load, comment, sizeof comment, "a comment");
+            ok &= kp_remark_check(text, "comment", KP_COMMENT_MAX, NULL) == KP_OK;
+            ack.comment = comment;
+        }
+        if (!load->failed && !ok)
+            kp_load_fail(load, "an acknowledgement is not as kpid writes it");
+        if (!load->failed && kp_acks_put(acks, &ack, &err) == KP_ENOMEM)
+            kp_load_fail(load, "%s", err.text);
+    }
 }

@@ -84,6 +84,11 @@ void kp_alerts_tell_again(struct kp_alerts *alerts,
 
 void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx);
 
+/* As bytes, and back into new ones whose keys have entered. Of a rule that is gone, or is another one now, nothing is kept; one
+ * that is new looks at all its keys as soon as there is time. */
+void kp_alerts_save(const struct kp_alerts *alerts, struct kp_save *save);
+void kp_alerts_load(struct kp_alerts *alerts, struct kp_load *load, const struct kp_image_map *map);
+
 struct kp_alerts_stats {
     uint64_t evaluations, pending, firing;
     uint64_t leaps_cut;     /* leaps of event time with more to look at on the way than limits.leap */

@@ -31,23 +31,29 @@ static uint32_t crowd_of(struct kp_alerts *alerts, const struct kp_watch *w)
     return *slot - 1;
 }
 
-void kp_crowd_stir(struct kp_alerts *alerts, const struct kp_watch *w)
+bool kp_crowd_note(struct kp_alerts *alerts, uint32_t i)
 {
-    uint32_t i = crowd_of(alerts, w);
-
-    if (i == KP_NO_WATCH || kp_watch_of(alerts, i)->stirred)
-        return;
     if (alerts->nstirred == alerts->stirred_room) {
         uint32_t room = alerts->stirred_room ? alerts->stirred_room * 2 : 16;
         uint32_t *grown = realloc(alerts->stirred, room * sizeof *grown);
 
         if (!grown)
-            return;     /* the member's next change will see to it */
+            return false;
         alerts->stirred = grown;
         alerts->stirred_room = room;
     }
     kp_watch_of(alerts, i)->stirred = true;
     alerts->stirred[alerts->nstirred++] = i;
+    return true;
+}
+
+void kp_crowd_stir(struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    uint32_t i = crowd_of(alerts, w);
+
+    /* Out of memory: the member's next change will see to it. */
+    if (i != KP_NO_WATCH && !kp_watch_of(alerts, i)->stirred && !kp_crowd_note(alerts, i))
+        return;
 }
 
 /* ---- Counting ---- */

@@ -130,6 +130,8 @@ struct kp_stand {
 int64_t kp_watch_live(struct kp_alerts *alerts, uint32_t i, const struct kp_stand *stand, int64_t t);
 /* Begin to fire, without a word. False: memory is out, and it has not begun. */
 bool kp_watch_begin(struct kp_alerts *alerts, uint32_t i, int64_t t);
+/* List it among those that are pending or firing, which it is by what was loaded of it. False: memory is out. */
+bool kp_watch_resume(struct kp_alerts *alerts, uint32_t i);
 /* Tell how it stands. */
 void kp_watch_tell(struct kp_alerts *alerts, struct kp_watch *w, struct kp_number number, int64_t t);
 /* End it, whatever the number is. */
@@ -170,6 +172,8 @@ bool kp_watch_period(const struct kp_alerts *alerts, const struct kp_plan_rule *
 bool kp_crowd_has(const struct kp_alerts *alerts, const struct kp_watch *w);
 /* Something of a member has changed: its crowd is to be counted. */
 void kp_crowd_stir(struct kp_alerts *alerts, const struct kp_watch *w);
+/* Note a crowd that is to be counted. False: memory is out. */
+bool kp_crowd_note(struct kp_alerts *alerts, uint32_t i);
 /* Count what was stirred, once all of an instant has been looked at; then somebody tells. */
 void kp_crowds_settle(struct kp_alerts *alerts, int64_t t);
 /* Count a crowd's members: it begins, goes on, or ends. */
@@ -193,6 +197,9 @@ double kp_peers_median(struct kp_alerts *alerts, const struct kp_watch *w, int64
 int64_t kp_peers_due(const struct kp_peers *peers);
 /* Look at the first that are due, at t. Returns how many watches were looked at. */
 size_t kp_peers_look(struct kp_alerts *alerts, int64_t t);
+/* As bytes, and back. rules: by number then; -1: none. */
+void kp_peers_save(const struct kp_peers *peers, struct kp_save *save);
+void kp_peers_load(struct kp_peers *peers, struct kp_load *load, const int *rules, uint32_t nrules, const struct kp_image_map *map);
 size_t kp_peers_bytes(const struct kp_peers *peers);
 
 #endif

@@ -38,6 +38,17 @@ static void enter_state(struct kp_alerts *alerts, struct kp_watch *w, uint8_t st
     count(alerts, state, 1);
 }
 
+bool kp_watch_resume(struct kp_alerts *alerts, uint32_t i)
+{
+    struct kp_watch *w = kp_watch_of(alerts, i);
+
+    if (!activate(alerts, i, w))
+        return false;
+    if (!w->grouped)
+        count(alerts, w->state, 1);
+    return true;
+}
+
 void kp_watch_tell(struct kp_alerts *alerts, struct kp_watch *w, struct kp_number number, int64_t t)
 {
     w->sent_ms = t;

@@ -259,3 +259,45 @@ size_t kp_peers_bytes(const struct kp_peers *peers)
                        peers->list_room * (sizeof *peers->list + sizeof *peers->sorted)
                  : 0;
 }
+
+/* ---- As bytes ---- */
+
+void kp_peers_save(const struct kp_peers *peers, struct kp_save *save)
+{
+    kp_save_u32(save, peers->ngroups);
+    for (uint32_t i = 0; i < peers->ngroups; i++) {
+        const struct group *group = &peers->groups[i];
+
+        kp_save_u16(save, group->rule);
+        kp_save_u32(save, group->parent);
+        kp_save_i64(save, group->due_ms);
+        kp_save_i64(save, group->looked_ms);
+        kp_save_i64(save, group->taken_ms);
+        kp_save_u32(save, group->n);
+        kp_save_u8(save, group->stale);
+    }
+}
+
+void kp_peers_load(struct kp_peers *peers, struct kp_load *load, const int *rules, uint32_t nrules, const struct kp_image_map *map)
+{
+    uint32_t n = kp_load_count(load, 1000000000, "groups of peers");
+
+    for (uint32_t i = 0; i < n && !load->failed; i++) {
+        uint16_t rule = kp_load_u16(load);
+        uint32_t parent = kp_image_node(map, kp_load_u32(load));
+        int64_t due = kp_load_i64(load), looked = kp_load_i64(load), taken = kp_load_i64(load);
+        uint32_t members = kp_load_u32(load);
+        bool stale = kp_load_u8(load) != 0;
+        struct group *group;
+
+        if (load->failed || rule >= nrules || rules[rule] < 0 || parent == KP_NO_NODE)
+            continue;
+        group = group_of(peers, (uint16_t)rules[rule], parent);
+        if (!group) {
+            kp_load_fail(load, "out of memory for alerts");
+            return;
+        }
+        *group = (struct group){due, looked, taken, parent, members, (uint16_t)rules[rule], stale};
+        kp_heap_set(&peers->heap, (uint32_t)(group - peers->groups), due);
+    }
+}

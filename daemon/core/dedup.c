@@ -1,6 +1,7 @@
 #include "kpid/dedup.h"
 
 #include "segment.h"
+#include "stream.h"
 
 #include <stdlib.h>
 
@@ -156,6 +157,19 @@ static void make_room(struct kp_dedup *dedup, struct kp_print print, int64_t now
     dedup->evicted += gone;
 }
 
+/* Put in what is not there. */
+static void put(struct kp_dedup *dedup, struct kp_print print, uint32_t word, int64_t now_ms)
+{
+    struct kp_segment *seg = kp_directory_segment(&dedup->dir, print);
+
+    while (is_full(dedup, seg)) {
+        make_room(dedup, print, now_ms);
+        seg = kp_directory_segment(&dedup->dir, print);
+    }
+    kp_segment_put(seg, print, word);
+    dedup->dir.count++;
+}
+
 void kp_dedup_add(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
 {
     struct kp_segment *seg;
@@ -175,12 +189,7 @@ void kp_dedup_add(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
         seg->low = entry->word < seg->low ? entry->word : seg->low;     /* a clock may be set back */
         return;
     }
-    while (is_full(dedup, seg)) {
-        make_room(dedup, print, now_ms);
-        seg = kp_directory_segment(&dedup->dir, print);
-    }
-    kp_segment_put(seg, print, stamp(dedup, now_ms));
-    dedup->dir.count++;
+    put(dedup, print, stamp(dedup, now_ms), now_ms);
 }
 
 size_t kp_dedup_count(const struct kp_dedup *dedup)
@@ -196,4 +205,47 @@ uint64_t kp_dedup_evicted(const struct kp_dedup *dedup)
 size_t kp_dedup_bytes(const struct kp_dedup *dedup)
 {
     return sizeof *dedup + kp_directory_bytes(&dedup->dir);
+}
+
+/* ---- As bytes ---- */
+
+void kp_dedup_save(const struct kp_dedup *dedup, struct kp_save *save)
+{
+    const struct kp_directory *dir = &dedup->dir;
+    size_t slots = (size_t)1 << dir->depth;
+
+    kp_save_mark(save, "DUPS");
+    kp_save_u8(save, dedup->has_base);
+    kp_save_i64(save, dedup->base_s);
+    kp_save_u64(save, dir->count);
+    for (size_t i = 0; i < slots; i += (size_t)1 << (dir->depth - dir->segments[i]->depth)) {
+        const struct kp_segment *seg = dir->segments[i];
+
+        for (uint32_t k = 0; k < KP_SEGMENT_SIZE; k++)
+            if (seg->entries[k].lo)
+                kp_save_bytes(save, &seg->entries[k], sizeof seg->entries[k]);
+    }
+}
+
+void kp_dedup_load(struct kp_dedup *dedup, struct kp_load *load, int64_t now_ms)
+{
+    uint64_t n;
+
+    kp_load_mark(load, "DUPS");
+    dedup->has_base = kp_load_u8(load) != 0;
+    dedup->base_s = kp_load_i64(load);
+    n = kp_load_u64(load);
+    if (dedup->base_s > INT64_MAX / 4000 || dedup->base_s < -INT64_MAX / 4000)
+        kp_load_fail(load, "ids are remembered from a time that there is not");
+    for (uint64_t i = 0; i < n && !load->failed; i++) {
+        struct kp_entry entry;
+
+        kp_load_bytes(load, &entry, sizeof entry);
+        if (entry.lo == 0) {
+            kp_load_fail(load, "an id is not as kpid writes it");
+            return;
+        }
+        if (entry.word >= oldest(dedup, now_ms))
+            put(dedup, (struct kp_print){entry.hi, entry.lo}, entry.word, now_ms);
+    }
 }

@@ -1,5 +1,7 @@
 #include "kpid/sketch.h"
 
+#include "stream.h"
+
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -245,4 +247,51 @@ double kp_distinct_count(const struct kp_distinct *d)
         z = (z + by_rank[k]) / 2;
     z += REGISTERS * sigma((double)by_rank[0] / REGISTERS);
     return (double)REGISTERS * REGISTERS / (2 * 0.6931471805599453) / z;
+}
+
+/* ---- As bytes: the hashes, or after 0xFFFF the registers ---- */
+
+void kp_distinct_save(const struct kp_distinct *d, struct kp_save *save)
+{
+    kp_save_u16(save, d->room ? (uint16_t)d->n : 0xFFFF);
+    for (uint32_t i = 0; i < d->room; i++)
+        if (d->hashes[i])
+            kp_save_u64(save, d->hashes[i]);
+    if (!d->room)
+        kp_save_bytes(save, registers((struct kp_distinct *)(uintptr_t)d), REGISTERS);
+}
+
+static struct kp_distinct *load_registers(struct kp_slab *slab, struct kp_load *load)
+{
+    struct kp_distinct *d = make(slab, 0);
+    bool ok = d != NULL;
+
+    if (ok)
+        kp_load_bytes(load, registers(d), REGISTERS);
+    for (int i = 0; ok && i < REGISTERS; i++)
+        ok = registers(d)[i] <= RANK_MAX;
+    if (ok && !load->failed)
+        return d;
+    kp_load_fail(load, d ? "a sketch of distinct values is not as kpid writes it" : "out of memory");
+    kp_distinct_free(&d, slab);
+    return NULL;
+}
+
+struct kp_distinct *kp_distinct_load(struct kp_slab *slab, struct kp_load *load)
+{
+    uint16_t n = kp_load_u16(load);
+    struct kp_distinct *d = NULL;
+
+    if (n == 0xFFFF)
+        return load_registers(slab, load);
+    if (n == 0 || n > KP_DISTINCT_EXACT) {
+        kp_load_fail(load, "a set of distinct values is not as kpid writes it");
+        return NULL;
+    }
+    for (uint16_t i = 0; i < n && !load->failed; i++)
+        if (kp_distinct_add(&d, slab, kp_load_u64(load)))
+            kp_load_fail(load, "out of memory");
+    if (load->failed)
+        kp_distinct_free(&d, slab);
+    return d;
 }

@@ -194,6 +194,30 @@ static void change_section(struct kp_engine *engine, const struct kp_plan_outlet
     }
 }
 
+void kp_engine_fill(struct kp_engine *engine, const struct kp_plan_outlet *outlet, const struct kp_section *section,
+                    const struct kp_trace *trace, const bool *but)
+{
+    struct kp_store *store = &engine->store;
+    struct kp_rows *rows = &store->rows[section->family];
+    int list = section->family - engine->plan->dims[section->dim].first_family;
+
+    if (!kp_rows_reserve(rows, KP_DEPTH_MAX)) {
+        engine->memory_out++;
+        return;
+    }
+    for (uint32_t at = trace->node; at != KP_NO_NODE;) {
+        struct kp_node_hot *hot = kp_store_node(store, at);
+        struct kp_row *row = kp_list_row(rows, &hot->lists[list], hot->clock, trace->time);
+
+        if (!row)
+            return;
+        for (const struct kp_op *op = outlet->ops + section->first, *end = op + section->count; op < end; op++)
+            if (!but[kp_plan_cell_at(rows->family, op->word)])
+                engine->memory_out += !put(engine, op->kind, row->words + op->word, trace, true);
+        at = hot->parent;
+    }
+}
+
 /* The node and those above it have changed: KPIs of a set. */
 static void touch(struct kp_engine *engine, uint64_t rule_levels, uint16_t feeds, uint32_t node)
 {
@@ -218,7 +242,7 @@ static void note(struct kp_engine *engine, const struct kp_trace *trace, bool go
 }
 
 /* An entity stands somewhere since another time, or is credited to somebody else. */
-static void stand(struct kp_engine *engine, const struct kp_trace *gone, const struct kp_trace *come)
+void kp_engine_stand(struct kp_engine *engine, const struct kp_trace *gone, const struct kp_trace *come)
 {
     const struct kp_trace *trace = come ? come : gone;
     const struct kp_standing at = {trace->outlet, trace->dim, kp_entities_current(engine->entities), come ? come->node : KP_NO_NODE,
@@ -245,7 +269,7 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
     uint16_t feeds;
 
     if (outlet->part == KP_PART_SINCE) {
-        stand(engine, gone, come);
+        kp_engine_stand(engine, gone, come);
         return;
     }
     if (gone && !same_event)
@@ -470,7 +494,7 @@ static void look_at_all(struct kp_engine *engine)
         ;
 }
 
-static void set_now(struct kp_engine *engine, int64_t t)
+void kp_engine_set_now(struct kp_engine *engine, int64_t t)
 {
     if (engine->now_ms == INT64_MIN)
         kp_alerts_begin(engine->alerts, t);
@@ -511,10 +535,10 @@ static void advance(struct kp_engine *engine, int64_t t)
         kp_alerts_run_before(engine->alerts, due < t ? due : t);
         if (due >= t)
             break;
-        set_now(engine, due);
+        kp_engine_set_now(engine, due);
         ripen(engine, SIZE_MAX);
     }
-    set_now(engine, t);
+    kp_engine_set_now(engine, t);
     ripen(engine, SIZE_MAX);
 }
 
@@ -571,7 +595,7 @@ void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *eve
                      enum kp_reason *reasons)
 {
     if (!engine->config->event_clock && now_ms > engine->now_ms) {
-        set_now(engine, now_ms);
+        kp_engine_set_now(engine, now_ms);
     }
     engine->version++;
     while (n) {
@@ -599,7 +623,7 @@ bool kp_engine_settle(struct kp_engine *engine, int64_t now_ms, size_t most)
     if (engine->config->event_clock) {
         advance(engine, now_ms);
     } else if (now_ms > engine->now_ms) {
-        set_now(engine, now_ms);
+        kp_engine_set_now(engine, now_ms);
     }
     if (engine->now_ms == INT64_MIN)
         return false;

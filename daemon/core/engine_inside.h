@@ -1,5 +1,5 @@
 /* What the parts of the engine share. Internal to it: engine.c applies events and time, engine_fetch.c looks ahead,
- * engine_silence.c keeps alerts quiet, engine_read.c answers. */
+ * engine_silence.c keeps alerts quiet, engine_read.c answers, engine_image.c saves and loads. */
 #ifndef KPID_CORE_ENGINE_INSIDE_H
 #define KPID_CORE_ENGINE_INSIDE_H
 
@@ -70,6 +70,15 @@ struct kp_engine {
 
 /* Make what keeps alerts quiet; the engine destroys it. */
 enum kp_code kp_engine_add_hush(struct kp_engine *engine, struct kp_err *err) KP_CHECK;
+
+/* Bring all that has bounds to t, later than now_ms. */
+void kp_engine_set_now(struct kp_engine *engine, int64_t t);
+
+/* Where an entity stands has changed: see KP_PART_SINCE. */
+void kp_engine_stand(struct kp_engine *engine, const struct kp_trace *gone, const struct kp_trace *come);
+/* Add a sample to the cells of a section, but for those that have it already (by cell of the family). */
+void kp_engine_fill(struct kp_engine *engine, const struct kp_plan_outlet *outlet, const struct kp_section *section,
+                    const struct kp_trace *trace, const bool *but);
 
 /* Look up what n events will need, at most KP_TOGETHER, into the lanes. */
 void kp_engine_fetch(struct kp_engine *engine, const struct kp_event *const *events, size_t n);

@@ -1,6 +1,5 @@
-#include "entity.h"
+#include "entity_inside.h"
 
-#include "heap.h"
 #include "pages.h"
 
 #include "kpid/event.h"
@@ -10,44 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOSED, OPEN, LISTS, SPACE_ENTITIES = 2000 };
-enum { OCCURRENCE_MAX = sizeof(struct kp_occurrence) / sizeof(int64_t) + KP_SPACE_VALUES_MAX + (KP_DIMS_MAX + 1) / 2 };   /* words */
-#define NONE UINT32_MAX
-
-struct entity {             /* a line of the cache */
-    _Alignas(64) uint64_t hi;   /* its fingerprint, for the index */
-    uint32_t lo;
-    uint32_t prev, next;    /* of its list; free ones are linked by next */
-    uint32_t open;          /* bit i: tracker i of its space has something to come */
-    uint32_t settled;       /* bit i: as of kp_track_state */
-    uint16_t n, room;       /* occurrences */
-    int64_t last_ms;        /* of the last occurrence, when n is not 0 */
-    char *history;          /* in the slab */
-    char *name;             /* in the slab, NUL-terminated; NULL: its space has no names, or memory was out */
-    uint8_t space, list;
-};
-
-struct kp_entities {
-    struct kp_store *store;         /* borrowed */
-    const struct kp_plan *plan;     /* borrowed */
-    struct kp_entity_sink sink;
-    struct kp_tab *index;           /* owned, like all that follows */
-    struct kp_slab *slab;
-    struct kp_heap timers;          /* thing: entity * ntimers + timer */
-    struct entity **chunks;
-    uint32_t nchunks, made, free, count, limit;
-    uint32_t first[LISTS], last[LISTS];     /* longest without an event first */
-    uint32_t ntimers;
-    unsigned shift;
-    struct kp_traces before, after;
-    uint64_t evicted, forgotten;
-    size_t occurrences;
-    int64_t ripe_ms;                /* what was due by then has happened */
-    uint32_t current;               /* whose changes are being told */
-    int64_t blank[OCCURRENCE_MAX];  /* an occurrence to be told */
-    unsigned char rest[KP_ID_REST]; /* of its id */
-    int64_t scratch[KP_HISTORY_MAX * OCCURRENCE_MAX];   /* the history with it */
-};
+enum { SPACE_ENTITIES = 2000 };
 
 struct kp_entities *kp_entities_new(struct kp_store *store, uint32_t limit, const struct kp_entity_sink *sink,
                                     struct kp_err *err)
@@ -62,14 +24,14 @@ struct kp_entities *kp_entities_new(struct kp_store *store, uint32_t limit, cons
     e->plan = store->plan;
     e->sink = *sink;
     e->limit = limit;
-    e->free = NONE;
+    e->free = KP_NO_ENTITY;
     e->ripe_ms = INT64_MIN;
-    for (int i = 0; i < LISTS; i++)
-        e->first[i] = e->last[i] = NONE;
+    for (int i = 0; i < KP_ENTITY_LISTS; i++)
+        e->first[i] = e->last[i] = KP_NO_ENTITY;
     for (int i = 0; i < e->plan->nspaces; i++)
         if ((uint32_t)e->plan->spaces[i].ntimers > e->ntimers)
             e->ntimers = (uint32_t)e->plan->spaces[i].ntimers;
-    while (((size_t)2 << e->shift) * sizeof(struct entity) <= KP_PAGES_CHUNK)
+    while (((size_t)2 << e->shift) * sizeof(struct kp_entity) <= KP_PAGES_CHUNK)
         e->shift++;
     e->index = kp_tab_new(err);
     e->slab = kp_slab_new(err);
@@ -96,28 +58,26 @@ void kp_entities_destroy(struct kp_entities **entities)
     *entities = NULL;
 }
 
-static struct entity *at(const struct kp_entities *e, uint32_t i)
-{
-    return &e->chunks[i >> e->shift][i & ((1u << e->shift) - 1)];
-}
-
 /* ---- Finding ---- */
 
-struct kp_print kp_entity_print(const struct kp_entities *entities, int space, const struct kp_value *value)
+static struct kp_print value_print(uint64_t seed, const struct kp_value *value)
 {
-    uint64_t seed = entities->store->seed;
-    uint32_t at_space = (uint32_t)(SPACE_ENTITIES + space);
     int64_t whole = value->i;
 
     if (value->kind == KP_STR)
-        return kp_print_of(seed, at_space, value->s, value->len);
+        return kp_print_of(seed, SPACE_ENTITIES, value->s, value->len);
     if (value->kind == KP_REAL && value->f >= -9e18 && value->f <= 9e18 && value->f == floor(value->f))
         whole = (int64_t)value->f;      /* 5.0 and 5 are one value */
     else if (value->kind == KP_REAL)
         memcpy(&whole, &value->f, sizeof whole);
     else if (value->kind == KP_BOOL)
         whole = value->b;
-    return kp_print_of2(seed, at_space, value->kind == KP_BOOL ? "b" : "n", 1, &whole, sizeof whole);
+    return kp_print_of2(seed, SPACE_ENTITIES, value->kind == KP_BOOL ? "b" : "n", 1, &whole, sizeof whole);
+}
+
+struct kp_print kp_entity_print(const struct kp_entities *entities, int space, const struct kp_value *value)
+{
+    return kp_entity_in(value_print(entities->store->seed, value), space);
 }
 
 const void *kp_entity_line(const struct kp_entities *entities, struct kp_print print)
@@ -129,55 +89,55 @@ static uint32_t find(const struct kp_entities *e, struct kp_print print)
 {
     const uint32_t *i = kp_tab_find(e->index, print);
 
-    return i ? *i : NONE;
+    return i ? *i : KP_NO_ENTITY;
 }
 
 uint32_t kp_entity_ahead(const struct kp_entities *entities, struct kp_print print)
 {
     uint32_t i = find(entities, print);
 
-    if (i != NONE)
-        __builtin_prefetch(at(entities, i), 1);
+    if (i != KP_NO_ENTITY)
+        __builtin_prefetch(kp_entity_at(entities, i), 1);
     return i;
 }
 
 /* Its history as far as it is usually long, and its neighbours in the list, which it will leave. */
 void kp_entity_fetch(const struct kp_entities *entities, uint32_t entity)
 {
-    const struct entity *ent = at(entities, entity);
+    const struct kp_entity *ent = kp_entity_at(entities, entity);
 
     for (int line = 0; line < 4; line++)
         __builtin_prefetch(ent->history + line * 64, 1);
-    if (ent->prev != NONE)
-        __builtin_prefetch(at(entities, ent->prev), 1);
-    if (ent->next != NONE)
-        __builtin_prefetch(at(entities, ent->next), 1);
+    if (ent->prev != KP_NO_ENTITY)
+        __builtin_prefetch(kp_entity_at(entities, ent->prev), 1);
+    if (ent->next != KP_NO_ENTITY)
+        __builtin_prefetch(kp_entity_at(entities, ent->next), 1);
 }
 
 /* ---- Lists: who was longest without an event ---- */
 
 static void unlink_entity(struct kp_entities *e, uint32_t i)
 {
-    struct entity *ent = at(e, i);
+    struct kp_entity *ent = kp_entity_at(e, i);
 
-    *(ent->prev == NONE ? &e->first[ent->list] : &at(e, ent->prev)->next) = ent->next;
-    *(ent->next == NONE ? &e->last[ent->list] : &at(e, ent->next)->prev) = ent->prev;
+    *(ent->prev == KP_NO_ENTITY ? &e->first[ent->list] : &kp_entity_at(e, ent->prev)->next) = ent->next;
+    *(ent->next == KP_NO_ENTITY ? &e->last[ent->list] : &kp_entity_at(e, ent->next)->prev) = ent->prev;
 }
 
 static void link_last(struct kp_entities *e, uint32_t i, uint8_t list)
 {
-    struct entity *ent = at(e, i);
+    struct kp_entity *ent = kp_entity_at(e, i);
 
     ent->list = list;
     ent->prev = e->last[list];
-    ent->next = NONE;
-    *(ent->prev == NONE ? &e->first[list] : &at(e, ent->prev)->next) = i;
+    ent->next = KP_NO_ENTITY;
+    *(ent->prev == KP_NO_ENTITY ? &e->first[list] : &kp_entity_at(e, ent->prev)->next) = i;
     e->last[list] = i;
 }
 
-static void moved(struct kp_entities *e, uint32_t i)
+void kp_entity_moved(struct kp_entities *e, uint32_t i)
 {
-    uint8_t list = at(e, i)->open ? OPEN : CLOSED;
+    uint8_t list = kp_entity_at(e, i)->open ? KP_ENTITIES_OPEN : KP_ENTITIES_CLOSED;
 
     if (e->last[list] == i)
         return;
@@ -186,13 +146,6 @@ static void moved(struct kp_entities *e, uint32_t i)
 }
 
 /* ---- Histories ---- */
-
-static struct kp_history history_of(const struct kp_entities *e, const struct entity *ent)
-{
-    const struct kp_plan_space *space = &e->plan->spaces[ent->space];
-
-    return (struct kp_history){space, ent->history, ent->n, kp_occurrence_size(space)};
-}
 
 /* Its nodes are held as long as it is kept. */
 static void hold(struct kp_entities *e, const struct kp_plan_space *space, struct kp_occurrence *o, uint32_t by)
@@ -273,8 +226,7 @@ static int compare(const struct kp_entities *e, const struct kp_plan_space *spac
     return order;
 }
 
-/* False: memory is out, and some of its id is lost. */
-static bool insert(struct kp_entities *e, struct kp_history *h, struct kp_occurrence *o)
+bool kp_entity_insert(struct kp_entities *e, struct kp_history *h, struct kp_occurrence *o)
 {
     bool ok = keep_rest(e, o);
     uint32_t i = h->n;
@@ -289,8 +241,7 @@ static bool insert(struct kp_entities *e, struct kp_history *h, struct kp_occurr
     return ok;
 }
 
-/* Keep a history in the place of the old one. Out of memory: as much of it as there is room for, the latest. */
-static bool put_back(struct kp_entities *e, struct entity *ent, struct kp_history *h)
+bool kp_entity_put_back(struct kp_entities *e, struct kp_entity *ent, struct kp_history *h)
 {
     bool ok = true;
 
@@ -372,7 +323,7 @@ static void set_timer(struct kp_entities *e, uint32_t i, const struct kp_plan_tr
         kp_heap_set(&e->timers, i * e->ntimers + (uint32_t)tracker->timer, due);
 }
 
-static void note_state(struct entity *ent, const struct kp_plan_tracker *tracker, const struct kp_track_state *state)
+static void note_state(struct kp_entity *ent, const struct kp_plan_tracker *tracker, const struct kp_track_state *state)
 {
     uint32_t bit = UINT32_C(1) << tracker->index;
 
@@ -381,7 +332,7 @@ static void note_state(struct entity *ent, const struct kp_plan_tracker *tracker
 }
 
 /* Without samples for sure: nothing is open, and that is all that it counts. */
-static bool has_none(const struct entity *ent, const struct kp_plan_tracker *tracker)
+static bool has_none(const struct kp_entity *ent, const struct kp_plan_tracker *tracker)
 {
     return tracker->kind == KP_TRACK_OPEN && !(ent->open >> tracker->index & 1);
 }
@@ -390,7 +341,7 @@ static bool has_none(const struct entity *ent, const struct kp_plan_tracker *tra
 
 static bool add_chunk(struct kp_entities *e)
 {
-    struct entity **grown = realloc(e->chunks, ((size_t)e->nchunks + 1) * sizeof(*grown));
+    struct kp_entity **grown = realloc(e->chunks, ((size_t)e->nchunks + 1) * sizeof(*grown));
 
     if (!grown)
         return false;
@@ -407,8 +358,8 @@ static bool add_chunk(struct kp_entities *e)
 /* What it was open with ends; the rest of what it has added stays. */
 static void evict(struct kp_entities *e, uint32_t i)
 {
-    struct entity *ent = at(e, i);
-    struct kp_history h = history_of(e, ent);
+    struct kp_entity *ent = kp_entity_at(e, i);
+    struct kp_history h = kp_entity_history(e, ent);
 
     e->current = i;
     e->before.n = e->after.n = 0;
@@ -457,27 +408,28 @@ static void copy_text(struct kp_str from, char text[KP_ENTITY_NAME])
 }
 
 /* What people know it by. */
-static char *name_of(struct kp_entities *e, const struct kp_value *value)
+static const char *name_of(const struct kp_value *value, char text[KP_ENTITY_NAME])
 {
-    char text[KP_ENTITY_NAME];
-    size_t len;
-    char *name;
-
-    if (value->kind == KP_STR) {
+    if (value->kind == KP_STR)
         copy_text((struct kp_str){value->s, value->len}, text);
-    } else if (value->kind == KP_INT) {
-        snprintf(text, sizeof text, "%lld", (long long)value->i);
-    } else {
-        snprintf(text, sizeof text, value->kind == KP_BOOL ? value->b ? "true" : "false" : "%.17g", value->f);
-    }
-    len = strlen(text) + 1;
-    name = kp_slab_alloc(e->slab, len);
+    else if (value->kind == KP_INT)
+        snprintf(text, KP_ENTITY_NAME, "%lld", (long long)value->i);
+    else
+        snprintf(text, KP_ENTITY_NAME, value->kind == KP_BOOL ? value->b ? "true" : "false" : "%.17g", value->f);
+    return text;
+}
+
+static char *keep_name(struct kp_entities *e, const char *text)
+{
+    size_t len = strlen(text) + 1;
+    char *name = kp_slab_alloc(e->slab, len);
+
     return name ? memcpy(name, text, len) : NULL;
 }
 
 const char *kp_entities_name(const struct kp_entities *entities, uint32_t entity)
 {
-    const char *name = at(entities, entity)->name;
+    const char *name = kp_entity_at(entities, entity)->name;
 
     return name ? name : "?";
 }
@@ -487,31 +439,31 @@ uint32_t kp_entities_current(const struct kp_entities *entities)
     return entities->current;
 }
 
-static uint32_t make(struct kp_entities *e, int space, struct kp_print print, const struct kp_value *value)
+uint32_t kp_entity_make(struct kp_entities *e, int space, struct kp_print print, const char *name)
 {
     uint32_t i;
-    struct entity *ent;
+    struct kp_entity *ent;
 
     if (e->count >= e->limit) {
         e->evicted++;
-        evict(e, e->first[CLOSED] != NONE ? e->first[CLOSED] : e->first[OPEN]);
+        evict(e, e->first[KP_ENTITIES_CLOSED] != KP_NO_ENTITY ? e->first[KP_ENTITIES_CLOSED] : e->first[KP_ENTITIES_OPEN]);
     }
     i = e->free;
-    if (i == NONE && e->made == e->nchunks << e->shift && !add_chunk(e))
-        return NONE;
-    if (i == NONE)
+    if (i == KP_NO_ENTITY && e->made == e->nchunks << e->shift && !add_chunk(e))
+        return KP_NO_ENTITY;
+    if (i == KP_NO_ENTITY)
         i = e->made;
     if (kp_tab_insert(e->index, print, i))
-        return NONE;
+        return KP_NO_ENTITY;
     if (i == e->made)
         e->made++;
     else
-        e->free = at(e, i)->next;
-    ent = at(e, i);
-    *ent = (struct entity){.hi = print.hi, .lo = print.lo, .space = (uint8_t)space};
-    if (e->plan->spaces[space].named)
-        ent->name = name_of(e, value);
-    link_last(e, i, CLOSED);
+        e->free = kp_entity_at(e, i)->next;
+    ent = kp_entity_at(e, i);
+    *ent = (struct kp_entity){.hi = print.hi, .lo = print.lo, .space = (uint8_t)space};
+    if (name && e->plan->spaces[space].named)
+        ent->name = keep_name(e, name);
+    link_last(e, i, KP_ENTITIES_CLOSED);
     e->count++;
     return i;
 }
@@ -563,7 +515,7 @@ static uint32_t victim(const struct kp_entities *e, const struct kp_history *h)
 }
 
 /* The usual case: what comes last, to trackers that have found what they looked for. Nothing of it need be kept for them. */
-static void pass_settled(struct kp_entities *e, const struct entity *ent, struct kp_occurrence *o)
+static void pass_settled(struct kp_entities *e, const struct kp_entity *ent, struct kp_occurrence *o)
 {
     const struct kp_plan_space *space = &e->plan->spaces[ent->space];
 
@@ -586,24 +538,25 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, c
     uint64_t keep[KP_HISTORY_MAX], touched = 0;
     uint32_t i = find(e, print);
     struct kp_track_state state;
+    char name[KP_ENTITY_NAME];
     struct kp_history h;
-    struct entity *ent;
+    struct kp_entity *ent;
     bool ok;
 
-    if (i == NONE)
-        i = make(e, space, print, value);
-    if (i == NONE)
+    if (i == KP_NO_ENTITY)
+        i = kp_entity_make(e, space, print, s->named ? name_of(value, name) : NULL);
+    if (i == KP_NO_ENTITY)
         return false;
-    ent = at(e, i);
+    ent = kp_entity_at(e, i);
     e->current = i;
     e->before.n = e->after.n = 0;
     pass_settled(e, ent, o);
     if (!(o->bits & ~KP_LONG_ID)) {
         tell_changes(e);
-        moved(e, i);
+        kp_entity_moved(e, i);
         return !e->after.short_of_memory;
     }
-    h = history_of(e, ent);
+    h = kp_entity_history(e, ent);
     if (h.n)
         memcpy(e->scratch, h.at, h.n * h.stride);
     h.at = (char *)e->scratch;
@@ -617,7 +570,7 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, c
         if ((o->bits & tracker->bits) && !has_none(ent, tracker))
             kp_track(e->plan, tracker, &h, e->ripe_ms, horizon, &e->before, NULL, &state);
     }
-    ok = insert(e, &h, o);
+    ok = kp_entity_insert(e, &h, o);
     memset(keep, 0, h.n * sizeof *keep);
     for (int t = 0; t < s->ntrackers; t++) {
         const struct kp_plan_tracker *tracker = &e->plan->trackers[s->trackers[t]];
@@ -631,8 +584,8 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, c
     }
     tell_changes(e);
     prune(e, &h, touched, keep);
-    ok &= put_back(e, ent, &h);
-    moved(e, i);
+    ok &= kp_entity_put_back(e, ent, &h);
+    kp_entity_moved(e, i);
     return ok && !e->before.short_of_memory && !e->after.short_of_memory;
 }
 
@@ -647,8 +600,8 @@ static void ripen_first(struct kp_entities *e, int64_t horizon)
 {
     int64_t due = kp_heap_due(&e->timers);
     uint32_t thing = kp_heap_pop(&e->timers), i = thing / e->ntimers;
-    struct entity *ent = at(e, i);
-    struct kp_history h = history_of(e, ent);
+    struct kp_entity *ent = kp_entity_at(e, i);
+    struct kp_history h = kp_entity_history(e, ent);
 
     e->current = i;
     e->before.n = e->after.n = 0;

@@ -11,7 +11,7 @@
 #ifndef KPID_CORE_ENTITY_H
 #define KPID_CORE_ENTITY_H
 
-#include "store.h"
+#include "image.h"
 #include "track.h"
 
 struct kp_entities;
@@ -52,6 +52,14 @@ const char *kp_entities_name(const struct kp_entities *entities, uint32_t entity
 int64_t kp_entities_due(const struct kp_entities *entities);
 /* Let happen what is due by t, in order, at most `most` of it. True: there is more. */
 bool kp_entities_ripen(struct kp_entities *entities, int64_t t, int64_t horizon, size_t most);
+
+/* Hand out the samples that entities have now, of the outlets of the plan that are wanted. */
+void kp_entities_each(struct kp_entities *entities, int64_t horizon, const bool *wanted,
+                      void (*each)(void *ctx, const struct kp_trace *trace), void *ctx);
+
+/* As bytes, and back into an empty one; either may be NULL, where nothing is followed. What loading changes is in the panes already. */
+void kp_entities_save(const struct kp_entities *entities, const struct kp_plan *plan, struct kp_save *save);
+void kp_entities_load(struct kp_entities *entities, struct kp_store *store, struct kp_load *load, struct kp_image_map *map);
 
 struct kp_entities_stats {
     uint32_t count;

@@ -79,6 +79,11 @@ int kp_filters_count(const struct kp_filters *filters)
     return filters->nfilters;
 }
 
+const struct kp_where *kp_filters_where(const struct kp_filters *filters, int i)
+{
+    return filters->filters[i].where;
+}
+
 size_t kp_filters_width(const struct kp_filters *filters)
 {
     return (size_t)filters->nfields * sizeof(uint16_t);

@@ -25,6 +25,8 @@ void kp_filters_destroy(struct kp_filters **filters);
  * -1: too many fields, or out of memory. */
 int kp_filters_add(struct kp_filters *filters, struct kp_schema *schema, const struct kp_where *where);
 int kp_filters_count(const struct kp_filters *filters);
+/* What filter i was made of. */
+const struct kp_where *kp_filters_where(const struct kp_filters *filters, int i);
 
 /* Call once after the last kp_filters_add. */
 enum kp_code kp_filters_seal(struct kp_filters *filters, struct kp_err *err) KP_CHECK;

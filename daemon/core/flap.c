@@ -76,6 +76,15 @@ int64_t kp_flaps_fewer(const struct kp_flaps *flaps, uint32_t slot, uint32_t n, 
     return newest(&flaps->slots[slot - 1], n) + within_ms;
 }
 
+uint32_t kp_flaps_list(const struct kp_flaps *flaps, uint32_t slot, int64_t at[KEPT])
+{
+    uint32_t n = slot ? kept(&flaps->slots[slot - 1]) : 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        at[i] = newest(&flaps->slots[slot - 1], n - i);
+    return n;
+}
+
 void kp_flaps_give_back(struct kp_flaps *flaps, uint32_t slot)
 {
     if (!slot)

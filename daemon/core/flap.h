@@ -23,6 +23,8 @@ uint32_t kp_flaps_note(struct kp_flaps *flaps, uint32_t slot, int64_t t);
 uint32_t kp_flaps_count(const struct kp_flaps *flaps, uint32_t slot, int64_t t, int64_t within_ms);
 /* The instant at which fewer than n of them will, if none comes: n from 1 to the count. */
 int64_t kp_flaps_fewer(const struct kp_flaps *flaps, uint32_t slot, uint32_t n, int64_t within_ms);
+/* The instants of the changes that are kept, the oldest first; at most KP_FLAP_CHANGES_MAX + 1. Returns how many. */
+uint32_t kp_flaps_list(const struct kp_flaps *flaps, uint32_t slot, int64_t at[KP_FLAP_CHANGES_MAX + 1]);
 void kp_flaps_give_back(struct kp_flaps *flaps, uint32_t slot);
 
 #endif

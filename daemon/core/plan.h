@@ -212,6 +212,16 @@ static inline int kp_plan_outlet_of(int filter)
     return filter < 0 ? -2 - filter : -1;
 }
 
+/* The cell of a family whose words begin there. */
+static inline int kp_plan_cell_at(const struct kp_plan_family *fam, int word)
+{
+    int c = 0;
+
+    while (fam->cells[c].word != word)
+        c++;
+    return c;
+}
+
 /* Bring the bounds of all families to t. */
 void kp_plan_at(struct kp_plan *plan, int64_t t);
 /* The oldest instant that some family still keeps; INT64_MIN without any family. As of the last kp_plan_at. */

@@ -5,6 +5,8 @@
  * (7/10) / ln(gamma); gamma = (1 + alpha) / (1 - alpha). */
 #include "kpid/sketch.h"
 
+#include "stream.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -330,4 +332,63 @@ double kp_quant_value(const struct kp_quant *q, double p)
         bin = q->dense ? q->base + i : q->pairs[i].bin;
     }
     return representative(bin);
+}
+
+/* ---- As bytes ---- */
+
+enum { BIN_MAX = 2400 };    /* a little over that of KP_VALUE_MAX */
+
+void kp_quant_save(const struct kp_quant *q, struct kp_save *save)
+{
+    uint16_t n = q->dense ? q->room : q->n;
+
+    kp_save_u8(save, q->dense);
+    kp_save_u16(save, n);
+    if (q->dense) {
+        kp_save_u32(save, (uint32_t)q->base);
+        kp_save_bytes(save, q->counts, n * sizeof *q->counts);
+    } else {
+        kp_save_bytes(save, q->pairs, n * sizeof *q->pairs);
+    }
+}
+
+static bool is_sound(const struct kp_quant *q)
+{
+    for (uint16_t i = 0; !q->dense && i < q->n; i++)
+        if (q->pairs[i].bin > BIN_MAX || q->pairs[i].bin < -BIN_MAX || q->pairs[i].count == 0 ||
+            (i && q->pairs[i].bin <= q->pairs[i - 1].bin))
+            return false;
+    for (uint16_t i = 0; q->dense && i < q->room; i++)
+        if (q->counts[i] && (q->base + i > BIN_MAX || q->base + i < -BIN_MAX || q->counts[i] > INT64_C(1) << 40 ||
+                             q->counts[i] < -(INT64_C(1) << 40)))
+            return false;
+    return true;
+}
+
+struct kp_quant *kp_quant_load(struct kp_slab *slab, struct kp_load *load)
+{
+    bool dense = kp_load_u8(load) != 0;
+    uint16_t n = kp_load_u16(load);
+    int32_t base = dense ? (int32_t)kp_load_u32(load) : 0;
+    struct kp_quant *q;
+
+    if (load->failed || n > (dense ? 4 * BIN_MAX : SPARSE_MAX * 2) || base > 4 * BIN_MAX || base < -4 * BIN_MAX) {
+        kp_load_fail(load, "a sketch of quantiles is not as kpid writes it");
+        return NULL;
+    }
+    q = make(slab, dense, n ? n : 1, base);
+    if (!q) {
+        kp_load_fail(load, "out of memory");
+        return NULL;
+    }
+    q->n = dense ? 0 : n;
+    kp_load_bytes(load, dense ? (void *)q->counts : q->pairs, n * (dense ? sizeof *q->counts : sizeof *q->pairs));
+    if (load->failed || !is_sound(q)) {
+        kp_load_fail(load, "a sketch of quantiles is not as kpid writes it");
+        kp_quant_free(&q, slab);
+        return NULL;
+    }
+    for (uint16_t i = 0; i < n; i++)
+        q->count += dense ? q->counts[i] : q->pairs[i].count;
+    return q;
 }

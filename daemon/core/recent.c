@@ -261,3 +261,42 @@ size_t kp_recent_bytes(const struct kp_recent *recent)
 {
     return sizeof *recent + ((size_t)recent->mask + 1) * (sizeof(struct slot) + sizeof *recent->whole);
 }
+
+/* ---- As bytes ---- */
+
+/* The oldest first; those of keys that are gone are nobody's. */
+void kp_recent_save(const struct kp_recent *recent, const struct kp_store *store, struct kp_save *save)
+{
+    uint32_t n = recent->newest <= recent->mask ? recent->newest : recent->mask + 1;
+
+    kp_save_mark(save, "NEWS");
+    for (uint32_t i = n; i-- > 0;) {
+        const struct slot *slot = &recent->slots[(recent->newest - i) & recent->mask];
+
+        if (kp_store_node(store, slot->node)->gen != slot->gen)
+            continue;
+        kp_save_u8(save, (uint8_t)(1 + slot->gone));
+        kp_save_u32(save, slot->node);
+        kp_save_i64(save, slot->time_ms);
+        kp_save_u16(save, slot->set);
+        kp_save_text(save, id_of(recent, slot));
+    }
+    kp_save_u8(save, 0);
+}
+
+void kp_recent_load(struct kp_recent *recent, struct kp_store *store, struct kp_feeds *feeds, struct kp_load *load,
+                    const struct kp_image_map *map)
+{
+    char text[KP_KEY_MAX + 1];
+
+    kp_load_mark(load, "NEWS");
+    for (uint8_t kind = kp_load_u8(load); kind && !load->failed; kind = kp_load_u8(load)) {
+        uint32_t node = kp_image_node(map, kp_load_u32(load));
+        int64_t time_ms = kp_load_i64(load);
+        uint16_t set = kp_image_set(map, kp_load_u16(load));
+        struct kp_str id = kp_load_text(load, text, sizeof text, "an id");
+
+        if (node != KP_NO_NODE && !load->failed)
+            kp_recent_add(recent, store, feeds, node, id, time_ms, set, kind == 2);
+    }
+}

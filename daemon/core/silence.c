@@ -1,5 +1,7 @@
 #include "kpid/silence.h"
 
+#include "stream.h"
+
 #include "kpid/event.h"
 #include "kpid/zone.h"
 
@@ -413,4 +415,85 @@ uint64_t kp_silences_refused(const struct kp_silences *silences)
 size_t kp_silences_bytes(const struct kp_silences *silences)
 {
     return sizeof *silences + ((size_t)silences->limit + 1) * sizeof(struct item *) + silences->bytes;
+}
+
+/* ---- As bytes ---- */
+
+static void save_matchers(const struct kp_matchers *matchers, struct kp_save *save)
+{
+    for (int f = 0; f < KP_MATCH_FIELDS; f++) {
+        kp_save_u8(save, (uint8_t)((matchers->fields[f].text.s != NULL) + 2 * matchers->fields[f].prefix));
+        if (matchers->fields[f].text.s)
+            kp_save_text(save, matchers->fields[f].text);
+    }
+    kp_save_u8(save, (uint8_t)matchers->npath);
+    for (size_t i = 0; i < matchers->npath; i++)
+        kp_save_text(save, matchers->path[i]);
+    kp_save_u8(save, matchers->path_prefix);
+}
+
+void kp_silences_save(const struct kp_silences *silences, struct kp_save *save)
+{
+    kp_save_mark(save, "HUSH");
+    kp_save_u64(save, silences->last_id);
+    kp_save_u32(save, silences->count);
+    for (uint32_t i = 0; i < silences->count; i++) {
+        const struct kp_silence *silence = &silences->items[i]->silence;
+
+        kp_save_u64(save, silence->id);
+        kp_save_i64(save, silence->from_ms);
+        kp_save_i64(save, silence->until_ms);
+        save_matchers(&silence->matchers, save);
+        kp_save_text(save, silence->by);
+        kp_save_text(save, silence->comment);
+    }
+}
+
+/* What the texts of one lie in. */
+struct texts {
+    char fields[KP_MATCH_FIELDS][KP_MATCHER_MAX + 1], path[KP_PLACE_PARTS][KP_MATCHER_MAX + 1];
+    char by[KP_BY_NAME_MAX + 1], comment[KP_COMMENT_MAX + 1];
+};
+
+static void load_matchers(struct kp_matchers *matchers, struct texts *texts, struct kp_load *load)
+{
+    for (int f = 0; f < KP_MATCH_FIELDS; f++) {
+        uint8_t kind = kp_load_u8(load);
+
+        matchers->fields[f].prefix = kind & 2;
+        if (kind & 1)
+            matchers->fields[f].text = kp_load_text(load, texts->fields[f], sizeof texts->fields[f], "a matcher");
+    }
+    matchers->npath = kp_load_u8(load);
+    if (matchers->npath > KP_PLACE_PARTS) {
+        kp_load_fail(load, "a silence is not as kpid writes it");
+        matchers->npath = 0;
+    }
+    for (size_t i = 0; i < matchers->npath; i++)
+        matchers->path[i] = kp_load_text(load, texts->path[i], sizeof texts->path[i], "a matcher");
+    matchers->path_prefix = kp_load_u8(load) != 0;
+}
+
+/* What is over, or too much for what is configured now, is left out. */
+void kp_silences_load(struct kp_silences *silences, struct kp_load *load)
+{
+    uint64_t last_id;
+    uint32_t n;
+
+    kp_load_mark(load, "HUSH");
+    last_id = kp_load_u64(load);
+    n = kp_load_u32(load);
+    for (uint32_t i = 0; i < n && !load->failed; i++) {
+        struct kp_silence silence = {.id = kp_load_u64(load), .from_ms = kp_load_i64(load), .until_ms = kp_load_i64(load)};
+        struct texts texts;
+        struct kp_err err = {0};
+
+        load_matchers(&silence.matchers, &texts, load);
+        silence.by = kp_load_text(load, texts.by, sizeof texts.by, "a name");
+        silence.comment = kp_load_text(load, texts.comment, sizeof texts.comment, "a comment");
+        if (!load->failed && kp_silences_restore(silences, &silence, &err) == KP_ENOMEM)
+            kp_load_fail(load, "%s", err.text);
+    }
+    if (last_id > silences->last_id && last_id <= INT64_MAX)
+        silences->last_id = last_id;
 }

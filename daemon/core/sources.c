@@ -149,6 +149,14 @@ static int64_t good_until(const struct kp_sources *s, size_t i)
     return from == INT64_MIN ? INT64_MAX : from + s->config->sources[i].heartbeat_ms;
 }
 
+static void find_no_data(struct kp_sources *s)
+{
+    memset(s->no_data, 0, s->nwords * sizeof *s->no_data);
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t w = 0; s->list[i].silent && w < s->nwords; w++)
+            s->no_data[w] |= s->list[i].fed[w];
+}
+
 bool kp_sources_at(struct kp_sources *s, int64_t t)
 {
     bool changed = s->stale;
@@ -162,13 +170,9 @@ bool kp_sources_at(struct kp_sources *s, int64_t t)
         s->list[i].silent = silent;
     }
     s->stale = false;
-    if (!changed)
-        return false;
-    memset(s->no_data, 0, s->nwords * sizeof *s->no_data);
-    for (size_t i = 0; i < s->n; i++)
-        for (size_t w = 0; s->list[i].silent && w < s->nwords; w++)
-            s->no_data[w] |= s->list[i].fed[w];
-    return true;
+    if (changed)
+        find_no_data(s);
+    return changed;
 }
 
 int64_t kp_sources_due(const struct kp_sources *s)
@@ -192,4 +196,63 @@ bool kp_sources_no_data(const struct kp_sources *s, int kpi)
 void kp_sources_view(const struct kp_sources *s, size_t i, struct kp_source_view *view)
 {
     *view = (struct kp_source_view){&s->config->sources[i], s->list[i].heard, s->list[i].covered, s->list[i].silent};
+}
+
+/* ---- As bytes ---- */
+
+void kp_sources_save(const struct kp_sources *s, struct kp_save *save)
+{
+    kp_save_mark(save, "SRCS");
+    kp_save_i64(save, s->begin);
+    kp_save_u32(save, (uint32_t)s->n);
+    kp_save_u32(save, (uint32_t)s->nwords);
+    for (size_t i = 0; i < s->n; i++) {
+        const struct source *src = &s->list[i];
+
+        kp_save_text(save, (struct kp_str){s->config->sources[i].name, (uint32_t)strlen(s->config->sources[i].name)});
+        kp_save_i64(save, src->heard);
+        kp_save_i64(save, src->covered);
+        kp_save_u8(save, src->silent);
+        kp_save_bytes(save, src->fed, s->nwords * sizeof *src->fed);
+    }
+}
+
+static void load_source(struct kp_sources *s, struct kp_load *load, uint32_t nwords, const struct kp_image_map *map)
+{
+    char name[1024];
+    struct kp_str text = kp_load_text(load, name, sizeof name, "name of a source");
+    int64_t heard = kp_load_i64(load), covered = kp_load_i64(load);
+    bool silent = kp_load_u8(load) != 0;
+    int i = load->failed ? -1 : kp_sources_find(s, text);
+
+    if (i >= 0) {
+        s->list[i].heard = heard;
+        s->list[i].covered = covered;
+        s->list[i].silent = silent;
+    }
+    for (uint32_t w = 0; w < nwords && !load->failed; w++) {
+        for (uint64_t bits = kp_load_u64(load); bits; bits &= bits - 1) {
+            int kpi = kp_image_kpi(map, w * 64 + (uint32_t)__builtin_ctzll(bits));
+
+            if (i >= 0 && kpi >= 0)
+                s->list[i].fed[kpi / 64] |= UINT64_C(1) << (kpi % 64);
+        }
+    }
+}
+
+void kp_sources_load(struct kp_sources *s, struct kp_load *load, const struct kp_image_map *map)
+{
+    uint32_t n, nwords;
+    int64_t begin;
+
+    kp_load_mark(load, "SRCS");
+    begin = kp_load_i64(load);
+    n = kp_load_count(load, 1000000, "sources");
+    nwords = kp_load_count(load, KP_IMAGE_KPIS_MAX / 64 + 1, "words of a set of KPIs");
+    if (begin != INT64_MIN)
+        s->begin = begin;
+    for (uint32_t i = 0; i < n && !load->failed; i++)
+        load_source(s, load, nwords, map);
+    find_no_data(s);
+    s->stale = false;
 }

@@ -27,6 +27,11 @@ bool kp_acks_drop(struct kp_acks *acks, uint64_t alert);
 /* NULL: the alert has none. Borrowed until the next change. */
 const struct kp_ack *kp_acks_find(const struct kp_acks *acks, uint64_t alert);
 void kp_acks_each(const struct kp_acks *acks, void (*each)(void *ctx, const struct kp_ack *ack), void *ctx);
+/* As bytes, and back into an empty one. */
+struct kp_save;
+struct kp_load;
+void kp_acks_save(const struct kp_acks *acks, struct kp_save *save);
+void kp_acks_load(struct kp_acks *acks, struct kp_load *load);
 uint32_t kp_acks_count(const struct kp_acks *acks);
 uint64_t kp_acks_refused(const struct kp_acks *acks);       /* requests, for want of room */
 size_t kp_acks_bytes(const struct kp_acks *acks);

@@ -82,6 +82,11 @@ bool kp_silences_match(const struct kp_silences *silences, const struct kp_subje
 const struct kp_silence *kp_silences_find(const struct kp_silences *silences, uint64_t id);
 void kp_silences_each(const struct kp_silences *silences,
                       void (*each)(void *ctx, const struct kp_silence *silence, bool active), void *ctx);
+/* As bytes, and back into an empty one. */
+struct kp_save;
+struct kp_load;
+void kp_silences_save(const struct kp_silences *silences, struct kp_save *save);
+void kp_silences_load(struct kp_silences *silences, struct kp_load *load);
 uint32_t kp_silences_count(const struct kp_silences *silences);
 uint64_t kp_silences_refused(const struct kp_silences *silences);   /* for want of room */
 size_t kp_silences_bytes(const struct kp_silences *silences);

@@ -26,6 +26,13 @@ int64_t kp_quant_count(const struct kp_quant *q);
 /* The nearest-rank quantile (rank = ceil(p * n), at least 1), p in [0, 1], within 1 % of the exact one. n must be > 0. */
 double kp_quant_value(const struct kp_quant *q, double p);
 
+/* As bytes, and back: NULL and a failure of the stream when they are not as kpid writes them, or memory is out. Of NULL nothing can
+ * be saved. */
+struct kp_save;
+struct kp_load;
+void kp_quant_save(const struct kp_quant *q, struct kp_save *save);
+struct kp_quant *kp_quant_load(struct kp_slab *slab, struct kp_load *load) KP_CHECK;
+
 /* ---- Distinct: exact to KP_DISTINCT_EXACT hashes, then HyperLogLog with 2^12 registers (Flajolet et al. 2007)
  * with Ertl's improved estimator (arXiv:1702.01284), 1.6 % standard error ---- */
 #define KP_DISTINCT_EXACT 256
@@ -36,6 +43,8 @@ enum kp_code kp_distinct_add(struct kp_distinct **d, struct kp_slab *slab, uint6
 const void *kp_distinct_line(const struct kp_distinct *d, uint64_t hash);
 enum kp_code kp_distinct_merge(struct kp_distinct **into, struct kp_slab *slab, const struct kp_distinct *from) KP_CHECK;
 void kp_distinct_free(struct kp_distinct **d, struct kp_slab *slab);
+void kp_distinct_save(const struct kp_distinct *d, struct kp_save *save);
+struct kp_distinct *kp_distinct_load(struct kp_slab *slab, struct kp_load *load) KP_CHECK;
 /* 0 for NULL. */
 double kp_distinct_count(const struct kp_distinct *d);
 
