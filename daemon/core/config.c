@@ -144,6 +144,7 @@ void kp_config_release(struct kp_config *config)
     free(config->ingest);
     free(config->publish_endpoint);
     free(config->control_endpoint);
+    free(config->storage.path);
     free_roster(&config->roster);
     free(config->windows);
     for (size_t i = 0; i < config->ncalendars; i++)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SEQ_WITHIN = 64 };   /* bytes from the beginning of a message */
+
 static void put_place(struct kp_out *out, struct kp_engine *engine, uint32_t node)
 {
     struct kp_place place;
@@ -310,4 +312,29 @@ void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct 
     kp_out_text(out, "silenced");
     kp_out_bool(out, alert->silenced);
     kp_out_end(out);
+}
+
+/* ---- The number of a message ---- */
+
+/* It stands near the beginning. */
+size_t kp_encode_seq(void *bytes, size_t len, bool json, uint64_t seq)
+{
+    static const unsigned char packed[] = {0xCF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+    static const char text[] = "18446744073709551615";      /* KP_SEQ_LATER */
+    size_t size = json ? sizeof text - 1 : sizeof packed;
+    unsigned char *at = memmem(bytes, len < SEQ_WITHIN ? len : SEQ_WITHIN, json ? (const void *)text : packed, size);
+    char digits[24];
+    size_t n;
+
+    if (!at)
+        return len;
+    if (!json) {
+        for (int i = 0; i < 8; i++)
+            at[1 + i] = (unsigned char)(seq >> (56 - 8 * i));
+        return len;
+    }
+    n = (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)seq);
+    memcpy(at, digits, n);
+    memmove(at + n, at + size, len - size - (size_t)(at - (unsigned char *)bytes));
+    return len - (size - n);
 }

@@ -34,6 +34,7 @@ const struct kp_key kp_dedup_keys[] = {
 
 const struct kp_key kp_limits_keys[] = {
     {.name = "message", .read = kp_read_size, .at = AT(limits.message), .min = 1024, .max = 64 << 20},
+    {.name = "queue", .read = kp_read_size, .at = AT(limits.queue), .min = 1 << 20, .max = INT64_C(1) << 40},
     {.name = "batch", .read = kp_read_count32, .at = AT(limits.batch), .min = 1, .max = 1000000},
     {.name = "fields", .read = kp_read_count32, .at = AT(limits.fields), .min = 8, .max = 65536},
     {.name = "keys", .read = kp_read_count32, .at = AT(limits.keys), .min = 1, .max = 100000000},
@@ -92,6 +93,7 @@ static const struct kp_key top_keys[] = {
     {.name = "control", .read = kp_read_control},
     {.name = "dedup", .read = read_dedup},
     {.name = "limits", .read = read_limits},
+    {.name = "storage", .read = kp_read_storage},
     {.name = "insecure", .read = kp_read_bool, .at = AT(insecure)},
     {.name = "calendars", .read = kp_read_calendars},
     {.name = "roster", .read = read_roster},
@@ -102,7 +104,6 @@ static const struct kp_key top_keys[] = {
     {.name = "sources", .read = kp_read_sources},
     {.name = "targets", .read = kp_read_targets},
     {.name = "alerts", .read = kp_read_alerts},
-    {.name = "storage", .need = KP_LATER},
     {.name = "security", .need = KP_LATER},
     {.name = "contests", .need = KP_LATER},
     {.name = NULL},
@@ -118,6 +119,7 @@ const struct kp_key_table *kp_config_tables(size_t *count)
         {"control", kp_control_keys},
         {"dedup", kp_dedup_keys},
         {"limits", kp_limits_keys},
+        {"storage", kp_storage_keys},
         {"roster", kp_roster_keys},
         {"roster.members[]", kp_member_keys},
         {"roster.units.LEVEL.KEY", kp_unit_keys},
@@ -166,7 +168,9 @@ static bool set_defaults(struct kp_loader *ld, const char *file)
     config->dedup_window_ms = 24 * HOUR;
     config->limits = (struct kp_limits){.message = 1 << 20, .batch = 10000, .fields = 256, .keys = 1000000,
                                         .recent = 65536, .dedup = 20000000, .entities = 5000000, .leap = 100000,
-                                        .silences = 1000, .acks = 100000};
+                                        .silences = 1000, .acks = 100000, .queue = 64 << 20};
+    config->storage = (struct kp_storage_cfg){.sync_ms = 5, .checkpoint_ms = 60 * SECOND, .history_ms = 400 * 24 * HOUR,
+                                              .journal_bytes = UINT64_C(4) << 30};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         char **slot = kp_grow(ld, &config->roster.levels, &config->roster.nlevels, sizeof *config->roster.levels);
 

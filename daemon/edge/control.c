@@ -36,7 +36,7 @@ struct kp_control *kp_control_open(void *zmq, const struct kp_control_world *wor
     control->outs[0] = kp_out_new(false, err);
     control->outs[1] = kp_out_new(true, err);
     ok = control->outs[0] && control->outs[1];
-    if (ok && world->config->control_endpoint) {
+    if (ok && zmq && world->config->control_endpoint) {
         control->socket = zmq_socket(zmq, ZMQ_ROUTER);
         ok = control->socket && zmq_setsockopt(control->socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0;
         if (!ok)
@@ -138,6 +138,7 @@ static void answer_alerts(struct kp_control *control, struct kp_out *out)
     struct kp_engine_stats stats;
     struct kp_publish_stats pub;
     struct listing listing = {out, control->world.engine, 0};
+    const struct kp_operator *op = control->world.operator;
 
     kp_engine_stats(control->world.engine, &stats);
     kp_publish_stats(control->world.publish, &pub);
@@ -145,8 +146,11 @@ static void answer_alerts(struct kp_control *control, struct kp_out *out)
     kp_reply_begin(out, 2);
     kp_reply_now(out, control->world.engine);
     kp_out_text(out, "alerts");
-    kp_out_array(out, stats.pending + stats.firing);
+    kp_out_array(out, stats.pending + stats.firing + (op ? kp_operator_firing(op) : 0));
     kp_engine_alerts(control->world.engine, put_alert, &listing);
+    for (size_t i = 0; op && i < op->n; i++)
+        if (op->list[i].firing)
+            kp_operator_encode(out, &op->list[i], pub.seq);
     kp_out_end(out);
     kp_out_end(out);
 }
@@ -455,6 +459,63 @@ static bool is_op(const struct kp_request *req, const char *op)
     return strlen(op) == req->op.len && memcmp(op, req->op.s, req->op.len) == 0;
 }
 
+/* A request that changes something: it is journaled whatever comes of it, for the same will come of it again, and its reply waits
+ * until it is on disk. */
+static bool answer_change(struct kp_control *control, const struct kp_request *req, struct kp_out *out)
+{
+    static const struct {
+        const char *op;
+        void (*answer)(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
+    } ops[] = {{"silence", kp_control_silence},
+               {"unsilence", kp_control_unsilence},
+               {"ack", kp_control_ack},
+               {"advance", answer_advance}};
+
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        if (is_op(req, ops[i].op)) {
+            ops[i].answer(control, req, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+void kp_control_again(struct kp_control *control, const void *bytes, size_t len)
+{
+    struct kp_request req;
+    struct kp_err err = {0};
+
+    if (kp_request_read(&req, bytes, len, &err) == KP_OK)
+        answer_change(control, &req, control->outs[req.is_json]);
+    kp_request_release(&req);
+}
+
+static void hold_reply(struct kp_control *control, struct envelope *to, struct kp_out *out)
+{
+    struct kp_journal *journal = control->world.journal;
+    size_t len;
+    const void *bytes = kp_out_bytes(out, &len);
+
+    if (!kp_journal_outbox(journal)) {
+        send_reply(control, to, out);
+        return;
+    }
+    if (!bytes || !kp_outbox_put(kp_journal_outbox(journal), kp_journal_position(journal), KP_SAY_CONTROL, control->socket, to->frames,
+                                 to->count, bytes, len))
+        control->replies_dropped++;
+    to->count = 0;
+}
+
+void kp_control_say(struct kp_control *control, struct kp_outbox_item *item)
+{
+    for (size_t i = 0; i < item->n; i++) {
+        if (zmq_msg_send(&item->frames[i], item->socket, ZMQ_DONTWAIT | (i + 1 < item->n ? ZMQ_SNDMORE : 0)) < 0) {
+            control->replies_dropped++;
+            return;
+        }
+    }
+}
+
 /* whole: the envelope holds all of its frames. */
 static void answer(struct kp_control *control, struct envelope *to, bool whole, const void *bytes, size_t len,
                    int64_t steady_ms)
@@ -463,7 +524,7 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
     struct kp_err err = {0};
     enum kp_code code = kp_request_read(&req, bytes, len, &err);
     struct kp_out *out = control->outs[req.is_json];
-    bool taken = false;
+    bool taken = false, changes = false;
 
     control->requests++;
     if (!whole)
@@ -478,21 +539,19 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
         answer_alerts(control, out);
     else if (is_op(&req, "explain"))
         answer_explain(control, &req, out);
-    else if (is_op(&req, "advance"))
-        answer_advance(control, &req, out);
-    else if (is_op(&req, "silence"))
-        kp_control_silence(control, &req, out);
-    else if (is_op(&req, "unsilence"))
-        kp_control_unsilence(control, &req, out);
     else if (is_op(&req, "silences"))
         kp_control_silences(control, out);
-    else if (is_op(&req, "ack"))
-        kp_control_ack(control, &req, out);
+    else if (answer_change(control, &req, out))
+        changes = true;
     else if (is_op(&req, "get"))
         taken = begin_get(control, to, &req, out);
     else
         unknown_op(&req, out);
-    if (!taken)
+    if (changes)
+        kp_journal_request(control->world.journal, bytes, len);
+    if (changes)
+        hold_reply(control, to, out);
+    else if (!taken)
         send_reply(control, to, out);
     kp_request_release(&req);
 }

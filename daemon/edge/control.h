@@ -5,8 +5,11 @@
 #ifndef KPID_CONTROL_H
 #define KPID_CONTROL_H
 
+#include "checkpoint.h"
 #include "ingest.h"
+#include "operator.h"
 #include "publish.h"
+#include "recover.h"
 
 #include "kpid/engine.h"
 
@@ -18,8 +21,14 @@ struct kp_control_world {
     struct kp_engine *engine;
     const struct kp_ingest *ingest;
     const struct kp_publish *publish;
+    struct kp_journal *journal;         /* NULL: memory only, like all that follows but the last */
+    struct kp_storage *storage;
+    struct kp_checkpointer *checkpointer;
+    const struct kp_recovery *recovery;
+    const struct kp_operator *operator;
 };
 
+/* zmq NULL: without a socket, for kp_control_again. */
 struct kp_control *kp_control_open(void *zmq, const struct kp_control_world *world, int64_t steady_ms,
                                    struct kp_err *err) KP_CHECK;
 void kp_control_close(struct kp_control **control);
@@ -31,5 +40,10 @@ void *kp_control_socket(const struct kp_control *control);
 bool kp_control_turn(struct kp_control *control, int64_t steady_ms);
 /* Is a request on its way? Then no key may be forgotten. */
 bool kp_control_busy(const struct kp_control *control);
+
+/* Do once more what a request that was journaled did. */
+void kp_control_again(struct kp_control *control, const void *bytes, size_t len);
+/* Send a reply that was waiting for the journal. */
+void kp_control_say(struct kp_control *control, struct kp_outbox_item *item);
 
 #endif

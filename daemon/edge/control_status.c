@@ -59,6 +59,43 @@ static void put_gaps(struct kp_out *out, const struct kp_gaps *gaps)
     }
 }
 
+enum { STORED = 17 };   /* numbers of the store */
+
+static void put_stored(struct kp_control *control, struct kp_out *out)
+{
+    const struct kp_checkpointer *c = control->world.checkpointer;
+    struct kp_storage_view view;
+    struct kp_ingest_stats in;
+
+    kp_storage_view(control->world.storage, &view);
+    kp_ingest_stats(control->world.ingest, &in);
+    const struct {
+        const char *name;
+        uint64_t v;
+    } stored[STORED] = {
+        {"kpid_journal_position", view.pushed},
+        {"kpid_journal_committed", view.committed},
+        {"kpid_journal_rows", view.journal_rows},
+        {"kpid_journal_bytes", view.journal_bytes},
+        {"kpid_journal_bytes_total", view.bytes},
+        {"kpid_journal_queued_bytes", view.queued},
+        {"kpid_journal_unjournaled_total", kp_journal_unjournaled(control->world.journal)},
+        {"kpid_journal_refused_total", in.refused},
+        {"kpid_storage_commits_total", view.commits},
+        {"kpid_storage_commit_microseconds_total", view.commit_us},
+        {"kpid_storage_commit_microseconds_max", view.commit_max_us},
+        {"kpid_storage_errors_total", view.errors},
+        {"kpid_storage_failing", view.failing},
+        {"kpid_checkpoints_total", c->count},
+        {"kpid_checkpoints_failed_total", c->failed},
+        {"kpid_checkpoint_pause_microseconds", (uint64_t)c->pause_us},
+        {"kpid_checkpoint_pause_microseconds_max", (uint64_t)c->pause_max_us},
+    };
+
+    for (size_t i = 0; i < STORED; i++)
+        kp_reply_uint(out, stored[i].name, stored[i].v);
+}
+
 static void put_metrics(struct kp_control *control, struct kp_out *out)
 {
     struct kp_engine_stats engine;
@@ -73,10 +110,10 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
         const char *name;
         uint64_t v;
     } plain[] = {
-        {"kpid_messages_total", in.messages},
-        {"kpid_message_bytes_total", in.bytes},
-        {"kpid_events_accepted_total", in.accepted},
-        {"kpid_events_duplicate_total", in.duplicates},
+        {"kpid_messages_total", in.events.messages},
+        {"kpid_message_bytes_total", in.events.bytes},
+        {"kpid_events_accepted_total", in.events.accepted},
+        {"kpid_events_duplicate_total", in.events.duplicates},
         {"kpid_events_late_total", engine.late},
         {"kpid_dedup_ids", engine.dedup_ids},
         {"kpid_dedup_evicted_total", engine.dedup_evicted},
@@ -104,18 +141,20 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
         {"kpid_publish_seq", pub.seq},
         {"kpid_control_requests_total", control->requests},
     };
-    size_t n = sizeof plain / sizeof *plain;
+    size_t n = sizeof plain / sizeof *plain, nstored = control->world.journal ? STORED : 0;
 
-    kp_out_map(out, n + (KP_REASONS - KP_MALFORMED) + count_sources(gaps) +
+    kp_out_map(out, n + nstored + (KP_REASONS - KP_MALFORMED) + count_sources(gaps) +
                         count_kpis(control->world.engine, kp_engine_missing) +
                         count_kpis(control->world.engine, kp_engine_out_of_range));
     for (size_t i = 0; i < n; i++)
         kp_reply_uint(out, plain[i].name, plain[i].v);
+    if (nstored)
+        put_stored(control, out);
     for (int r = KP_MALFORMED; r < KP_REASONS; r++) {
         char name[96];
 
         snprintf(name, sizeof name, "kpid_events_rejected_total{reason=\"%s\"}", kp_reason_name((enum kp_reason)r));
-        kp_reply_uint(out, name, in.rejected[r]);
+        kp_reply_uint(out, name, in.events.rejected[r]);
     }
     put_gaps(out, gaps);
     put_by_kpi(control, out, "kpid_field_missing_total", kp_engine_missing);
@@ -165,19 +204,74 @@ static void put_sources(struct kp_control *control, struct kp_out *out)
     kp_out_end(out);
 }
 
+static void put_checkpoint(struct kp_out *out, const struct kp_storage_view *view)
+{
+    if (!view->checkpoints_done) {
+        kp_out_nil(out);
+        return;
+    }
+    kp_out_map(out, 5);
+    kp_reply_uint(out, "id", view->last_checkpoint.id);
+    kp_reply_uint(out, "position", view->last_checkpoint.seq);
+    kp_reply_uint(out, "bytes", view->last_checkpoint.bytes);
+    kp_reply_uint(out, "took_ms", (uint64_t)view->last_checkpoint.took_ms);
+    kp_out_text(out, "at");
+    kp_out_int(out, view->last_checkpoint.at_ms);
+    kp_out_end(out);
+}
+
+static void put_recovery(struct kp_out *out, const struct kp_recovery *recovery)
+{
+    kp_out_map(out, 8);
+    kp_reply_uint(out, "checkpoint", recovery->checkpoint);
+    kp_reply_uint(out, "chunks", recovery->chunks);
+    kp_reply_uint(out, "events", recovery->events);
+    kp_reply_uint(out, "load_ms", (uint64_t)recovery->load_ms);
+    kp_reply_uint(out, "replay_ms", (uint64_t)recovery->replay_ms);
+    kp_reply_uint(out, "lost_chunks", recovery->lost_chunks);
+    kp_reply_uint(out, "lost_events", recovery->lost_events);
+    kp_reply_text(out, "damage", recovery->damage[0] ? recovery->damage : NULL);
+    kp_out_end(out);
+}
+
+/* nil: memory only. */
+static void put_storage(struct kp_control *control, struct kp_out *out)
+{
+    static const char *const modes[] = {"none", "ok", "behind", "failing"};
+    enum kp_journal_mode mode = kp_journal_mode(control->world.journal);
+    struct kp_storage_view view;
+
+    if (!control->world.journal) {
+        kp_out_nil(out);
+        return;
+    }
+    kp_storage_view(control->world.storage, &view);
+    kp_out_map(out, 5);
+    kp_reply_text(out, "path", control->world.config->storage.path);
+    kp_reply_text(out, "state", modes[mode]);
+    kp_reply_text(out, "error", mode == KP_JOURNAL_BROKEN ? kp_journal_error(control->world.journal) : NULL);
+    kp_out_text(out, "checkpoint");
+    put_checkpoint(out, &view);
+    kp_out_text(out, "recovery");
+    put_recovery(out, control->world.recovery);
+    kp_out_end(out);
+}
+
 void kp_control_status(struct kp_control *control, struct kp_out *out, int64_t steady_ms)
 {
     struct kp_engine_stats stats;
 
     kp_engine_stats(control->world.engine, &stats);
-    kp_reply_begin(out, 9);
+    kp_reply_begin(out, 10);
     kp_reply_text(out, "version", KPID_VERSION);
     kp_reply_now(out, control->world.engine);
     kp_reply_text(out, "clock", control->world.config->event_clock ? "event" : "wall");
     kp_reply_uint(out, "uptime_ms", (uint64_t)(steady_ms - control->started_ms));
     kp_reply_uint(out, "keys", stats.keys);
     kp_out_text(out, "durable");
-    kp_out_bool(out, false);
+    kp_out_bool(out, kp_journal_mode(control->world.journal) == KP_JOURNAL_OPEN);
+    kp_out_text(out, "storage");
+    put_storage(control, out);
     kp_out_text(out, "metrics");
     put_metrics(control, out);
     kp_out_text(out, "memory");

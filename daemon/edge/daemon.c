@@ -1,13 +1,16 @@
 #include "daemon.h"
 
+#include "checkpoint.h"
 #include "clock.h"
 #include "control.h"
 #include "ingest.h"
 #include "log.h"
+#include "operator.h"
 #include "publish.h"
+#include "recover.h"
 #include "signals.h"
 
-#include "kpid/engine.h"
+#include "kpid/encode.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,9 +19,10 @@
 #include <unistd.h>
 
 enum {
-    ALERTS_TURN = 64,       /* rules looked at a turn */
     IDLE_MS = 1000,         /* longest sleep */
     LAST_WORD_MS = 400,     /* for the last snapshots */
+    LAST_CHECKPOINT_MS = 60000,
+    HELD_MS = 1000,         /* time stands still no longer */
     GATHER_FROM = 16,       /* messages of a turn from which it pays to let more gather */
     GATHER_NS = 400000,
 };
@@ -27,60 +31,195 @@ struct daemon {
     const struct kp_config *config;     /* borrowed */
     void *zmq;                          /* owned, like all that follows */
     int signals;
+    struct kp_storage *storage;         /* NULL: memory only, like the journal */
+    struct kp_journal *journal;
+    struct kp_checkpointer checkpointer;
+    struct kp_recovery recovery;
     struct kp_engine *engine;
     struct kp_ingest *ingest;
     struct kp_publish *publish;
     struct kp_control *control;
+    struct kp_out *json;                /* what alerts said, for the history */
+    struct kp_operator operator;
     uint64_t messages;                  /* as of the last turn */
+    bool unsettled;                     /* there is more to look at now */
+    int64_t now_ms;                     /* of the last turn */
 };
 
+/* ---- Alerts ---- */
+
+/* Told when what it rests on is on disk; at once where nothing is to be, or can be. */
 static void on_alert(void *ctx, struct kp_engine *engine, const struct kp_alert *alert)
 {
     struct daemon *d = ctx;
+    const void *bytes;
+    size_t len;
 
-    if (d->publish)
+    if (!d->publish)
+        return;     /* it was told before kpid stopped */
+    if (d->journal) {
+        kp_out_clear(d->json);
+        kp_encode_alert(d->json, engine, alert, 0);
+        bytes = kp_out_bytes(d->json, &len);
+        if (bytes)
+            kp_journal_alert(d->journal, bytes, len);
+    }
+    if (!kp_journal_outbox(d->journal) ||
+        !kp_publish_hold(d->publish, engine, alert, kp_journal_outbox(d->journal), kp_journal_position(d->journal)))
         kp_publish_alert(d->publish, engine, alert);
+}
+
+static void operate(struct daemon *d, const char *rule, const char *subject, bool critical, bool firing, const char *message)
+{
+    const struct kp_operator_alert *alert =
+        kp_operator_set(&d->operator, rule, subject, critical, firing, message, kp_clock_ms(CLOCK_REALTIME));
+    const void *bytes;
+    size_t len;
+
+    if (!alert)
+        return;
+    kp_publish_operator(d->publish, alert);
+    kp_log(firing ? KP_LOG_ERROR : KP_LOG_INFO, "event=alert rule=%s state=%s message=\"%s\"", rule, firing ? "firing" : "resolved",
+           alert->message);
+    if (!d->journal)
+        return;
+    kp_out_clear(d->json);
+    kp_operator_encode(d->json, alert, 0);
+    bytes = kp_out_bytes(d->json, &len);
+    if (bytes)
+        kp_journal_alert(d->journal, bytes, len);
+}
+
+/* What is amiss with kpid and its sources: one alert for whoever runs it. */
+static void look_after(struct daemon *d)
+{
+    for (size_t i = 0; i < d->config->nsources; i++) {
+        struct kp_source_view source;
+        char text[300];
+
+        kp_engine_source(d->engine, i, &source);
+        snprintf(text, sizeof text, "source %s has been silent for longer than its heartbeat: what it feeds has no data",
+                 source.cfg->name);
+        operate(d, "kpid.source", source.cfg->name, false, source.silent, text);
+    }
+    if (d->journal)
+        operate(d, "kpid.storage", "", true, kp_journal_mode(d->journal) == KP_JOURNAL_BROKEN, kp_journal_error(d->journal));
+}
+
+/* ---- Opening ---- */
+
+static bool wants_end(void *ctx)
+{
+    return kp_signals_take(((struct daemon *)ctx)->signals, "kpid is still starting");
+}
+
+static enum kp_code make_engine(struct daemon *d, struct kp_err *err)
+{
+    struct kp_alert_sink sink = {on_alert, d};
+    uint64_t seed = 0;
+
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        return kp_fail(err, KP_EIO, "random seed: %s", strerror(errno));
+    if (!d->config->storage.path) {
+        d->engine = kp_engine_new(d->config, seed, &sink, err);
+        return d->engine ? KP_OK : KP_EINVAL;
+    }
+    d->storage = kp_storage_open(&d->config->storage, d->config->limits.queue, err);
+    if (!d->storage || kp_storage_seed(d->storage, &seed, err))
+        return KP_EIO;
+    d->engine = kp_recover(d->storage, d->config, seed, &sink, wants_end, d, &d->recovery, err);
+    if (!d->engine)
+        return err->code ? err->code : KP_EIO;
+    if (kp_storage_start(d->storage, err))
+        return KP_EIO;
+    d->journal = kp_journal_new(d->storage, err);
+    kp_checkpointer_init(&d->checkpointer, d->storage, d->config->storage.checkpoint_ms, kp_clock_ms(CLOCK_MONOTONIC));
+    return d->journal ? KP_OK : KP_ENOMEM;
 }
 
 /* Before any thread is made, so that libzmq's inherit the mask and signals come to the loop alone. */
 static enum kp_code open_parts(struct daemon *d, struct kp_err *err)
 {
-    struct kp_alert_sink sink = {on_alert, d};
     struct kp_control_world world;
-    uint64_t seed = 0;
+    enum kp_code code;
 
     if (kp_signals_open(&d->signals, err))
         return KP_EIO;
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        return kp_fail(err, KP_EIO, "random seed: %s", strerror(errno));
-    d->engine = kp_engine_new(d->config, seed, &sink, err);
-    if (!d->engine)
-        return KP_EINVAL;
+    d->json = kp_out_new(true, err);
+    code = d->json ? make_engine(d, err) : KP_ENOMEM;
+    if (code || d->recovery.stopped)
+        return code;
     d->zmq = zmq_ctx_new();
     if (!d->zmq)
         return kp_fail(err, KP_EIO, "zeromq: %s", zmq_strerror(errno));
     d->publish = kp_publish_open(d->zmq, d->config, err);
     if (!d->publish)
         return KP_EIO;
-    d->ingest = kp_ingest_open(d->zmq, d->config, d->engine, err);
+    d->ingest = kp_ingest_open(d->zmq, d->engine, d->journal, err);
     if (!d->ingest)
         return KP_EIO;
-    world = (struct kp_control_world){d->config, d->engine, d->ingest, d->publish};
+    world = (struct kp_control_world){.config = d->config,
+                                      .engine = d->engine,
+                                      .ingest = d->ingest,
+                                      .publish = d->publish,
+                                      .journal = d->journal,
+                                      .storage = d->storage,
+                                      .checkpointer = &d->checkpointer,
+                                      .recovery = &d->recovery,
+                                      .operator= &d->operator};
     d->control = kp_control_open(d->zmq, &world, kp_clock_ms(CLOCK_MONOTONIC), err);
     return d->control ? KP_OK : KP_EIO;
 }
 
 static void close_parts(struct daemon *d)
 {
+    kp_checkpointer_stop(&d->checkpointer);
+    kp_journal_destroy(&d->journal);
+    kp_storage_stop(&d->storage);
     kp_control_close(&d->control);
     kp_ingest_close(&d->ingest);
     kp_publish_close(&d->publish);
     if (d->zmq)
         zmq_ctx_term(d->zmq);
     kp_engine_destroy(&d->engine);
+    kp_out_destroy(&d->json);
     if (d->signals >= 0)
         close(d->signals);
 }
+
+/* ---- What waited for the disk ---- */
+
+static void say(void *ctx, struct kp_outbox_item *item)
+{
+    struct daemon *d = ctx;
+
+    if (item->tag == KP_SAY_REPLY)
+        kp_ingest_say(d->ingest, item);
+    else if (item->tag == KP_SAY_CONTROL)
+        kp_control_say(d->control, item);
+    else
+        kp_publish_say(d->publish, item);
+}
+
+/* The store fails: senders are to keep what they were not promised, and alerts wait no longer. */
+static void say_anyway(void *ctx, struct kp_outbox_item *item)
+{
+    struct daemon *d = ctx;
+
+    if (item->tag == KP_SAY_REPLY)
+        kp_ingest_refuse(d->ingest, item, kp_journal_error(d->journal));
+    else
+        say(ctx, item);
+}
+
+static void release(struct daemon *d, struct kp_outbox *outbox)
+{
+    kp_outbox_release(outbox, kp_journal_committed(d->journal), say, d);
+    if (kp_journal_mode(d->journal) == KP_JOURNAL_BROKEN)
+        kp_outbox_release(outbox, UINT64_MAX, say_anyway, d);
+}
+
+/* ---- The loop ---- */
 
 static void at_most(int64_t *wait, int64_t ms)
 {
@@ -97,6 +236,8 @@ static long sleep_ms(const struct daemon *d, bool busy)
     at_most(&wait, kp_publish_due(d->publish) - kp_clock_ms(CLOCK_MONOTONIC));
     if (!d->config->event_clock && kp_engine_due(d->engine) != INT64_MAX)
         at_most(&wait, kp_engine_due(d->engine) - kp_clock_ms(CLOCK_REALTIME));
+    if (d->journal)
+        at_most(&wait, kp_checkpointer_due(&d->checkpointer) - kp_clock_ms(CLOCK_MONOTONIC));
     return (long)wait;
 }
 
@@ -112,43 +253,127 @@ static void let_gather(struct daemon *d, bool busy)
         nanosleep(&(struct timespec){.tv_nsec = GATHER_NS}, NULL);
 }
 
-/* One turn of everything; true: there is more to do now. `asked`: something is there on the sockets beside ingest. */
-static bool turn(struct daemon *d, bool asked)
+/* Look at what was touched and at what is due. Is there nothing, nothing is noted: it would come to the same without. */
+static bool settle(struct daemon *d, bool taken, int64_t now_ms)
 {
-    int64_t now_ms = kp_clock_ms(CLOCK_REALTIME), steady_ms = kp_clock_ms(CLOCK_MONOTONIC);
+    int64_t now = d->config->event_clock ? kp_engine_now(d->engine) : now_ms;
+
+    if (d->journal && (taken || d->unsettled || kp_engine_due(d->engine) <= now))
+        kp_journal_settled(d->journal);
+    d->unsettled = kp_engine_settle(d->engine, d->config->event_clock ? INT64_MIN : now_ms, KP_ALERTS_TURN);
+    return d->unsettled;
+}
+
+/* Events, and what comes of them. */
+static bool take(struct daemon *d, int64_t now_ms)
+{
+    uint64_t before = kp_ingest_messages(d->ingest);
     bool busy = kp_ingest_turn(d->ingest, now_ms);
 
-    busy |= kp_engine_settle(d->engine, d->config->event_clock ? INT64_MIN : now_ms, ALERTS_TURN);
+    return settle(d, kp_ingest_messages(d->ingest) != before, now_ms) || busy;
+}
+
+/* What is due at one instant is all looked at as of that instant, however many turns it takes: then it does not matter in which
+ * order, and reading the journal again comes to the same. */
+static int64_t time_of_turn(struct daemon *d)
+{
+    int64_t now_ms = kp_clock_ms(CLOCK_REALTIME);
+
+    if (!d->journal || !d->unsettled || now_ms - d->now_ms > HELD_MS || now_ms < d->now_ms)
+        d->now_ms = now_ms;
+    return d->now_ms;
+}
+
+/* One turn of everything; true: there is more to do now. `asked`: something is there on the sockets beside ingest. While the disk
+ * is behind, nothing is done that it would have to keep. */
+static bool turn(struct daemon *d, bool asked)
+{
+    int64_t now_ms = time_of_turn(d), steady_ms = kp_clock_ms(CLOCK_MONOTONIC);
+    bool full = kp_journal_begin(d->journal, now_ms) == KP_JOURNAL_FULL, busy = false;
+
+    if (d->journal)
+        release(d, kp_journal_waiting(d->journal));
+    if (!full)
+        busy = take(d, now_ms);
+    look_after(d);
     busy |= kp_publish_turn(d->publish, d->engine, steady_ms, !kp_control_busy(d->control));
-    if (asked || kp_control_busy(d->control))
+    if (!full && (asked || kp_control_busy(d->control)))
         busy |= kp_control_turn(d->control, steady_ms);
+    kp_journal_end(d->journal);
+    if (d->journal)
+        kp_checkpointer_turn(&d->checkpointer, d->engine, d->journal, steady_ms);
     let_gather(d, busy);
     return busy;
 }
 
+/* What is polled: events, signals, the store, and who asks or subscribes. */
+struct polled {
+    zmq_pollitem_t items[KP_INGEST_MAX + 4];
+    size_t ningest, signals, n;
+};
+
+static void add_item(struct polled *p, void *socket, int fd)
+{
+    p->items[p->n++] = (zmq_pollitem_t){.socket = socket, .fd = fd, .events = ZMQ_POLLIN};
+}
+
+static void poll_what(struct daemon *d, struct polled *p)
+{
+    p->n = p->ningest = kp_ingest_poll(d->ingest, p->items);
+    p->signals = p->n;
+    add_item(p, NULL, d->signals);
+    if (d->storage)
+        add_item(p, NULL, kp_storage_fd(d->storage));
+    if (kp_publish_socket(d->publish))
+        add_item(p, kp_publish_socket(d->publish), 0);
+    if (kp_control_socket(d->control))
+        add_item(p, kp_control_socket(d->control), 0);
+}
+
 static void run(struct daemon *d)
 {
-    zmq_pollitem_t items[KP_INGEST_MAX + 3];
-    size_t n = kp_ingest_poll(d->ingest, items);
-    size_t signals = n;
-    bool busy = true, asked;
+    struct polled p;
+    bool busy = true;
 
-    items[n++] = (zmq_pollitem_t){.fd = d->signals, .events = ZMQ_POLLIN};
-    if (kp_publish_socket(d->publish))
-        items[n++] = (zmq_pollitem_t){.socket = kp_publish_socket(d->publish), .events = ZMQ_POLLIN};
-    if (kp_control_socket(d->control))
-        items[n++] = (zmq_pollitem_t){.socket = kp_control_socket(d->control), .events = ZMQ_POLLIN};
+    poll_what(d, &p);
     for (;;) {
-        if (zmq_poll(items, (int)n, sleep_ms(d, busy)) < 0 && errno != EINTR) {
+        bool full = kp_journal_mode(d->journal) == KP_JOURNAL_FULL, asked = false;
+
+        for (size_t i = 0; i < p.n; i++)
+            p.items[i].events = full && i != p.signals && p.items[i].socket ? 0 : ZMQ_POLLIN;
+        if (zmq_poll(p.items, (int)p.n, sleep_ms(d, busy)) < 0 && errno != EINTR) {
             kp_log(KP_LOG_ERROR, "event=poll error=\"%s\"", zmq_strerror(errno));
             return;
         }
-        if ((items[signals].revents & ZMQ_POLLIN) && kp_signals_take(d->signals, "not in this version of kpid yet"))
+        if ((p.items[p.signals].revents & ZMQ_POLLIN) && kp_signals_take(d->signals, "not in this version of kpid yet"))
             return;
-        asked = false;
-        for (size_t i = signals + 1; i < n; i++)
-            asked |= items[i].revents != 0;
+        for (size_t i = p.signals + 1; i < p.n; i++)
+            asked |= p.items[i].revents != 0;
         busy = turn(d, asked);
+    }
+}
+
+/* ---- The end ---- */
+
+/* A last checkpoint, so that the next start is quick; not at any price. */
+static void put_away(struct daemon *d)
+{
+    int64_t until = kp_clock_ms(CLOCK_MONOTONIC) + LAST_CHECKPOINT_MS;
+    uint64_t before = d->checkpointer.count + d->checkpointer.failed;
+
+    kp_journal_end(d->journal);
+    kp_checkpointer_ask(&d->checkpointer);
+    for (;;) {
+        zmq_pollitem_t item = {.fd = kp_storage_fd(d->storage), .events = ZMQ_POLLIN};
+        int64_t now = kp_clock_ms(CLOCK_MONOTONIC);
+
+        kp_journal_begin(d->journal, kp_clock_ms(CLOCK_REALTIME));
+        release(d, kp_journal_waiting(d->journal));
+        kp_checkpointer_turn(&d->checkpointer, d->engine, d->journal, now);
+        if (kp_journal_mode(d->journal) == KP_JOURNAL_BROKEN || now >= until ||
+            (!d->checkpointer.running && !d->checkpointer.asked && d->checkpointer.count + d->checkpointer.failed != before))
+            return;
+        zmq_poll(&item, 1, 100);
     }
 }
 
@@ -159,15 +384,20 @@ static void end(struct daemon *d)
     struct kp_ingest_stats stats;
     uint32_t unsent;
 
-    while (kp_ingest_turn(d->ingest, kp_clock_ms(CLOCK_REALTIME)) && kp_clock_ms(CLOCK_MONOTONIC) < until)
-        ;
-    kp_engine_settle(d->engine, d->config->event_clock ? INT64_MIN : kp_clock_ms(CLOCK_REALTIME), ALERTS_TURN);
+    kp_journal_begin(d->journal, kp_clock_ms(CLOCK_REALTIME));
+    while (kp_ingest_turn(d->ingest, kp_clock_ms(CLOCK_REALTIME)) && kp_clock_ms(CLOCK_MONOTONIC) < until) {
+        kp_journal_end(d->journal);
+        kp_journal_begin(d->journal, kp_clock_ms(CLOCK_REALTIME));
+    }
+    settle(d, true, kp_clock_ms(CLOCK_REALTIME));
+    if (d->journal)
+        put_away(d);
     unsent = kp_publish_last(d->publish, d->engine, LAST_WORD_MS);
     if (unsent)
         kp_log(KP_LOG_WARN, "event=unpublished keys=%u what=\"changed since their last snapshot, no time to send it\"", unsent);
     kp_ingest_stats(d->ingest, &stats);
-    kp_log(KP_LOG_INFO, "event=stopped accepted=%llu duplicates=%llu", (unsigned long long)stats.accepted,
-           (unsigned long long)stats.duplicates);
+    kp_log(KP_LOG_INFO, "event=stopped accepted=%llu duplicates=%llu", (unsigned long long)stats.events.accepted,
+           (unsigned long long)stats.events.duplicates);
 }
 
 enum kp_code kp_daemon_run(const struct kp_config *config, struct kp_err *err)
@@ -175,7 +405,7 @@ enum kp_code kp_daemon_run(const struct kp_config *config, struct kp_err *err)
     struct daemon d = {.config = config, .signals = -1};
     enum kp_code code = open_parts(&d, err);
 
-    if (!code) {
+    if (!code && !d.recovery.stopped) {
         kp_log(KP_LOG_INFO, "event=ready version=%s config=%s kpis=%zu alerts=%zu members=%zu", KPID_VERSION, config->file,
                config->nkpis, config->nalerts, config->roster.nmembers);
         run(&d);

@@ -14,7 +14,6 @@ enum {
     FRAMES_MAX = 16,            /* before a ROUTER's payload */
     REPLY_HWM = 16000,          /* replies that libzmq may hold for a sender: many more than a turn can make, so that only one
                                    who does not read loses any */
-    ERRORS_MAX = 100,           /* told in a reply; the rest is only counted */
     RECEIVE_HWM = 4000,         /* messages that libzmq may hold for a sender; what it holds in a gathering pause fits */
     LOG_BURST = 5,              /* lines about rejections, a second */
     OVERSIZE = 4,               /* up to so many times limits.message is received at all, to be answered */
@@ -26,39 +25,25 @@ struct input {
     char endpoint[KP_ENDPOINT_MAX];
 };
 
-struct reject {
-    uint32_t index;
-    enum kp_reason reason;
-};
-
-/* What became of the events of a message that wants a reply. */
-struct tally {
-    uint64_t accepted, duplicates, rejected;
-    struct reject errors[ERRORS_MAX];
-    size_t nerrors;
-};
-
 struct kp_ingest {
-    const struct kp_config *config;     /* borrowed, like the engine */
-    struct kp_engine *engine;
-    struct kp_decoder *decoder;         /* owned */
+    const struct kp_config *config;     /* borrowed, like the journal */
+    struct kp_journal *journal;         /* NULL: memory only */
+    struct kp_intake *intake;           /* owned */
     struct kp_out *replies[2];          /* owned: MessagePack, JSON */
     struct input inputs[KP_INGEST_MAX];
-    size_t ninputs;
+    size_t ninputs, first;              /* first: whose turn it is */
     struct kp_log_limit log;
     struct kp_ingest_stats stats;
     struct kp_gaps gaps;
-    uint64_t seq;                       /* of replies */
+    uint64_t seq;                       /* of replies, without a journal */
     int64_t now_ms;
-    /* Events waiting for the engine, and the messages in whose bytes their strings lie. */
-    struct kp_event events[KP_APPLY_MAX];
-    uint32_t index[KP_APPLY_MAX];
-    size_t nevents;
-    zmq_msg_t held[KP_APPLY_MAX + 1];
+    zmq_msg_t held[KP_APPLY_MAX + 1];   /* messages in whose bytes the strings of waiting events lie */
     size_t nheld;
-    struct tally tally;
     const struct input *input;          /* being drained */
 };
+
+static void on_rejected(void *ctx, enum kp_reason reason, const struct kp_event *ev);
+static void on_read(void *ctx, const struct kp_event *ev);
 
 /* ---- Opening ---- */
 
@@ -103,10 +88,9 @@ static enum kp_code open_input(struct kp_ingest *ingest, void *zmq, const struct
                                  cfg->bind || cfg->transport != KP_IN_SUB, input->endpoint, err);
 }
 
-struct kp_ingest *kp_ingest_open(void *zmq, const struct kp_config *config, struct kp_engine *engine,
-                                 struct kp_err *err)
+struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_journal *journal, struct kp_err *err)
 {
-    struct kp_decode_limits limits = {config->limits.message, config->limits.batch, config->limits.fields};
+    const struct kp_config *config = kp_engine_config(engine);
     struct kp_ingest *ingest = calloc(1, sizeof *ingest);
     bool ok = ingest != NULL;
 
@@ -115,12 +99,12 @@ struct kp_ingest *kp_ingest_open(void *zmq, const struct kp_config *config, stru
         return NULL;
     }
     ingest->config = config;
-    ingest->engine = engine;
+    ingest->journal = journal;
     ingest->log.burst = LOG_BURST;
-    ingest->decoder = kp_decoder_new(kp_engine_schema(engine), &limits, err);
+    ingest->intake = kp_intake_new(engine, &(struct kp_intake_sink){on_rejected, on_read, ingest}, err);
     ingest->replies[0] = kp_out_new(false, err);
     ingest->replies[1] = kp_out_new(true, err);
-    ok = ingest->decoder && ingest->replies[0] && ingest->replies[1];
+    ok = ingest->intake && ingest->replies[0] && ingest->replies[1];
     if (ok && config->ningest > KP_INGEST_MAX) {
         kp_fail(err, KP_ELIMIT, "ingest: more than %d sockets", KP_INGEST_MAX);
         ok = false;
@@ -141,7 +125,7 @@ void kp_ingest_close(struct kp_ingest **ingest)
     for (size_t i = 0; i < in->ninputs; i++)
         if (in->inputs[i].socket)
             zmq_close(in->inputs[i].socket);
-    kp_decoder_destroy(&in->decoder);
+    kp_intake_destroy(&in->intake);
     kp_out_destroy(&in->replies[0]);
     kp_out_destroy(&in->replies[1]);
     free(in);
@@ -155,10 +139,11 @@ size_t kp_ingest_poll(const struct kp_ingest *ingest, zmq_pollitem_t *items)
     return ingest->ninputs;
 }
 
-/* ---- Counting ---- */
+/* ---- What is told of events ---- */
 
-static void log_reject(struct kp_ingest *ingest, enum kp_reason reason, const struct kp_event *ev)
+static void on_rejected(void *ctx, enum kp_reason reason, const struct kp_event *ev)
 {
+    struct kp_ingest *ingest = ctx;
     char source[160] = "\"\"", id[160] = "\"\"";
     uint64_t held;
 
@@ -172,98 +157,39 @@ static void log_reject(struct kp_ingest *ingest, enum kp_reason reason, const st
            ingest->input->endpoint, source, id, (unsigned long long)held);
 }
 
-static void count(struct kp_ingest *ingest, enum kp_reason reason, uint32_t index, const struct kp_event *ev)
+static void on_read(void *ctx, const struct kp_event *ev)
 {
-    struct tally *tally = &ingest->tally;
-
-    if (reason == KP_ACCEPTED) {
-        ingest->stats.accepted++;
-        tally->accepted++;
-        return;
-    }
-    if (reason == KP_DUPLICATE) {
-        ingest->stats.duplicates++;
-        tally->duplicates++;
-        return;
-    }
-    ingest->stats.rejected[reason]++;
-    tally->rejected++;
-    if (tally->nerrors < ERRORS_MAX)
-        tally->errors[tally->nerrors++] = (struct reject){index, reason};
-    log_reject(ingest, reason, ev);
-}
-
-static void note_seq(struct kp_ingest *ingest, const struct kp_event *ev)
-{
+    struct kp_ingest *ingest = ctx;
     struct kp_str source = {"", 0};
 
+    if (ingest->input->transport != KP_IN_SUB || !kp_event_has(ev, KP_SLOT_SEQ))
+        return;
     if (kp_event_has(ev, KP_SLOT_SOURCE))
         source = (struct kp_str){ev->v[KP_SLOT_SOURCE].s, ev->v[KP_SLOT_SOURCE].len};
     kp_gaps_note(&ingest->gaps, source, ev->v[KP_SLOT_SEQ].i);
 }
 
+/* ---- Reading ---- */
+
 /* Give the waiting events to the engine, then their messages back to libzmq. */
 static void flush(struct kp_ingest *ingest)
 {
-    const struct kp_event *events[KP_APPLY_MAX];
-    enum kp_reason reasons[KP_APPLY_MAX];
-
-    for (size_t i = 0; i < ingest->nevents; i++)
-        events[i] = &ingest->events[i];
-    if (ingest->nevents)
-        kp_engine_apply(ingest->engine, events, ingest->nevents, ingest->now_ms, reasons);
-    for (size_t i = 0; i < ingest->nevents; i++)
-        count(ingest, reasons[i], ingest->index[i], events[i]);
-    ingest->nevents = 0;
+    kp_intake_flush(ingest->intake);
     for (size_t i = 0; i < ingest->nheld; i++)
         zmq_msg_close(&ingest->held[i]);
     ingest->nheld = 0;
 }
 
-/* ---- Reading ---- */
-
-static void read_events(struct kp_ingest *ingest)
-{
-    for (;;) {
-        struct kp_event *ev = &ingest->events[ingest->nevents];
-        enum kp_reason reason;
-        enum kp_next next = kp_decode_next(ingest->decoder, ev, &reason);
-
-        if (next == KP_NEXT_END)
-            return;
-        if (ingest->input->transport == KP_IN_SUB && kp_event_has(ev, KP_SLOT_SEQ))
-            note_seq(ingest, ev);       /* of a rejected one, too: it was not lost on the way */
-        if (next == KP_NEXT_REJECT) {
-            count(ingest, reason, kp_decode_index(ingest->decoder), NULL);
-            continue;
-        }
-        ingest->index[ingest->nevents++] = kp_decode_index(ingest->decoder);
-        if (ingest->nevents < KP_APPLY_MAX)
-            continue;
-        /* The engine takes them; the bytes of this message are still being read, so it is the last one held. */
-        size_t held = ingest->nheld;
-
-        ingest->nheld = 0;
-        flush(ingest);
-        ingest->nheld = held;
-    }
-}
-
-/* Read a message's events. payload (and topic) are taken over and closed when their events have been applied. */
+/* Read a message's events; it is closed when they have been applied. */
 static void take_message(struct kp_ingest *ingest, zmq_msg_t *payload, struct kp_str topic)
 {
     const void *bytes = zmq_msg_data(payload);
     size_t len = zmq_msg_size(payload);
-    enum kp_reason reason;
 
-    ingest->stats.messages++;
-    ingest->stats.bytes += len;
-    reason = kp_decode_begin(ingest->decoder, bytes, len, topic);
-    if (reason != KP_ACCEPTED)
-        count(ingest, reason, 0, NULL);
-    read_events(ingest);
-    if (kp_decode_is_json(ingest->decoder))
-        flush(ingest);      /* its strings lie in the decoder, which the next message uses anew */
+    uint32_t events = kp_intake_take(ingest->intake, bytes, len, topic, ingest->now_ms);
+
+    if (events)
+        kp_journal_message(ingest->journal, topic, bytes, len, events, ingest->input->transport == KP_IN_ROUTER);
 }
 
 /* Receive into the next place of those held; NULL: nothing is there. */
@@ -301,24 +227,13 @@ static void take_plain(struct kp_ingest *ingest, zmq_msg_t *held)
     }
     while (zmq_msg_more(held) && zmq_msg_recv(held, ingest->input->socket, ZMQ_DONTWAIT) >= 0)
         ;
-    ingest->stats.messages++;
-    count(ingest, KP_MALFORMED, 0, NULL);
+    kp_intake_refuse(ingest->intake, KP_MALFORMED);
 }
 
 /* ---- Replies ---- */
 
-static void encode_reply(struct kp_ingest *ingest, struct kp_out *out)
+static void put_errors(struct kp_out *out, const struct kp_tally *tally)
 {
-    const struct tally *tally = &ingest->tally;
-
-    kp_out_clear(out);
-    kp_out_map(out, 6);
-    kp_out_text(out, "accepted");
-    kp_out_uint(out, tally->accepted);
-    kp_out_text(out, "duplicates");
-    kp_out_uint(out, tally->duplicates);
-    kp_out_text(out, "rejected");
-    kp_out_uint(out, tally->rejected);
     kp_out_text(out, "errors");
     kp_out_array(out, tally->nerrors);
     for (size_t i = 0; i < tally->nerrors; i++) {
@@ -330,38 +245,104 @@ static void encode_reply(struct kp_ingest *ingest, struct kp_out *out)
         kp_out_end(out);
     }
     kp_out_end(out);
+}
+
+/* error: why nothing was taken, and is to be sent again; NULL: it was. */
+static void encode_reply(struct kp_out *out, const struct kp_tally *tally, uint64_t seq, bool durable, const char *error)
+{
+    kp_out_clear(out);
+    kp_out_map(out, error ? 7 : 6);
+    kp_out_text(out, "accepted");
+    kp_out_uint(out, tally->accepted);
+    kp_out_text(out, "duplicates");
+    kp_out_uint(out, tally->duplicates);
+    kp_out_text(out, "rejected");
+    kp_out_uint(out, tally->rejected);
+    put_errors(out, tally);
     kp_out_text(out, "seq");
-    kp_out_uint(out, ++ingest->seq);
+    kp_out_uint(out, seq);
     kp_out_text(out, "durable");
-    kp_out_bool(out, false);
+    kp_out_bool(out, durable);
+    if (error) {
+        kp_out_text(out, "error");
+        kp_out_text(out, error);
+    }
     kp_out_end(out);
 }
 
 /* Never waits: a sender that takes no replies loses them, and sends again. */
-static void send_reply(struct kp_ingest *ingest, zmq_msg_t *frames, size_t nframes, bool json)
+static void send_frames(struct kp_ingest *ingest, void *socket, zmq_msg_t *frames, size_t n)
 {
-    struct kp_out *out = ingest->replies[json];
-    const void *bytes;
-    size_t len;
-    bool ok;
-
-    encode_reply(ingest, out);
-    bytes = kp_out_bytes(out, &len);
-    ok = bytes != NULL;
-    for (size_t i = 0; ok && i < nframes; i++)
-        ok = zmq_msg_send(&frames[i], ingest->input->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
-    if (!ok || zmq_send(ingest->input->socket, bytes, len, ZMQ_DONTWAIT) < 0)
-        ingest->stats.replies_dropped++;
+    for (size_t i = 0; i < n; i++) {
+        if (zmq_msg_send(&frames[i], socket, ZMQ_DONTWAIT | (i + 1 < n ? ZMQ_SNDMORE : 0)) < 0) {
+            ingest->stats.replies_dropped++;
+            return;
+        }
+    }
 }
 
-/* A message of a ROUTER: [who, frames to echo..., payload]. */
+void kp_ingest_say(struct kp_ingest *ingest, struct kp_outbox_item *item)
+{
+    send_frames(ingest, item->socket, item->frames, item->n);
+}
+
+void kp_ingest_refuse(struct kp_ingest *ingest, struct kp_outbox_item *item, const char *why)
+{
+    static const struct kp_tally none;
+    zmq_msg_t *last = &item->frames[item->n - 1];
+    const char *was = zmq_msg_data(last);
+    struct kp_out *out = ingest->replies[zmq_msg_size(last) && *was == '{'];
+    const void *bytes;
+    size_t len;
+
+    encode_reply(out, &none, item->seq, false, why);
+    bytes = kp_out_bytes(out, &len);
+    zmq_msg_close(last);
+    if (!bytes || zmq_msg_init_size(last, len) != 0) {
+        zmq_msg_init(last);
+        ingest->stats.replies_dropped++;
+        return;
+    }
+    memcpy(zmq_msg_data(last), bytes, len);
+    send_frames(ingest, item->socket, item->frames, item->n);
+}
+
+/* Answer the last message: at once, or when it is on disk. The frames are taken over. */
+static void reply(struct kp_ingest *ingest, zmq_msg_t *frames, size_t n, bool json, const char *error)
+{
+    struct kp_outbox *outbox = error ? NULL : kp_journal_outbox(ingest->journal);
+    struct kp_out *out = ingest->replies[json];
+    uint64_t seq = outbox || error ? kp_journal_position(ingest->journal) : ++ingest->seq;
+    void *socket = ingest->input->socket;
+    const void *bytes;
+    size_t len;
+
+    encode_reply(out, kp_intake_tally(ingest->intake), seq, outbox != NULL, error);
+    bytes = kp_out_bytes(out, &len);
+    if (bytes && outbox) {
+        ingest->stats.replies_dropped += !kp_outbox_put(outbox, seq, KP_SAY_REPLY, socket, frames, n, bytes, len);
+        return;
+    }
+    zmq_msg_init(&frames[n]);
+    if (bytes && zmq_msg_init_size(&frames[n], len) == 0) {
+        memcpy(zmq_msg_data(&frames[n]), bytes, len);
+        send_frames(ingest, socket, frames, n + 1);
+    } else {
+        ingest->stats.replies_dropped++;
+    }
+    for (size_t i = 0; i <= n; i++)
+        zmq_msg_close(&frames[i]);
+}
+
+/* A message of a ROUTER: [who, frames to echo..., payload]. What can't be promised is not counted: its sender sends it again. */
 static void take_routed(struct kp_ingest *ingest, zmq_msg_t *held)
 {
-    zmq_msg_t frames[FRAMES_MAX];
+    bool broken = kp_journal_mode(ingest->journal) == KP_JOURNAL_BROKEN;
+    zmq_msg_t frames[FRAMES_MAX + 1];
+    bool fits = true, json;
     size_t n = 0;
-    bool fits = true;
 
-    memset(&ingest->tally, 0, sizeof ingest->tally);
+    kp_intake_clear(ingest->intake);
     while (zmq_msg_more(held)) {
         if (n < FRAMES_MAX) {
             zmq_msg_init(&frames[n]);
@@ -372,14 +353,17 @@ static void take_routed(struct kp_ingest *ingest, zmq_msg_t *held)
         if (zmq_msg_recv(held, ingest->input->socket, ZMQ_DONTWAIT) < 0)
             break;
     }
-    if (fits)
-        take_message(ingest, held, (struct kp_str){"", 0});
+    if (!fits)
+        kp_intake_refuse(ingest->intake, KP_MALFORMED);
+    else if (broken)
+        ingest->stats.refused++;
     else
-        count(ingest, KP_MALFORMED, 0, NULL);
+        take_message(ingest, held, (struct kp_str){"", 0});
+    json = broken ? kp_intake_looks_json(zmq_msg_data(held), zmq_msg_size(held)) : kp_intake_is_json(ingest->intake);
     flush(ingest);
     if (fits)
-        send_reply(ingest, frames, n, kp_decode_is_json(ingest->decoder));
-    for (size_t i = 0; i < n; i++)
+        reply(ingest, frames, n, json, broken ? kp_journal_error(ingest->journal) : NULL);
+    for (size_t i = 0; i < n && !fits; i++)
         zmq_msg_close(&frames[i]);
 }
 
@@ -390,7 +374,7 @@ static bool drain(struct kp_ingest *ingest, const struct input *input)
     int taken = 0;
 
     ingest->input = input;
-    for (; taken < MESSAGES_TURN; taken++) {
+    for (; taken < MESSAGES_TURN && !kp_journal_is_large(ingest->journal); taken++) {
         zmq_msg_t *msg = receive(ingest);
 
         if (!msg)
@@ -409,19 +393,25 @@ bool kp_ingest_turn(struct kp_ingest *ingest, int64_t now_ms)
     bool more = false;
 
     ingest->now_ms = now_ms;
+    if (kp_journal_mode(ingest->journal) == KP_JOURNAL_FULL)
+        return false;
     for (size_t i = 0; i < ingest->ninputs; i++)
-        more |= drain(ingest, &ingest->inputs[i]);
-    return more;
+        more |= drain(ingest, &ingest->inputs[(ingest->first + i) % ingest->ninputs]);
+    /* A turn may end early, so that none is always the last. */
+    if (ingest->ninputs)
+        ingest->first = (ingest->first + 1) % ingest->ninputs;
+    return more || kp_journal_is_large(ingest->journal);
 }
 
 uint64_t kp_ingest_messages(const struct kp_ingest *ingest)
 {
-    return ingest->stats.messages;
+    return kp_intake_stats(ingest->intake)->messages;
 }
 
 void kp_ingest_stats(const struct kp_ingest *ingest, struct kp_ingest_stats *stats)
 {
     *stats = ingest->stats;
+    stats->events = *kp_intake_stats(ingest->intake);
 }
 
 const struct kp_gaps *kp_ingest_gaps(const struct kp_ingest *ingest)

@@ -110,16 +110,10 @@ static bool send_frames(struct kp_publish *publish, const char *topic, size_t to
 }
 
 /* When a queue is full, the message goes to those that have room, and is counted as dropped for the others. */
-static void send_message(struct kp_publish *publish, const char *topic, size_t topic_len)
+static void send_message(struct kp_publish *publish, const char *topic, size_t topic_len, const void *bytes, size_t len)
 {
-    size_t len;
-    const void *bytes = kp_out_bytes(publish->out, &len);
     struct kp_err err;
 
-    if (!bytes) {
-        publish->stats.dropped++;
-        return;
-    }
     if (send_frames(publish, topic, topic_len, bytes, len))
         return;
     publish->stats.dropped++;
@@ -128,6 +122,18 @@ static void send_message(struct kp_publish *publish, const char *topic, size_t t
     send_frames(publish, topic, topic_len, bytes, len);
     if (kp_socket_set(publish->socket, ZMQ_XPUB_NODROP, 1, &err))
         kp_log(KP_LOG_ERROR, "event=publish_option error=\"%s\"", err.text);
+}
+
+/* Send what was encoded. */
+static void send_encoded(struct kp_publish *publish, const char *topic, size_t topic_len)
+{
+    size_t len;
+    const void *bytes = kp_out_bytes(publish->out, &len);
+
+    if (bytes)
+        send_message(publish, topic, topic_len, bytes, len);
+    else
+        publish->stats.dropped++;
 }
 
 void kp_publish_alert(struct kp_publish *publish, struct kp_engine *engine, const struct kp_alert *alert)
@@ -142,7 +148,54 @@ void kp_publish_alert(struct kp_publish *publish, struct kp_engine *engine, cons
     len = kp_engine_topic(engine, kp_encode_alert_kind(alert), alert->node, topic, sizeof topic);
     kp_out_clear(publish->out);
     kp_encode_alert(publish->out, engine, alert, publish->stats.seq);
-    send_message(publish, topic, len);
+    send_encoded(publish, topic, len);
+}
+
+bool kp_publish_hold(struct kp_publish *publish, struct kp_engine *engine, const struct kp_alert *alert, struct kp_outbox *outbox,
+                     uint64_t position)
+{
+    char topic[TOPIC_MAX];
+    zmq_msg_t frame;
+    size_t len = kp_engine_topic(engine, kp_encode_alert_kind(alert), alert->node, topic, sizeof topic);
+    const void *bytes;
+
+    if (!publish->socket)
+        return true;
+    if (zmq_msg_init_size(&frame, len) != 0)
+        return false;
+    memcpy(zmq_msg_data(&frame), topic, len);
+    kp_out_clear(publish->out);
+    kp_encode_alert(publish->out, engine, alert, KP_SEQ_LATER);
+    bytes = kp_out_bytes(publish->out, &len);
+    if (!bytes) {
+        zmq_msg_close(&frame);
+        return false;
+    }
+    return kp_outbox_put(outbox, position, KP_SAY_ALERT, publish->socket, &frame, 1, bytes, len);
+}
+
+void kp_publish_say(struct kp_publish *publish, struct kp_outbox_item *item)
+{
+    zmq_msg_t *topic = &item->frames[0], *payload = &item->frames[1];
+    size_t len;
+
+    publish->stats.alerts++;
+    publish->stats.seq++;
+    len = kp_encode_seq(zmq_msg_data(payload), zmq_msg_size(payload), publish->config->publish_json, publish->stats.seq);
+    send_message(publish, zmq_msg_data(topic), zmq_msg_size(topic), zmq_msg_data(payload), len);
+}
+
+void kp_publish_operator(struct kp_publish *publish, const struct kp_operator_alert *alert)
+{
+    static const char topic[] = "alert/";
+
+    publish->stats.alerts++;
+    if (!publish->socket)
+        return;
+    publish->stats.seq++;
+    kp_out_clear(publish->out);
+    kp_operator_encode(publish->out, alert, publish->stats.seq);
+    send_encoded(publish, topic, sizeof topic - 1);
 }
 
 static void publish_node(struct kp_publish *publish, struct kp_engine *engine, const struct pass *pass, const char *topic,
@@ -152,7 +205,7 @@ static void publish_node(struct kp_publish *publish, struct kp_engine *engine, c
     publish->stats.seq++;
     kp_out_clear(publish->out);
     kp_encode_snapshot(publish->out, engine, pass->next, publish->stats.seq, pass->kind != PASS_CHANGED, pass->number, NULL);
-    send_message(publish, topic, len);
+    send_encoded(publish, topic, len);
 }
 
 /* ---- Passes ---- */

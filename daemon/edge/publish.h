@@ -8,6 +8,9 @@
 #ifndef KPID_PUBLISH_H
 #define KPID_PUBLISH_H
 
+#include "operator.h"
+#include "outbox.h"
+
 #include "kpid/engine.h"
 
 #include <zmq.h>
@@ -23,6 +26,11 @@ void *kp_publish_socket(const struct kp_publish *publish);
 const char *kp_publish_endpoint(const struct kp_publish *publish);  /* NULL likewise */
 
 void kp_publish_alert(struct kp_publish *publish, struct kp_engine *engine, const struct kp_alert *alert);
+/* The same once a position of the journal is on disk: kp_publish_say then sends what the outbox hands out. False: memory is out. */
+bool kp_publish_hold(struct kp_publish *publish, struct kp_engine *engine, const struct kp_alert *alert, struct kp_outbox *outbox,
+                     uint64_t position) KP_CHECK;
+void kp_publish_say(struct kp_publish *publish, struct kp_outbox_item *item);
+void kp_publish_operator(struct kp_publish *publish, const struct kp_operator_alert *alert);
 
 /* Take subscriptions, begin passes whose time has come, go forward in those that run. True: there is more to do now.
  * steady_ms: a clock that nobody sets. sweep: keys of which nothing is left may be forgotten on the way. */

@@ -242,8 +242,18 @@ struct kp_ingest_cfg {
     size_t ntopics;
     struct kp_loc loc;
 };
+struct kp_storage_cfg {
+    char *path;                 /* a directory; NULL: memory only */
+    int64_t sync_ms;            /* until what nobody waits for is on disk; 0: at once; -1: whenever the system writes it */
+    int64_t checkpoint_ms;
+    int64_t history_ms;         /* 0: none is kept */
+    int64_t keep_ms;            /* raw events; 0: only as long as recovery needs them */
+    size_t journal_bytes;       /* the most that it should hold */
+    struct kp_loc loc;
+};
 struct kp_limits {
     size_t message;         /* bytes; 1 MiB */
+    size_t queue;           /* bytes that may wait for the disk; 64 MiB */
     uint32_t batch;         /* events; 10,000 */
     uint32_t fields;        /* keys of an event; 256 */
     uint32_t keys;          /* roster members, teams, regions, groups together; 1,000,000 */
@@ -273,6 +283,7 @@ struct kp_config {
     char *control_endpoint; /* NULL: no control socket */
     bool insecure;          /* plain TCP beyond loopback was asked for */
     int64_t dedup_window_ms;
+    struct kp_storage_cfg storage;
     struct kp_limits limits;
     struct kp_roster_cfg roster;
     struct kp_calendar_cfg *calendars;

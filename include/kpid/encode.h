@@ -23,6 +23,11 @@ void kp_encode_explanation(struct kp_out *out, struct kp_engine *engine, uint32_
 /* Append the map of an alert. */
 void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct kp_alert *alert, uint64_t seq);
 
+/* A message whose number is not known yet is encoded with this one; then the number is put into its bytes, which become shorter in
+ * JSON. Returns the new length. */
+#define KP_SEQ_LATER UINT64_MAX
+size_t kp_encode_seq(void *bytes, size_t len, bool json, uint64_t seq);
+
 /* "alert" or "pending": the kind of topic that it belongs on. */
 const char *kp_encode_alert_kind(const struct kp_alert *alert);
 

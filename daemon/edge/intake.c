@@ -1,0 +1,148 @@
+#include "intake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct kp_intake {
+    struct kp_engine *engine;           /* borrowed */
+    struct kp_decoder *decoder;         /* owned */
+    struct kp_intake_sink sink;
+    int64_t now_ms;
+    struct kp_event events[KP_APPLY_MAX];   /* waiting for the engine */
+    uint32_t index[KP_APPLY_MAX];
+    size_t nevents;
+    struct kp_tally tally;
+    struct kp_intake_stats stats;
+};
+
+struct kp_intake *kp_intake_new(struct kp_engine *engine, const struct kp_intake_sink *sink, struct kp_err *err)
+{
+    const struct kp_limits *most = &kp_engine_config(engine)->limits;
+    struct kp_decode_limits limits = {most->message, most->batch, most->fields};
+    struct kp_intake *intake = calloc(1, sizeof *intake);
+
+    if (!intake) {
+        kp_fail(err, KP_ENOMEM, "intake: out of memory");
+        return NULL;
+    }
+    intake->engine = engine;
+    if (sink)
+        intake->sink = *sink;
+    intake->decoder = kp_decoder_new(kp_engine_schema(engine), &limits, err);
+    if (!intake->decoder)
+        kp_intake_destroy(&intake);
+    return intake;
+}
+
+void kp_intake_destroy(struct kp_intake **intake)
+{
+    if (!*intake)
+        return;
+    kp_decoder_destroy(&(*intake)->decoder);
+    free(*intake);
+    *intake = NULL;
+}
+
+static void count(struct kp_intake *intake, enum kp_reason reason, uint32_t index, const struct kp_event *ev)
+{
+    struct kp_tally *tally = &intake->tally;
+
+    if (reason == KP_ACCEPTED) {
+        intake->stats.accepted++;
+        tally->accepted++;
+        return;
+    }
+    if (reason == KP_DUPLICATE) {
+        intake->stats.duplicates++;
+        tally->duplicates++;
+        return;
+    }
+    intake->stats.rejected[reason]++;
+    tally->rejected++;
+    if (tally->nerrors < KP_TALLY_ERRORS)
+        tally->errors[tally->nerrors++] = (struct kp_reject){index, reason};
+    if (intake->sink.rejected)
+        intake->sink.rejected(intake->sink.ctx, reason, ev);
+}
+
+void kp_intake_flush(struct kp_intake *intake)
+{
+    const struct kp_event *events[KP_APPLY_MAX];
+    enum kp_reason reasons[KP_APPLY_MAX];
+
+    for (size_t i = 0; i < intake->nevents; i++)
+        events[i] = &intake->events[i];
+    if (intake->nevents)
+        kp_engine_apply(intake->engine, events, intake->nevents, intake->now_ms, reasons);
+    for (size_t i = 0; i < intake->nevents; i++)
+        count(intake, reasons[i], intake->index[i], events[i]);
+    intake->nevents = 0;
+}
+
+static uint32_t read_events(struct kp_intake *intake)
+{
+    uint32_t events = 0;
+
+    for (;;) {
+        struct kp_event *ev = &intake->events[intake->nevents];
+        enum kp_reason reason;
+        enum kp_next next = kp_decode_next(intake->decoder, ev, &reason);
+
+        if (next == KP_NEXT_END)
+            return events;
+        if (intake->sink.read)
+            intake->sink.read(intake->sink.ctx, ev);    /* of a rejected one, too: it was not lost on the way */
+        if (next == KP_NEXT_REJECT) {
+            count(intake, reason, kp_decode_index(intake->decoder), NULL);
+            continue;
+        }
+        events++;
+        intake->index[intake->nevents++] = kp_decode_index(intake->decoder);
+        if (intake->nevents == KP_APPLY_MAX)
+            kp_intake_flush(intake);
+    }
+}
+
+uint32_t kp_intake_take(struct kp_intake *intake, const void *bytes, size_t len, struct kp_str topic, int64_t now_ms)
+{
+    enum kp_reason reason;
+    uint32_t events;
+
+    intake->now_ms = now_ms;
+    intake->stats.messages++;
+    intake->stats.bytes += len;
+    reason = kp_decode_begin(intake->decoder, bytes, len, topic);
+    if (reason != KP_ACCEPTED)
+        count(intake, reason, 0, NULL);
+    events = read_events(intake);
+    if (kp_decode_is_json(intake->decoder))
+        kp_intake_flush(intake);    /* its strings lie in the decoder, which the next message uses anew */
+    return events;
+}
+
+void kp_intake_refuse(struct kp_intake *intake, enum kp_reason reason)
+{
+    intake->stats.messages++;
+    count(intake, reason, 0, NULL);
+}
+
+bool kp_intake_is_json(const struct kp_intake *intake)
+{
+    return kp_decode_is_json(intake->decoder);
+}
+
+const struct kp_tally *kp_intake_tally(const struct kp_intake *intake)
+{
+    return &intake->tally;
+}
+
+void kp_intake_clear(struct kp_intake *intake)
+{
+    intake->tally.accepted = intake->tally.duplicates = intake->tally.rejected = 0;
+    intake->tally.nerrors = 0;
+}
+
+const struct kp_intake_stats *kp_intake_stats(const struct kp_intake *intake)
+{
+    return &intake->stats;
+}

@@ -1,0 +1,60 @@
+/* From messages to the engine: decodes them, hands their events over up to 64 at a time, and counts what became of each.
+ *
+ * Used for what comes from sockets and for what was journaled: both take the same way. */
+#ifndef KPID_INTAKE_H
+#define KPID_INTAKE_H
+
+#include "kpid/engine.h"
+
+enum { KP_TALLY_ERRORS = 100 /* told one by one; the rest is only counted */ };
+
+/* What became of the events since the tally was cleared. */
+struct kp_tally {
+    uint64_t accepted, duplicates, rejected;
+    struct kp_reject {
+        uint32_t index;         /* in its message */
+        enum kp_reason reason;
+    } errors[KP_TALLY_ERRORS];
+    size_t nerrors;
+};
+
+struct kp_intake_stats {
+    uint64_t messages, bytes;
+    uint64_t accepted, duplicates;
+    uint64_t rejected[KP_REASONS];      /* before or in the engine */
+};
+
+/* Who wants to know: of an event that was rejected (ev NULL: it could not be read), and of each that was read. May be NULL. */
+struct kp_intake_sink {
+    void (*rejected)(void *ctx, enum kp_reason reason, const struct kp_event *ev);
+    void (*read)(void *ctx, const struct kp_event *ev);
+    void *ctx;
+};
+
+struct kp_intake;
+
+/* Borrows the engine, and reads by its schema and the limits of its configuration. */
+struct kp_intake *kp_intake_new(struct kp_engine *engine, const struct kp_intake_sink *sink, struct kp_err *err) KP_CHECK;
+void kp_intake_destroy(struct kp_intake **intake);
+
+/* Take a message that arrived at now_ms; its bytes and topic must last until the next kp_intake_flush. Returns how many events it
+ * has that the engine decides about. */
+uint32_t kp_intake_take(struct kp_intake *intake, const void *bytes, size_t len, struct kp_str topic, int64_t now_ms);
+/* Count a message that is none. */
+void kp_intake_refuse(struct kp_intake *intake, enum kp_reason reason);
+/* Was the last message JSON? Then it is done with already, and its reply is to be JSON, too. */
+bool kp_intake_is_json(const struct kp_intake *intake);
+/* Would a message be read as JSON? */
+static inline bool kp_intake_looks_json(const char *bytes, size_t len)
+{
+    return len && (bytes[0] == '{' || bytes[0] == '[' || bytes[0] == ' ' || bytes[0] == '\n');
+}
+/* Give the engine what waits. */
+void kp_intake_flush(struct kp_intake *intake);
+
+/* As of the last flush. */
+const struct kp_tally *kp_intake_tally(const struct kp_intake *intake);
+void kp_intake_clear(struct kp_intake *intake);     /* the tally */
+const struct kp_intake_stats *kp_intake_stats(const struct kp_intake *intake);
+
+#endif

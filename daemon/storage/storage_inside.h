@@ -1,0 +1,88 @@
+/* What the parts of the store share. Internal to it: storage.c opens and closes, storage_thread.c writes, storage_read.c is for
+ * recovery, storage_copy.c for copies, storage_prune.c forgets. */
+#ifndef KPID_STORAGE_INSIDE_H
+#define KPID_STORAGE_INSIDE_H
+
+#include "storage.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+enum {
+    KP_STORE_VERSION = 1,           /* user_version */
+    KP_STORE_APPLICATION = 0x6B706964,  /* "kpid" */
+    KP_PART_BYTES = 1 << 20,        /* of a checkpoint */
+};
+
+/* A checkpoint on its way from the pipe into the database. */
+struct kp_incoming {
+    bool running;
+    int fd;
+    uint64_t id, seq, bytes;
+    int64_t at_ms, began_us;
+    uint32_t nparts;
+    unsigned char *part;            /* owned; KP_PART_BYTES */
+    size_t len;
+    unsigned char head[12];         /* of the frame that is being read, or the hash at the end */
+    size_t head_len;
+    uint32_t left;                  /* bytes of the frame still to come */
+    bool at_end;                    /* the last frame's head was read: the hash comes */
+    void *hash;                     /* owned; XXH3's state */
+};
+
+struct kp_storage {
+    struct kp_storage_cfg cfg;      /* path: borrowed */
+    char file[4096];
+    size_t queue_bytes;
+    int lock;                       /* -1: none */
+    bool readonly, started;
+    sqlite3 *db;                    /* owned; of the thread once that runs */
+    sqlite3_stmt *insert, *insert_alert;
+    pthread_t thread;
+    int wake, told;                 /* eventfds: for the thread; for the loop */
+    pthread_mutex_t mutex;          /* of what follows */
+    struct kp_chunk *first, **last; /* queued */
+    struct kp_chunk *pool;
+    size_t npool;
+    bool urgent, stopping;
+    int64_t oldest_us;              /* when the first of the queue was put there, steady */
+    struct kp_storage_view view;    /* kept up to date */
+    int64_t busy_since_us;          /* of the running transaction; 0: none */
+    struct kp_incoming next;        /* a checkpoint that the thread is to begin with */
+    /* the thread's own */
+    struct kp_incoming incoming;
+    int64_t retry_us, backoff_us;   /* failing: when to try again */
+    bool prune;                     /* there may be something to forget */
+    pthread_t copier;
+    bool copier_runs;
+    char copy_to[4096];
+};
+
+int64_t kp_storage_now_us(void);    /* steady */
+
+/* ---- storage.c ---- */
+/* Open the database file into storage->db, with its statements. */
+enum kp_code kp_storage_connect(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
+void kp_storage_disconnect(struct kp_storage *storage);
+/* "what: what SQLite says (what the system says)". */
+enum kp_code kp_storage_fail(const struct kp_storage *storage, const char *what, struct kp_err *err);
+enum kp_code kp_storage_exec(struct kp_storage *storage, const char *sql, struct kp_err *err);
+/* A number that a query gives; `otherwise` when there is none. */
+int64_t kp_storage_number(struct kp_storage *storage, const char *sql, int64_t otherwise);
+
+/* ---- storage_thread.c ---- */
+void *kp_storage_run(void *storage);
+void kp_storage_tell(struct kp_storage *storage);   /* the loop: something has changed */
+
+/* ---- storage_incoming.c ---- */
+/* Take what the pipe has, up to a part. KP_EIO: the database failed. */
+enum kp_code kp_incoming_take(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
+enum kp_code kp_incoming_begin(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
+/* Give it up: its parts are forgotten. */
+void kp_incoming_drop(struct kp_storage *storage, const char *why);
+
+/* ---- storage_prune.c ---- */
+/* Forget a slice of what is no longer needed. *more: there is more. */
+enum kp_code kp_storage_prune(struct kp_storage *storage, bool *more, struct kp_err *err) KP_CHECK;
+
+#endif
