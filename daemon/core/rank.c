@@ -54,13 +54,18 @@ void kp_ranks_destroy(struct kp_ranks **ranks)
 
 bool kp_rank_is_nobody(const struct kp_reader *reader, uint32_t node)
 {
-    const struct kp_store *store = reader->store;
+    const struct kp_plan *plan = reader->store->plan;
+    int dim = kp_plan_dim_of(plan, kp_store_node(reader->store, node)->level);
 
-    if (kp_store_node(store, node)->flags & KP_NODE_MEMBER)
+    if (kp_store_node(reader->store, node)->flags & KP_NODE_MEMBER)
         return false;
-    for (int p = 0; p < store->plan->npairs; p++)
-        if (reader->numbers[p].n != 0 || (reader->numbers[p].has && reader->numbers[p].value != 0))
+    for (int p = 0; p < plan->npairs; p++) {
+        const struct kp_number *number = &reader->numbers[p];
+
+        /* Those of other dimensions are another key's, which was read before. */
+        if (plan->kpis[plan->pairs[p].kpi].dim == dim && (number->n != 0 || (number->has && number->value != 0)))
             return false;
+    }
     return true;
 }
 
