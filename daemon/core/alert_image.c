@@ -91,12 +91,8 @@ static void save_others(const struct kp_alerts *alerts, const struct kp_rule_map
 static void save_queue(const struct kp_alerts *alerts, struct kp_save *save)
 {
     kp_save_u32(save, alerts->queue_count);
-    for (uint32_t i = 0; i < alerts->queue_count; i++) {
-        uint32_t node = alerts->queue[(alerts->queue_first + i) & (alerts->queue_room - 1)];
-
-        kp_save_u32(save, node);
-        kp_save_u16(save, alerts->fed[node]);
-    }
+    for (uint32_t i = 0; i < alerts->queue_count; i++)
+        kp_save_u32(save, alerts->queue[(alerts->queue_first + i) & (alerts->queue_room - 1)]);
 }
 
 void kp_alerts_save(const struct kp_alerts *alerts, struct kp_save *save)
@@ -109,7 +105,7 @@ void kp_alerts_save(const struct kp_alerts *alerts, struct kp_save *save)
     kp_save_u64(save, alerts->past);
     kp_save_u32(save, (uint32_t)plan->nrules);
     for (int r = 0; r < plan->nrules; r++)
-        kp_save_u64(save, kp_sign_rule(&plan->rules[r]));
+        kp_save_u64(save, kp_sign_rule(plan, r));
     save_keys(alerts, save);
     save_others(alerts, &alerts->crowds, save);
     save_others(alerts, &alerts->standing, save);
@@ -213,7 +209,7 @@ static void load_rules(const struct kp_plan *plan, struct kp_load *load, struct 
 
         rules->now[r] = -1;
         for (int i = 0; i < plan->nrules; i++)
-            if (kp_sign_rule(&plan->rules[i]) == sign)
+            if (kp_sign_rule(plan, i) == sign)
                 rules->now[r] = i;
     }
 }
@@ -305,10 +301,9 @@ static void load_queue(struct kp_alerts *alerts, struct kp_load *load, const str
 
     for (uint32_t i = 0; i < n && !load->failed; i++) {
         uint32_t node = kp_image_node(map, kp_load_u32(load));
-        uint16_t set = kp_image_set(map, kp_load_u16(load));
 
         if (node != KP_NO_NODE && !load->failed)
-            kp_alerts_touch(alerts, node, set);
+            kp_alerts_touch(alerts, node, KP_FEEDS_ALL);
     }
 }
 

@@ -179,6 +179,34 @@ bool kp_cell_merge(enum kp_cell_kind kind, uint64_t *into, const uint64_t *from,
     return ok;
 }
 
+bool kp_cell_take(enum kp_cell_kind kind, uint64_t *into, const uint64_t *from, struct kp_slab *slab)
+{
+    struct kp_quant *q = pointer(*into);
+    bool ok = true;
+
+    switch (kind) {
+    case KP_CELL_COUNT:
+        *into -= *from;
+        break;
+    case KP_CELL_SUM:
+        add_sum(into, (kp_i128)-(kp_u128)kp_cell_sum(from));
+        break;
+    case KP_CELL_SQUARE:
+        kp_square_take(into, from);
+        break;
+    case KP_CELL_QUANT:
+        ok = kp_quant_take(&q, slab, pointer(*from)) == KP_OK;
+        *into = (uint64_t)(uintptr_t)q;
+        break;
+    case KP_CELL_MIN:
+    case KP_CELL_MAX:
+    case KP_CELL_LAST:
+    case KP_CELL_DISTINCT:
+        break;
+    }
+    return ok;
+}
+
 void kp_cell_drop(enum kp_cell_kind kind, uint64_t *at, struct kp_slab *slab)
 {
     if (kind == KP_CELL_QUANT) {

@@ -49,6 +49,9 @@ bool kp_cell_sub(enum kp_cell_kind kind, uint64_t *at, const struct kp_sample *s
 /* into += from. Sketches in `into` are allocated from slab. */
 bool kp_cell_merge(enum kp_cell_kind kind, uint64_t *into, const uint64_t *from, struct kp_slab *slab);
 
+/* into -= from, of the same kinds as kp_cell_sub. */
+bool kp_cell_take(enum kp_cell_kind kind, uint64_t *into, const uint64_t *from, struct kp_slab *slab);
+
 /* Free what the words own. */
 void kp_cell_drop(enum kp_cell_kind kind, uint64_t *at, struct kp_slab *slab);
 

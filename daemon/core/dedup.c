@@ -1,7 +1,7 @@
 #include "kpid/dedup.h"
 
+#include "image.h"
 #include "segment.h"
-#include "stream.h"
 
 #include <stdlib.h>
 
@@ -157,19 +157,6 @@ static void make_room(struct kp_dedup *dedup, struct kp_print print, int64_t now
     dedup->evicted += gone;
 }
 
-/* Put in what is not there. */
-static void put(struct kp_dedup *dedup, struct kp_print print, uint32_t word, int64_t now_ms)
-{
-    struct kp_segment *seg = kp_directory_segment(&dedup->dir, print);
-
-    while (is_full(dedup, seg)) {
-        make_room(dedup, print, now_ms);
-        seg = kp_directory_segment(&dedup->dir, print);
-    }
-    kp_segment_put(seg, print, word);
-    dedup->dir.count++;
-}
-
 void kp_dedup_add(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
 {
     struct kp_segment *seg;
@@ -189,7 +176,12 @@ void kp_dedup_add(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms)
         seg->low = entry->word < seg->low ? entry->word : seg->low;     /* a clock may be set back */
         return;
     }
-    put(dedup, print, stamp(dedup, now_ms), now_ms);
+    while (is_full(dedup, seg)) {
+        make_room(dedup, print, now_ms);
+        seg = kp_directory_segment(&dedup->dir, print);
+    }
+    kp_segment_put(seg, print, stamp(dedup, now_ms));
+    dedup->dir.count++;
 }
 
 size_t kp_dedup_count(const struct kp_dedup *dedup)
@@ -207,45 +199,109 @@ size_t kp_dedup_bytes(const struct kp_dedup *dedup)
     return sizeof *dedup + kp_directory_bytes(&dedup->dir);
 }
 
-/* ---- As bytes ---- */
+/* ---- Saving and loading ---- */
 
-void kp_dedup_save(const struct kp_dedup *dedup, struct kp_save *save)
+/* What still counts: that its word is at least `from`. */
+static void save_segment(const struct kp_segment *seg, uint32_t from, struct kp_save *save)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < KP_SEGMENT_SIZE; i++)
+        n += (seg->entries[i].lo != 0) & (seg->entries[i].word >= from);
+    if (!n)
+        return;
+    kp_save_u32(save, n);
+    for (uint32_t i = 0; i < KP_SEGMENT_SIZE; i++)
+        if (seg->entries[i].lo && seg->entries[i].word >= from)
+            kp_save_bytes(save, &seg->entries[i], sizeof seg->entries[i]);
+}
+
+/* A segment stands in the directory as many times in a row as it has bits fewer. */
+static size_t span_of(const struct kp_directory *dir, const struct kp_segment *seg)
+{
+    return (size_t)1 << (dir->depth - seg->depth);
+}
+
+void kp_dedup_save(const struct kp_dedup *dedup, struct kp_save *save, int64_t now_ms)
 {
     const struct kp_directory *dir = &dedup->dir;
-    size_t slots = (size_t)1 << dir->depth;
+    uint32_t from = now_ms == INT64_MIN ? 0 : oldest(dedup, now_ms);
 
-    kp_save_mark(save, "DUPS");
+    kp_save_mark(save, "DEDU");
     kp_save_u8(save, dedup->has_base);
     kp_save_i64(save, dedup->base_s);
-    kp_save_u64(save, dir->count);
-    for (size_t i = 0; i < slots; i += (size_t)1 << (dir->depth - dir->segments[i]->depth)) {
-        const struct kp_segment *seg = dir->segments[i];
+    for (size_t i = 0; i < (size_t)1 << dir->depth; i += span_of(dir, dir->segments[i]))
+        save_segment(dir->segments[i], from, save);
+    kp_save_u32(save, 0);
+}
 
-        for (uint32_t k = 0; k < KP_SEGMENT_SIZE; k++)
-            if (seg->entries[k].lo)
-                kp_save_bytes(save, &seg->entries[k], sizeof seg->entries[k]);
+/* Each is there once. Those that are too many go later, when all are known. */
+static bool put_back(struct kp_dedup *dedup, const struct kp_entry *entry)
+{
+    struct kp_print print = {entry->hi, entry->lo};
+    struct kp_segment *seg = kp_directory_segment(&dedup->dir, print);
+
+    if (kp_segment_find(seg, print))
+        return true;
+    while (seg->count >= KP_SEGMENT_FULL) {
+        if (kp_directory_split(&dedup->dir, print))
+            return false;
+        seg = kp_directory_segment(&dedup->dir, print);
     }
+    kp_segment_put(seg, print, entry->word);
+    dedup->dir.count++;
+    return true;
+}
+
+/* The newest of a segment, `most` of them. */
+static void trim(struct kp_dedup *dedup, struct kp_segment *seg, size_t most)
+{
+    uint64_t ages[KP_SEGMENT_SIZE];
+    uint32_t gone;
+    int n = 0;
+
+    if (seg->count <= most)
+        return;
+    for (uint32_t i = 0; i < KP_SEGMENT_SIZE; i++)
+        if (seg->entries[i].lo)
+            ages[n++] = kp_entry_age(&seg->entries[i]);
+    gone = kp_segment_filter(seg, select_kth(ages, n, n - (int)most));
+    dedup->dir.count -= gone;
+    dedup->evicted += gone;
+}
+
+/* The limit may be lower than it was. */
+static void trim_all(struct kp_dedup *dedup)
+{
+    const struct kp_directory *dir = &dedup->dir;
+    size_t share = dedup->max / dir->nsegments + 1;
+
+    if (dir->count <= dedup->max)
+        return;
+    for (size_t i = 0; i < (size_t)1 << dir->depth; i += span_of(dir, dir->segments[i]))
+        trim(dedup, dir->segments[i], share);
 }
 
 void kp_dedup_load(struct kp_dedup *dedup, struct kp_load *load, int64_t now_ms)
 {
-    uint64_t n;
+    uint32_t left, from;
 
-    kp_load_mark(load, "DUPS");
+    kp_load_mark(load, "DEDU");
     dedup->has_base = kp_load_u8(load) != 0;
     dedup->base_s = kp_load_i64(load);
-    n = kp_load_u64(load);
-    if (dedup->base_s > INT64_MAX / 4000 || dedup->base_s < -INT64_MAX / 4000)
-        kp_load_fail(load, "ids are remembered from a time that there is not");
-    for (uint64_t i = 0; i < n && !load->failed; i++) {
-        struct kp_entry entry;
+    if (dedup->base_s < 0 || dedup->base_s > KP_TIME_MAX / 1000)
+        kp_load_fail(load, "the memory of ids is of no time that kpid knows");
+    from = load->failed || now_ms == INT64_MIN ? 0 : oldest(dedup, now_ms);
+    while (!load->failed && (left = kp_load_count(load, KP_SEGMENT_SIZE, "ids")) > 0) {
+        for (; left && !load->failed; left--) {
+            struct kp_entry entry;
 
-        kp_load_bytes(load, &entry, sizeof entry);
-        if (entry.lo == 0) {
-            kp_load_fail(load, "an id is not as kpid writes it");
-            return;
+            kp_load_bytes(load, &entry, sizeof entry);
+            if (load->failed || entry.lo == 0)
+                kp_load_fail(load, "an id is not as kpid writes it");
+            else if (entry.word >= from && !put_back(dedup, &entry))
+                kp_load_fail(load, "out of memory for ids");
         }
-        if (entry.word >= oldest(dedup, now_ms))
-            put(dedup, (struct kp_print){entry.hi, entry.lo}, entry.word, now_ms);
     }
+    trim_all(dedup);
 }

@@ -1,6 +1,6 @@
 #include "kpid/sketch.h"
 
-#include "stream.h"
+#include "image.h"
 
 #include <assert.h>
 #include <math.h>
@@ -188,6 +188,71 @@ enum kp_code kp_distinct_merge(struct kp_distinct **into, struct kp_slab *slab, 
     return KP_OK;
 }
 
+/* ---- Saving and loading ---- */
+
+enum { SAVED_NONE, SAVED_HASHES, SAVED_REGISTERS };
+
+void kp_distinct_save(const struct kp_distinct *d, struct kp_save *save)
+{
+    if (!d) {
+        kp_save_u8(save, SAVED_NONE);
+    } else if (d->room == 0) {
+        kp_save_u8(save, SAVED_REGISTERS);
+        kp_save_bytes(save, (const uint8_t *)d + offsetof(struct kp_distinct, registers), REGISTERS);
+    } else {
+        kp_save_u8(save, SAVED_HASHES);
+        kp_save_u16(save, (uint16_t)d->n);
+        for (uint32_t i = 0; i < d->room; i++)
+            if (d->hashes[i])
+                kp_save_u64(save, d->hashes[i]);
+    }
+}
+
+static bool load_registers(struct kp_distinct **d, struct kp_slab *slab, struct kp_load *load)
+{
+    bool ok = true;
+
+    *d = make(slab, 0);
+    if (!*d)
+        return false;
+    kp_load_bytes(load, registers(*d), REGISTERS);
+    for (int i = 0; i < REGISTERS; i++)
+        ok &= registers(*d)[i] <= RANK_MAX;
+    return ok && !load->failed;
+}
+
+static bool load_hashes(struct kp_distinct **d, struct kp_slab *slab, struct kp_load *load)
+{
+    uint32_t n = kp_load_u16(load);
+
+    if (load->failed || n == 0 || n > KP_DISTINCT_EXACT)
+        return false;
+    *d = make(slab, n <= LIST_MAX ? n : n / 3 * 4 + 4);
+    if (!*d)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t hash = kp_load_u64(load), *at = hash ? place_of(*d, hash) : NULL;
+
+        if (!at || *at == hash)
+            return false;       /* each is written once, and 0 is none */
+        *at = hash;
+        (*d)->n++;
+    }
+    return !load->failed;
+}
+
+void kp_distinct_load(struct kp_distinct **d, struct kp_slab *slab, struct kp_load *load)
+{
+    uint8_t kind = kp_load_u8(load);
+
+    *d = NULL;
+    if (kind == SAVED_NONE || (kind == SAVED_HASHES && load_hashes(d, slab, load)) ||
+        (kind == SAVED_REGISTERS && load_registers(d, slab, load)))
+        return;
+    kp_distinct_free(d, slab);
+    kp_load_fail(load, "a sketch of different values is not as kpid writes it, or memory is out");
+}
+
 /* Ertl 2017, algorithms 5 and 6. */
 static double sigma(double x)
 {
@@ -247,51 +312,4 @@ double kp_distinct_count(const struct kp_distinct *d)
         z = (z + by_rank[k]) / 2;
     z += REGISTERS * sigma((double)by_rank[0] / REGISTERS);
     return (double)REGISTERS * REGISTERS / (2 * 0.6931471805599453) / z;
-}
-
-/* ---- As bytes: the hashes, or after 0xFFFF the registers ---- */
-
-void kp_distinct_save(const struct kp_distinct *d, struct kp_save *save)
-{
-    kp_save_u16(save, d->room ? (uint16_t)d->n : 0xFFFF);
-    for (uint32_t i = 0; i < d->room; i++)
-        if (d->hashes[i])
-            kp_save_u64(save, d->hashes[i]);
-    if (!d->room)
-        kp_save_bytes(save, registers((struct kp_distinct *)(uintptr_t)d), REGISTERS);
-}
-
-static struct kp_distinct *load_registers(struct kp_slab *slab, struct kp_load *load)
-{
-    struct kp_distinct *d = make(slab, 0);
-    bool ok = d != NULL;
-
-    if (ok)
-        kp_load_bytes(load, registers(d), REGISTERS);
-    for (int i = 0; ok && i < REGISTERS; i++)
-        ok = registers(d)[i] <= RANK_MAX;
-    if (ok && !load->failed)
-        return d;
-    kp_load_fail(load, d ? "a sketch of distinct values is not as kpid writes it" : "out of memory");
-    kp_distinct_free(&d, slab);
-    return NULL;
-}
-
-struct kp_distinct *kp_distinct_load(struct kp_slab *slab, struct kp_load *load)
-{
-    uint16_t n = kp_load_u16(load);
-    struct kp_distinct *d = NULL;
-
-    if (n == 0xFFFF)
-        return load_registers(slab, load);
-    if (n == 0 || n > KP_DISTINCT_EXACT) {
-        kp_load_fail(load, "a set of distinct values is not as kpid writes it");
-        return NULL;
-    }
-    for (uint16_t i = 0; i < n && !load->failed; i++)
-        if (kp_distinct_add(&d, slab, kp_load_u64(load)))
-            kp_load_fail(load, "out of memory");
-    if (load->failed)
-        kp_distinct_free(&d, slab);
-    return d;
 }

@@ -3,22 +3,207 @@
 
 #include "image.h"
 
-#include "kpid/event.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 static const char magic[8] = "kpidckpt";
 
-void kp_image_release(struct kp_image_map *map)
+/* ---- Nodes ---- */
+
+/* Level by level, so that what a key stands under comes before it. */
+static void save_nodes(const struct kp_engine *engine, struct kp_save *save)
 {
-    free(map->nodes);
-    free(map->kpis);
-    free(map->entities);
-    free(map->sets);
-    for (int f = 0; f < KP_FAMILIES_MAX; f++)
-        free(map->kept[f]);
+    const struct kp_store *store = &engine->store;
+
+    kp_save_mark(save, "NODE");
+    kp_save_u32(save, (uint32_t)engine->plan->nlevel_ids);
+    for (int l = 0; l < engine->plan->nlevel_ids; l++) {
+        const char *name = kp_plan_level_name(engine->plan, l);
+
+        kp_save_text(save, (struct kp_str){name, (uint32_t)strlen(name)});
+    }
+    kp_save_u32(save, store->made);
+    kp_save_u32(save, store->live);
+    for (int l = 0; l < engine->plan->nlevel_ids; l++) {
+        for (uint32_t node = 0; node < store->made; node++) {
+            const struct kp_node_hot *hot = kp_store_node(store, node);
+            const struct kp_node_cold *cold = kp_store_cold(store, node);
+
+            if (!(hot->flags & KP_NODE_LIVE) || hot->level != l)
+                continue;
+            kp_save_u32(save, node);
+            kp_save_u32(save, hot->parent);
+            kp_save_u8(save, hot->level);
+            kp_save_text(save, (struct kp_str){cold->key, cold->key_len});
+        }
+    }
 }
+
+struct levels {
+    int now[KP_LEVEL_IDS_MAX];
+    uint32_t n;
+};
+
+static void load_levels(const struct kp_engine *engine, struct kp_load *load, struct levels *levels)
+{
+    char name[KP_GROUP_KEY_MAX * 2];
+
+    levels->n = kp_load_count(load, KP_LEVEL_IDS_MAX, "levels");
+    for (uint32_t l = 0; l < levels->n; l++) {
+        struct kp_str text = kp_load_text(load, name, sizeof name, "name of a level");
+
+        levels->now[l] = kp_plan_find_level(engine->plan, text.s, text.len);
+    }
+}
+
+/* The key as it stands now; made if it is new. */
+static uint32_t place(struct kp_engine *engine, int level, uint32_t parent, struct kp_str key)
+{
+    struct kp_store *store = &engine->store;
+    int nlevels = engine->plan->nlevels;
+
+    if (level == 0)
+        return KP_COMPANY;
+    if (level > nlevels)
+        return kp_store_group(store, level - nlevels, key);
+    if (parent != KP_NO_NODE && kp_store_node(store, parent)->level != level - 1)
+        parent = KP_NO_NODE;
+    return kp_store_unit(store, level, parent, key);
+}
+
+static bool take_nodes(struct kp_image_map *map)
+{
+    map->nodes = calloc((size_t)map->nnodes + 1, sizeof *map->nodes);
+    map->above = calloc((size_t)map->nnodes + 1, sizeof *map->above);
+    return map->nodes && map->above;
+}
+
+static void load_nodes(struct kp_engine *engine, struct kp_load *load, struct kp_image_map *map)
+{
+    char key[KP_GROUP_KEY_MAX * 2];
+    struct levels levels = {.n = 0};
+    uint32_t live;
+
+    kp_load_mark(load, "NODE");
+    load_levels(engine, load, &levels);
+    map->nnodes = kp_load_count(load, KP_IMAGE_NODES_MAX, "keys");
+    live = kp_load_count(load, map->nnodes, "keys in use");
+    if (!take_nodes(map)) {
+        kp_load_fail(load, "out of memory for %u keys", map->nnodes);
+        return;
+    }
+    for (uint32_t i = 0; i < live && !load->failed; i++) {
+        uint32_t then = kp_load_u32(load), above = kp_load_u32(load), level = kp_load_u8(load);
+        struct kp_str text = kp_load_text(load, key, sizeof key, "a key");
+
+        if (load->failed)
+            return;
+        if (then >= map->nnodes || level >= levels.n || !kp_text_ok(text)) {
+            kp_load_fail(load, "key %u: not as kpid writes it", then);
+            return;
+        }
+        map->above[then] = above + 1;
+        if (levels.now[level] < 0)
+            continue;
+        map->nodes[then] = place(engine, levels.now[level], kp_image_node(map, above), text) + 1;
+        map->report->keys_refused += map->nodes[then] == 0;
+    }
+    for (uint32_t node = 0; node < engine->store.made && !load->failed; node++) {
+        struct kp_node_hot *hot = kp_store_node(&engine->store, node);
+
+        if (!(hot->flags & KP_NODE_LIVE))
+            continue;
+        hot->flags |= KP_NODE_CHANGED;
+        if (!kp_alerts_enter(engine->alerts, node))
+            kp_load_fail(load, "out of memory for the alerts of %u keys", live);
+    }
+}
+
+/* ---- KPIs ---- */
+
+static void save_kpis(const struct kp_plan *plan, struct kp_save *save)
+{
+    kp_save_mark(save, "KPIS");
+    kp_save_u32(save, (uint32_t)plan->nkpis);
+    for (int k = 0; k < plan->nkpis; k++) {
+        kp_save_u64(save, kp_sign_kpi(plan, k));
+        kp_save_text(save, (struct kp_str){plan->kpis[k].cfg->name, (uint32_t)strlen(plan->kpis[k].cfg->name)});
+    }
+}
+
+/* Of those that are the same the one with the same name, else the first; -1: none is. */
+static int find_kpi(const struct kp_plan *plan, const uint64_t *signs, uint64_t sign, struct kp_str name)
+{
+    int k = kp_plan_find_kpi(plan, name.s, name.len);
+
+    if (k >= 0 && signs[k] == sign)
+        return k;
+    for (k = 0; k < plan->nkpis; k++)
+        if (signs[k] == sign)
+            return k;
+    return -1;
+}
+
+static void load_each_kpi(const struct kp_plan *plan, struct kp_load *load, struct kp_image_map *map, const uint64_t *signs,
+                          bool *kept)
+{
+    char buf[KP_GROUP_KEY_MAX];
+
+    for (uint32_t i = 0; i < map->nkpis && !load->failed; i++) {
+        uint64_t sign = kp_load_u64(load);
+        struct kp_str name = kp_load_text(load, buf, sizeof buf, "name of a KPI");
+
+        map->kpis[i] = load->failed ? -1 : find_kpi(plan, signs, sign, name);
+        if (map->kpis[i] >= 0)
+            for (int k = 0; k < plan->nkpis; k++)
+                kept[k] |= signs[k] == sign;
+        else
+            map->report->kpis_gone++;
+    }
+    for (int k = 0; k < plan->nkpis; k++)
+        ++*(kept[k] ? &map->report->kpis_kept : &map->report->kpis_new);
+}
+
+static void load_kpis(const struct kp_plan *plan, struct kp_load *load, struct kp_image_map *map)
+{
+    uint64_t *signs = malloc(((size_t)plan->nkpis + 1) * sizeof *signs);
+    bool *kept = calloc((size_t)plan->nkpis + 1, sizeof *kept);
+
+    kp_load_mark(load, "KPIS");
+    map->nkpis = kp_load_count(load, KP_IMAGE_KPIS_MAX, "KPIs");
+    map->kpis = malloc(((size_t)map->nkpis + 1) * sizeof *map->kpis);
+    if (signs && kept && map->kpis) {
+        for (int k = 0; k < plan->nkpis; k++)
+            signs[k] = kp_sign_kpi(plan, k);
+        load_each_kpi(plan, load, map, signs, kept);
+    } else {
+        kp_load_fail(load, "out of memory for KPIs");
+    }
+    free(signs);
+    free(kept);
+}
+
+void kp_kpi_set_save(const uint64_t *words, size_t nkpis, struct kp_save *save)
+{
+    kp_save_bytes(save, words, (nkpis / 64 + 1) * sizeof *words);
+}
+
+void kp_kpi_set_load(uint64_t *words, const struct kp_plan *plan, struct kp_load *load, const struct kp_image_map *map)
+{
+    for (uint32_t w = 0; w < map->nkpis / 64 + 1; w++) {
+        uint64_t left = kp_load_u64(load);
+
+        for (; left && !load->failed; left &= left - 1) {
+            int k = kp_image_kpi(map, w * 64 + (uint32_t)__builtin_ctzll(left));
+
+            for (int o = 0; o < plan->nkpis && k >= 0; o++)
+                if (plan->kpis[k].feeds[o])
+                    words[o / 64] |= UINT64_C(1) << (o % 64);
+        }
+    }
+}
+
+/* ---- The whole ---- */
 
 bool kp_engine_save(const struct kp_engine *engine, bool (*write)(void *ctx, const void *bytes, size_t len), void *ctx)
 {
@@ -30,12 +215,12 @@ bool kp_engine_save(const struct kp_engine *engine, bool (*write)(void *ctx, con
     kp_save_u64(&save, engine->store.seed);
     kp_save_i64(&save, engine->now_ms);
     kp_save_i64(&save, engine->data_from);
-    kp_keys_save(&engine->store, &save);
-    kp_rows_save(&engine->store, &save);
-    kp_feeds_save(kp_match_feeds(engine->match), &save);
-    kp_dedup_save(engine->dedup, &save);
+    save_nodes(engine, &save);
+    save_kpis(engine->plan, &save);
+    kp_panes_save(&engine->store, &save);
+    kp_dedup_save(engine->dedup, &save, engine->now_ms);
     kp_sources_save(engine->sources, &save);
-    kp_recent_save(engine->recent, &engine->store, &save);
+    kp_recent_save(engine->recent, &engine->store, kp_match_feeds(engine->match), &save);
     kp_entities_save(engine->entities, engine->plan, &save);
     kp_silences_save(engine->silences, &save);
     kp_acks_save(engine->acks, &save);
@@ -43,8 +228,6 @@ bool kp_engine_save(const struct kp_engine *engine, bool (*write)(void *ctx, con
     kp_save_mark(&save, "LAST");
     return kp_save_end(&save);
 }
-
-/* ---- Loading ---- */
 
 static enum kp_code load_head(struct kp_engine *engine, struct kp_load *load)
 {
@@ -55,38 +238,12 @@ static enum kp_code load_head(struct kp_engine *engine, struct kp_load *load)
     version = kp_load_u32(load);
     if (load->failed || memcmp(got, magic, sizeof got) != 0)
         return kp_load_fail(load, "it does not begin as a checkpoint of kpid does");
-    if (version == 0 || version > KP_IMAGE_VERSION)
-        return kp_load_fail(load, "its version is %u, and this kpid knows up to %d: a newer one wrote it", version, KP_IMAGE_VERSION);
+    if (version > KP_IMAGE_VERSION)
+        return kp_load_fail(load, "its version is %u, and this kpid knows up to %u: it was written by a newer one", version,
+                            KP_IMAGE_VERSION);
     if (kp_load_u64(load) != engine->store.seed)
-        return kp_load_fail(load, "it belongs to a store with another seed");
+        return kp_load_fail(load, "it belongs to an engine with another seed");
     return KP_OK;
-}
-
-static void load_time(struct kp_engine *engine, struct kp_load *load, struct kp_image_map *map)
-{
-    int64_t now = kp_load_i64(load), from = kp_load_i64(load);
-
-    if ((now != INT64_MIN && (now < 0 || now > KP_TIME_MAX)) || (from != INT64_MAX && (from < 0 || from > KP_TIME_MAX)))
-        kp_load_fail(load, "its time is none that there is");
-    if (load->failed)
-        return;
-    map->now_ms = now;
-    engine->data_from = from;
-    if (now != INT64_MIN)
-        kp_engine_set_now(engine, now);
-}
-
-static void enter_alerts(struct kp_engine *engine, struct kp_load *load)
-{
-    for (uint32_t node = 0; node < engine->store.made && !load->failed; node++) {
-        struct kp_node_hot *hot = kp_store_node(&engine->store, node);
-
-        if (!(hot->flags & KP_NODE_LIVE))
-            continue;
-        hot->flags |= KP_NODE_CHANGED;
-        if (!kp_alerts_enter(engine->alerts, node))
-            kp_load_fail(load, "out of memory for alerts");
-    }
 }
 
 struct fill {
@@ -143,20 +300,35 @@ static void fill_all_new(struct kp_engine *engine, struct kp_load *load, const s
     free(wanted);
 }
 
+static void take_kept(const struct kp_plan *plan, struct kp_load *load, struct kp_image_map *map)
+{
+    for (int f = 0; f < plan->nfamilies; f++) {
+        map->kept[f] = calloc((size_t)plan->families[f].ncells + 1, sizeof(bool));
+        if (!map->kept[f])
+            kp_load_fail(load, "out of memory");
+    }
+}
+
 static void load_parts(struct kp_engine *engine, struct kp_load *load, struct kp_image_map *map)
 {
-    load_time(engine, load, map);
+    int64_t now = kp_load_i64(load);
+
+    engine->data_from = kp_load_i64(load);
+    if ((now != INT64_MIN && (now < 0 || now > KP_TIME_MAX)) ||
+        (engine->data_from != INT64_MAX && (engine->data_from < 0 || engine->data_from > KP_TIME_MAX)))
+        kp_load_fail(load, "it was saved at no time that kpid knows");
+    if (now != INT64_MIN && !load->failed)
+        kp_engine_set_now(engine, now);
+    load_nodes(engine, load, map);
     if (!load->failed)
-        kp_keys_load(&engine->store, load, map);
-    enter_alerts(engine, load);
+        load_kpis(engine->plan, load, map);
+    take_kept(engine->plan, load, map);
     if (!load->failed)
-        kp_rows_load(&engine->store, load, map);
+        kp_panes_load(&engine->store, load, map);
     if (!load->failed)
-        kp_feeds_load(kp_match_feeds(engine->match), load, map);
+        kp_dedup_load(engine->dedup, load, now);
     if (!load->failed)
-        kp_dedup_load(engine->dedup, load, engine->now_ms);
-    if (!load->failed)
-        kp_sources_load(engine->sources, load, map);
+        kp_sources_load(engine->sources, engine->plan, load, map, now);
     if (!load->failed)
         kp_recent_load(engine->recent, &engine->store, kp_match_feeds(engine->match), load, map);
     if (!load->failed)
@@ -170,13 +342,14 @@ static void load_parts(struct kp_engine *engine, struct kp_load *load, struct kp
     if (!load->failed)
         kp_alerts_load(engine->alerts, load, map);
     kp_load_mark(load, "LAST");
+    engine->version++;
 }
 
 enum kp_code kp_engine_load(struct kp_engine *engine, size_t (*read)(void *ctx, void *buf, size_t most), void *ctx,
                             struct kp_load_report *report, struct kp_err *err)
 {
     struct kp_load *load = malloc(sizeof *load);
-    struct kp_image_map map = {.report = report, .now_ms = INT64_MIN};
+    struct kp_image_map map = {.report = report};
     enum kp_code code;
 
     memset(report, 0, sizeof *report);
@@ -184,11 +357,16 @@ enum kp_code kp_engine_load(struct kp_engine *engine, size_t (*read)(void *ctx, 
         return kp_fail(err, KP_ENOMEM, "checkpoint: out of memory");
     kp_load_begin(load, read, ctx, err);
     code = load_head(engine, load);
-    if (!code)
+    if (!code) {
         load_parts(engine, load, &map);
-    code = load->failed ? KP_EINVAL : KP_OK;
-    kp_image_release(&map);
+        code = load->failed ? KP_EINVAL : KP_OK;
+    }
+    free(map.nodes);
+    free(map.above);
+    free(map.kpis);
+    free(map.entities);
+    for (int f = 0; f < KP_FAMILIES_MAX; f++)
+        free(map.kept[f]);
     free(load);
-    engine->version++;
     return code;
 }

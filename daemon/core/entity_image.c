@@ -29,7 +29,7 @@ static void save_space(const struct kp_plan *plan, const struct kp_plan_space *s
     for (int t = 0; t < space->ntrackers; t++) {
         const struct kp_plan_tracker *tracker = &plan->trackers[space->trackers[t]];
 
-        kp_save_u64(save, kp_sign_tracker(plan, tracker));
+        kp_save_u64(save, kp_sign_tracker(plan, space->trackers[t]));
         kp_save_u8(save, (uint8_t)tracker->shift);
         kp_save_u64(save, tracker->bits);
         kp_save_u8(save, (uint8_t)tracker->index);
@@ -174,7 +174,7 @@ static bool map_trackers(const struct kp_plan *plan, const struct space_then *th
         for (int i = 0; i < now->ntrackers; i++) {
             const struct kp_plan_tracker *tracker = &plan->trackers[now->trackers[i]];
 
-            if (kp_sign_tracker(plan, tracker) == then->trackers[t].sign &&
+            if (kp_sign_tracker(plan, now->trackers[i]) == then->trackers[t].sign &&
                 tracker->bits >> tracker->shift == then->trackers[t].bits >> then->trackers[t].shift) {
                 target->tracker[t] = now->trackers[i];
                 any = true;

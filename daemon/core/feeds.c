@@ -1,7 +1,5 @@
 #include "feeds.h"
 
-#include "image.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,42 +63,4 @@ uint16_t kp_feeds_union(struct kp_feeds *feeds, uint16_t a, uint16_t b)
     feeds->unions[at].both = kp_feeds_put(feeds, bits);
     free(bits);
     return feeds->unions[at].both;
-}
-
-/* ---- As bytes ---- */
-
-void kp_feeds_save(const struct kp_feeds *feeds, struct kp_save *save)
-{
-    kp_save_mark(save, "SETS");
-    kp_save_u32(save, (uint32_t)feeds->n);
-    kp_save_u32(save, (uint32_t)feeds->nwords);
-    kp_save_bytes(save, feeds->words, (size_t)feeds->n * (size_t)feeds->nwords * sizeof *feeds->words);
-}
-
-void kp_feeds_load(struct kp_feeds *feeds, struct kp_load *load, struct kp_image_map *map)
-{
-    uint64_t *bits = calloc((size_t)feeds->nwords, sizeof *bits);
-    uint32_t words;
-
-    kp_load_mark(load, "SETS");
-    map->nsets = kp_load_count(load, KP_FEEDS_MAX + 1, "sets of KPIs");
-    words = kp_load_count(load, KP_IMAGE_KPIS_MAX / 64 + 1, "words of a set of KPIs");
-    map->sets = calloc((size_t)map->nsets + 1, sizeof *map->sets);
-    if (!bits || !map->sets) {
-        map->nsets = 0;
-        kp_load_fail(load, "out of memory");
-    }
-    for (uint32_t s = 0; s < map->nsets && !load->failed; s++) {
-        memset(bits, 0, (size_t)feeds->nwords * sizeof *bits);
-        for (uint32_t w = 0; w < words && !load->failed; w++) {
-            for (uint64_t left = kp_load_u64(load); left; left &= left - 1) {
-                int kpi = kp_image_kpi(map, w * 64 + (uint32_t)__builtin_ctzll(left));
-
-                if (kpi >= 0)
-                    bits[kpi / 64] |= UINT64_C(1) << (kpi % 64);
-            }
-        }
-        map->sets[s] = s == KP_FEEDS_ALL ? (uint16_t)KP_FEEDS_ALL : kp_feeds_put(feeds, bits);
-    }
-    free(bits);
 }

@@ -5,7 +5,7 @@
  * (7/10) / ln(gamma); gamma = (1 + alpha) / (1 - alpha). */
 #include "kpid/sketch.h"
 
-#include "stream.h"
+#include "image.h"
 
 #include <float.h>
 #include <math.h>
@@ -296,20 +296,118 @@ static struct kp_quant *copy_of(const struct kp_quant *q, struct kp_slab *slab)
     return copy;
 }
 
-enum kp_code kp_quant_merge(struct kp_quant **into, struct kp_slab *slab, const struct kp_quant *from)
+/* way: 1 to add, -1 to take away. */
+static enum kp_code add_all(struct kp_quant **into, struct kp_slab *slab, const struct kp_quant *from, int way)
 {
     enum kp_code code = KP_OK;
 
+    for (int i = 0; !code && !from->dense && i < from->n; i++)
+        code = add_counts(into, slab, from->pairs[i].bin, way * (int64_t)from->pairs[i].count);
+    for (int i = 0; !code && from->dense && i < from->room; i++)
+        if (from->counts[i])
+            code = add_counts(into, slab, from->base + i, way * from->counts[i]);
+    return code;
+}
+
+enum kp_code kp_quant_merge(struct kp_quant **into, struct kp_slab *slab, const struct kp_quant *from)
+{
     if (!from)
         return KP_OK;
     if (!*into)
         return (*into = copy_of(from, slab)) ? KP_OK : KP_ENOMEM;
-    for (int i = 0; !code && !from->dense && i < from->n; i++)
-        code = add_counts(into, slab, from->pairs[i].bin, from->pairs[i].count);
-    for (int i = 0; !code && from->dense && i < from->room; i++)
-        if (from->counts[i])
-            code = add_counts(into, slab, from->base + i, from->counts[i]);
-    return code;
+    return add_all(into, slab, from, 1);
+}
+
+enum kp_code kp_quant_take(struct kp_quant **into, struct kp_slab *slab, const struct kp_quant *from)
+{
+    return from ? add_all(into, slab, from, -1) : KP_OK;
+}
+
+/* ---- Saving and loading ---- */
+
+enum { SAVED_NONE, SAVED_SPARSE, SAVED_DENSE };
+
+/* So many are never counted in one pane, and as many panes as there are may be added up without running over. */
+#define SAVED_COUNT_MAX (INT64_C(1) << 45)
+
+void kp_quant_save(const struct kp_quant *q, struct kp_save *save)
+{
+    int32_t first, last;
+
+    if (!q || !range(q, &first, &last)) {
+        kp_save_u8(save, SAVED_NONE);       /* what has lost all of its samples is like new */
+    } else if (q->dense) {
+        kp_save_u8(save, SAVED_DENSE);
+        kp_save_u32(save, (uint32_t)first);
+        kp_save_u16(save, (uint16_t)(last - first + 1));
+        kp_save_bytes(save, q->counts + (first - q->base), (size_t)(last - first + 1) * sizeof *q->counts);
+    } else {
+        kp_save_u8(save, SAVED_SPARSE);
+        kp_save_u16(save, q->n);
+        kp_save_bytes(save, q->pairs, q->n * sizeof *q->pairs);
+    }
+}
+
+/* Bins rise, none is beyond what a value can have, none is empty; the count is that of all. */
+static bool is_sound(struct kp_quant *q)
+{
+    int32_t most = kp_quant_bin(INT64_MAX), n = q->dense ? q->room : q->n;
+    uint64_t size = 0;
+
+    for (int32_t i = 0; i < n; i++) {
+        int64_t count = q->dense ? q->counts[i] : q->pairs[i].count;
+        int32_t bin = q->dense ? q->base + i : q->pairs[i].bin;
+
+        if (count < -SAVED_COUNT_MAX || count > SAVED_COUNT_MAX || (count && (bin < -most || bin > most)) ||
+            (!q->dense && (count == 0 || (i > 0 && bin <= q->pairs[i - 1].bin))))
+            return false;
+        size += (uint64_t)(count < 0 ? -count : count);
+        q->count += count;
+    }
+    return size <= (uint64_t)SAVED_COUNT_MAX;
+}
+
+static struct kp_quant *load_dense(struct kp_slab *slab, struct kp_load *load)
+{
+    int32_t most = kp_quant_bin(INT64_MAX), first = (int32_t)kp_load_u32(load);
+    uint16_t n = kp_load_u16(load);
+    struct kp_quant *q;
+
+    if (load->failed || n == 0 || first < -most || first > most || first + (int32_t)n - 1 > most)
+        return NULL;
+    q = make(slab, true, n, first);
+    if (q)
+        kp_load_bytes(load, q->counts, n * sizeof *q->counts);
+    return q;
+}
+
+static struct kp_quant *load_sparse(struct kp_slab *slab, struct kp_load *load)
+{
+    uint16_t n = kp_load_u16(load);
+    struct kp_quant *q;
+
+    if (load->failed || n == 0 || n > SPARSE_MAX)
+        return NULL;
+    q = make(slab, false, n, 0);
+    if (!q)
+        return NULL;
+    q->n = n;
+    kp_load_bytes(load, q->pairs, n * sizeof *q->pairs);
+    return q;
+}
+
+void kp_quant_load(struct kp_quant **q, struct kp_slab *slab, struct kp_load *load)
+{
+    uint8_t kind = kp_load_u8(load);
+
+    *q = NULL;
+    if (kind == SAVED_NONE)
+        return;
+    *q = kind == SAVED_DENSE ? load_dense(slab, load) : kind == SAVED_SPARSE ? load_sparse(slab, load) : NULL;
+    if (*q && !load->failed && is_sound(*q))
+        return;
+    kp_quant_free(q, slab);
+    kp_load_fail(load, "a sketch of quantiles is not as kpid writes it, or memory is out");
 }
 
 /* ceil(p * n), at least 1. A p like 0.9 lies beside what was written by up to half a unit in its last place; a product
@@ -332,63 +430,4 @@ double kp_quant_value(const struct kp_quant *q, double p)
         bin = q->dense ? q->base + i : q->pairs[i].bin;
     }
     return representative(bin);
-}
-
-/* ---- As bytes ---- */
-
-enum { BIN_MAX = 2400 };    /* a little over that of KP_VALUE_MAX */
-
-void kp_quant_save(const struct kp_quant *q, struct kp_save *save)
-{
-    uint16_t n = q->dense ? q->room : q->n;
-
-    kp_save_u8(save, q->dense);
-    kp_save_u16(save, n);
-    if (q->dense) {
-        kp_save_u32(save, (uint32_t)q->base);
-        kp_save_bytes(save, q->counts, n * sizeof *q->counts);
-    } else {
-        kp_save_bytes(save, q->pairs, n * sizeof *q->pairs);
-    }
-}
-
-static bool is_sound(const struct kp_quant *q)
-{
-    for (uint16_t i = 0; !q->dense && i < q->n; i++)
-        if (q->pairs[i].bin > BIN_MAX || q->pairs[i].bin < -BIN_MAX || q->pairs[i].count == 0 ||
-            (i && q->pairs[i].bin <= q->pairs[i - 1].bin))
-            return false;
-    for (uint16_t i = 0; q->dense && i < q->room; i++)
-        if (q->counts[i] && (q->base + i > BIN_MAX || q->base + i < -BIN_MAX || q->counts[i] > INT64_C(1) << 40 ||
-                             q->counts[i] < -(INT64_C(1) << 40)))
-            return false;
-    return true;
-}
-
-struct kp_quant *kp_quant_load(struct kp_slab *slab, struct kp_load *load)
-{
-    bool dense = kp_load_u8(load) != 0;
-    uint16_t n = kp_load_u16(load);
-    int32_t base = dense ? (int32_t)kp_load_u32(load) : 0;
-    struct kp_quant *q;
-
-    if (load->failed || n > (dense ? 4 * BIN_MAX : SPARSE_MAX * 2) || base > 4 * BIN_MAX || base < -4 * BIN_MAX) {
-        kp_load_fail(load, "a sketch of quantiles is not as kpid writes it");
-        return NULL;
-    }
-    q = make(slab, dense, n ? n : 1, base);
-    if (!q) {
-        kp_load_fail(load, "out of memory");
-        return NULL;
-    }
-    q->n = dense ? 0 : n;
-    kp_load_bytes(load, dense ? (void *)q->counts : q->pairs, n * (dense ? sizeof *q->counts : sizeof *q->pairs));
-    if (load->failed || !is_sound(q)) {
-        kp_load_fail(load, "a sketch of quantiles is not as kpid writes it");
-        kp_quant_free(&q, slab);
-        return NULL;
-    }
-    for (uint16_t i = 0; i < n; i++)
-        q->count += dense ? q->counts[i] : q->pairs[i].count;
-    return q;
 }

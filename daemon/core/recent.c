@@ -1,5 +1,7 @@
 #include "recent.h"
 
+#include "image.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -262,41 +264,105 @@ size_t kp_recent_bytes(const struct kp_recent *recent)
     return sizeof *recent + ((size_t)recent->mask + 1) * (sizeof(struct slot) + sizeof *recent->whole);
 }
 
-/* ---- As bytes ---- */
+/* ---- Saving and loading ---- */
 
-/* The oldest first; those of keys that are gone are nobody's. */
-void kp_recent_save(const struct kp_recent *recent, const struct kp_store *store, struct kp_save *save)
+/* Whoever it was is not there any more: no key has this life. */
+enum { NO_LIFE = UINT16_MAX };
+
+static void save_sets(const struct kp_feeds *feeds, size_t nkpis, struct kp_save *save)
+{
+    kp_save_u32(save, (uint32_t)feeds->n);
+    for (int set = KP_FEEDS_ALL + 1; set < feeds->n; set++)
+        kp_kpi_set_save(kp_feeds_bits(feeds, (uint16_t)set), nkpis, save);
+}
+
+/* All slots, from the oldest on, also those of keys that are gone: how many are looked through is told by their number. */
+void kp_recent_save(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
+                    struct kp_save *save)
 {
     uint32_t n = recent->newest <= recent->mask ? recent->newest : recent->mask + 1;
 
-    kp_save_mark(save, "NEWS");
-    for (uint32_t i = n; i-- > 0;) {
-        const struct slot *slot = &recent->slots[(recent->newest - i) & recent->mask];
+    kp_save_mark(save, "RECE");
+    save_sets(feeds, (size_t)store->plan->nkpis, save);
+    kp_save_u32(save, n);
+    for (uint32_t number = recent->newest - n + 1; n > 0; number++, n--) {
+        const struct slot *slot = &recent->slots[number & recent->mask];
+        bool lives = kp_store_node(store, slot->node)->gen == slot->gen;
 
-        if (kp_store_node(store, slot->node)->gen != slot->gen)
-            continue;
-        kp_save_u8(save, (uint8_t)(1 + slot->gone));
-        kp_save_u32(save, slot->node);
         kp_save_i64(save, slot->time_ms);
+        kp_save_u32(save, lives ? slot->node : KP_NO_NODE);
         kp_save_u16(save, slot->set);
-        kp_save_text(save, id_of(recent, slot));
+        kp_save_u8(save, slot->gone);
+        kp_save_u8(save, slot->len);
+        kp_save_bytes(save, id_of(recent, slot).s, slot->len);
     }
-    kp_save_u8(save, 0);
+}
+
+/* The sets of then by the numbers that they have now; NULL: it failed. */
+static uint16_t *load_sets(struct kp_feeds *feeds, const struct kp_plan *plan, struct kp_load *load,
+                           const struct kp_image_map *map, uint32_t *n)
+{
+    uint64_t *bits = malloc((size_t)feeds->nwords * sizeof *bits);
+    uint16_t *sets;
+
+    *n = kp_load_count(load, KP_FEEDS_MAX + 1, "sets of KPIs");
+    sets = calloc((size_t)*n + KP_FEEDS_ALL + 1, sizeof *sets);
+    if (!sets || !bits)
+        kp_load_fail(load, "out of memory for sets of KPIs");
+    else
+        sets[KP_FEEDS_ALL] = KP_FEEDS_ALL;
+    for (uint32_t i = KP_FEEDS_ALL + 1; i < *n && !load->failed; i++) {
+        memset(bits, 0, (size_t)feeds->nwords * sizeof *bits);
+        kp_kpi_set_load(bits, plan, load, map);
+        sets[i] = kp_feeds_put(feeds, bits);
+    }
+    free(bits);
+    return sets;
+}
+
+static void load_slot(struct kp_recent *recent, struct kp_store *store, struct kp_load *load, const struct kp_image_map *map,
+                      const uint16_t *sets, uint32_t nsets)
+{
+    uint32_t i = (recent->newest + 1) & recent->mask, node;
+    struct slot *slot = &recent->slots[i];
+    uint16_t set;
+
+    slot->time_ms = kp_load_i64(load);
+    node = kp_image_node(map, kp_load_u32(load));
+    set = kp_load_u16(load);
+    slot->gone = kp_load_u8(load) != 0;
+    slot->len = kp_load_u8(load);
+    if (slot->len > KP_KEY_MAX || set >= nsets || slot->time_ms < 0 || slot->time_ms > KP_TIME_MAX) {
+        slot->len = 0;
+        kp_load_fail(load, "a recent event is not as kpid writes it");
+        return;
+    }
+    kp_load_bytes(load, slot->len <= sizeof slot->id ? slot->id : recent->whole[i], slot->len);
+    if (load->failed)
+        return;
+    recent->newest++;
+    slot->set = sets[set];
+    slot->node = node == KP_NO_NODE ? KP_COMPANY : node;
+    slot->gen = node == KP_NO_NODE ? NO_LIFE : kp_store_node(store, node)->gen;
+    slot->before = 0;
+    if (node != KP_NO_NODE) {
+        slot->before = kp_store_node(store, node)->recent;
+        kp_store_node(store, node)->recent = recent->newest;
+    }
 }
 
 void kp_recent_load(struct kp_recent *recent, struct kp_store *store, struct kp_feeds *feeds, struct kp_load *load,
                     const struct kp_image_map *map)
 {
-    char text[KP_KEY_MAX + 1];
+    uint32_t nsets, n;
+    uint16_t *sets;
 
-    kp_load_mark(load, "NEWS");
-    for (uint8_t kind = kp_load_u8(load); kind && !load->failed; kind = kp_load_u8(load)) {
-        uint32_t node = kp_image_node(map, kp_load_u32(load));
-        int64_t time_ms = kp_load_i64(load);
-        uint16_t set = kp_image_set(map, kp_load_u16(load));
-        struct kp_str id = kp_load_text(load, text, sizeof text, "an id");
-
-        if (node != KP_NO_NODE && !load->failed)
-            kp_recent_add(recent, store, feeds, node, id, time_ms, set, kind == 2);
-    }
+    kp_load_mark(load, "RECE");
+    sets = load_sets(feeds, store->plan, load, map, &nsets);
+    n = kp_load_u32(load);
+    if (nsets < KP_FEEDS_ALL + 1)
+        kp_load_fail(load, "recent events: not as kpid writes them");
+    for (; n > 0 && !load->failed; n--)
+        load_slot(recent, store, load, map, sets, nsets);
+    free(sets);
 }

@@ -7,7 +7,7 @@
 #define KPID_CORE_RECENT_H
 
 #include "feeds.h"
-#include "image.h"
+#include "store.h"
 
 #include "kpid/event.h"
 
@@ -32,11 +32,6 @@ struct kp_recent_event {
 enum { KP_RECENT_MOST = 32 };
 size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
                       uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most, uint32_t look);
-
-/* As bytes, and back into an empty one. */
-void kp_recent_save(const struct kp_recent *recent, const struct kp_store *store, struct kp_save *save);
-void kp_recent_load(struct kp_recent *recent, struct kp_store *store, struct kp_feeds *feeds, struct kp_load *load,
-                    const struct kp_image_map *map);
 
 size_t kp_recent_bytes(const struct kp_recent *recent);
 

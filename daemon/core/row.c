@@ -189,6 +189,44 @@ struct kp_row *kp_list_row_slow(struct kp_rows *rows, struct kp_list *list, int 
     return row;
 }
 
+struct kp_row *kp_list_append(struct kp_rows *rows, struct kp_list *list, int64_t start, uint32_t *near)
+{
+    uint32_t handle = list->count < COUNT_MAX ? take(rows, start) : 0;
+
+    if (!handle)
+        return NULL;
+    if (*near)
+        kp_rows_at(rows, *near)->next = handle;
+    else
+        list->head = handle;
+    list->count++;
+    *near = handle;
+    return kp_rows_at(rows, handle);
+}
+
+struct kp_row *kp_list_row_near(struct kp_rows *rows, struct kp_list *list, int clock, int64_t at_ms, uint32_t *near)
+{
+    uint32_t *link = *near ? &kp_rows_at(rows, *near)->next : &list->head, handle;
+    int64_t from, to;
+
+    if (!kp_family_cell(&rows->family->grids[clock], at_ms, &from, &to))
+        return NULL;
+    if (*near && kp_rows_at(rows, *near)->start < to)
+        return kp_rows_at(rows, *near);
+    while (*link && kp_rows_at(rows, *link)->start >= to)
+        link = &kp_rows_at(rows, *link)->next;
+    if (!*link || kp_rows_at(rows, *link)->start < from) {
+        handle = list->count < COUNT_MAX ? take(rows, from) : 0;
+        if (!handle)
+            return NULL;
+        kp_rows_at(rows, handle)->next = *link;
+        *link = handle;     /* chunks stay where they are */
+        list->count++;
+    }
+    *near = *link;
+    return kp_rows_at(rows, *near);
+}
+
 size_t kp_rows_bytes(const struct kp_rows *rows)
 {
     return (size_t)rows->nchunks * KP_PAGES_CHUNK;

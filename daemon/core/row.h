@@ -65,6 +65,13 @@ static inline struct kp_row *kp_list_row(struct kp_rows *rows, struct kp_list *l
     return kp_list_row_slow(rows, list, clock, at_ms);
 }
 
+/* For whoever puts in many rows, the newest first. *near: the row put in before it, 0 at the beginning; nothing else may change
+ * the list meanwhile. */
+/* As kp_list_row; the list is not looked through from its head each time, and not compacted. */
+struct kp_row *kp_list_row_near(struct kp_rows *rows, struct kp_list *list, int clock, int64_t at_ms, uint32_t *near);
+/* A row that starts then, as it is, behind the last one. NULL: memory is out, or there are too many. */
+struct kp_row *kp_list_append(struct kp_rows *rows, struct kp_list *list, int64_t start, uint32_t *near);
+
 /* Add up rows of one cell, give back those that no window reaches. */
 void kp_list_compact(struct kp_rows *rows, struct kp_list *list, int clock);
 void kp_list_clear(struct kp_rows *rows, struct kp_list *list);

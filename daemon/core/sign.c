@@ -1,140 +1,107 @@
-/* What things are, as numbers of 64 bits, whatever their place in the configuration. */
+/* What filters, values, cells and KPIs are: signatures that do not depend on where something stands in the configuration. */
 #include "image.h"
 
-#include "schema.h"
+#include "sample.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include <math.h>
 #include <string.h>
 
-static uint64_t mix(uint64_t seed, const void *bytes, size_t len)
+enum { SPACE_PAIR = 200, SPACE_TEXT };      /* of hashes; the others are the store's and the kinds of values */
+
+static uint64_t text_sign(const char *text)
 {
-    return XXH3_64bits_withSeed(bytes, len, seed);
+    return kp_print_of(0, SPACE_TEXT, text, strlen(text)).hi;
 }
 
-static uint64_t mix_text(uint64_t seed, const char *text)
+uint64_t kp_sign_both(uint64_t a, uint64_t b)
 {
-    return text ? mix(seed, text, strlen(text) + 1) : mix(seed, "", 0);
+    uint64_t both[2] = {a, b};
+
+    return kp_print_of(0, SPACE_PAIR, both, sizeof both).hi;
 }
 
-static uint64_t mix_number(uint64_t seed, uint64_t v)
+/* A list of one is what it holds. */
+static enum kp_cmp plain_cmp(enum kp_cmp cmp)
 {
-    return mix(seed, &v, sizeof v);
+    return cmp == KP_CMP_EQ ? KP_CMP_IN : cmp == KP_CMP_NE ? KP_CMP_NOT_IN : cmp;
 }
 
-/* 5 and 5.0 are one number. */
-static uint64_t sign_scalar(const struct kp_value *v)
-{
-    double real = v->kind == KP_INT ? (double)v->i : v->f;
-
-    switch (v->kind) {
-    case KP_STR:
-        return mix(KP_STR, v->s, v->len);
-    case KP_BOOL:
-        return mix_number(KP_BOOL, v->b);
-    case KP_INT:
-    case KP_REAL:
-        return mix(KP_REAL, &real, sizeof real);
-    default:
-        return KP_NIL;
-    }
-}
-
-/* Whatever is a set is added up, so that its order does not matter. */
-static uint64_t sign_pred(const struct kp_pred *pred)
+/* What has no order is added up: parts are hashes, so their sum tells them all. */
+static uint64_t pred_sign(const struct kp_pred *pred)
 {
     uint64_t args = 0;
 
     for (size_t i = 0; i < pred->nargs; i++)
-        args += sign_scalar(&pred->args[i]);
-    return mix_number(mix_text(pred->cmp, pred->field), args);
+        args += kp_sign_both((uint64_t)pred->args[i].kind == KP_STR, kp_sample_hash(&pred->args[i]));
+    return kp_sign_both(text_sign(pred->field), kp_sign_both((uint64_t)plain_cmp(pred->cmp), args));
 }
 
 uint64_t kp_sign_where(const struct kp_where *where)
 {
     uint64_t any = 0;
 
-    for (size_t i = 0; i < where->count; i++) {
-        uint64_t all = 0;
+    for (size_t a = 0; a < where->count; a++) {
+        const struct kp_all *all = &where->any[a];
+        uint64_t sum = 0;
 
-        for (size_t k = 0; k < where->any[i].count; k++)
-            all += sign_pred(&where->any[i].preds[k]);
-        any += mix_number(1, all);
+        if (all->count == 0)
+            return kp_sign_both(0, 0);      /* it asks nothing, as no `where` does */
+        for (size_t p = 0; p < all->count; p++)
+            sum += pred_sign(&all->preds[p]);
+        any += kp_sign_both(all->count, sum);
     }
-    return mix_number(where->count, any);
+    return kp_sign_both(where->count, any);
 }
 
-static uint64_t sign_filter(const struct kp_plan *plan, int filter)
+uint64_t kp_sign_filter(const struct kp_plan *plan, int filter)
 {
     return filter < 0 ? 0 : kp_sign_where(kp_filters_where(plan->filters, filter));
 }
 
-/* An amount is in the base currency; at which rates it came there is no longer to be told. */
+/* An amount is of a currency, so it is another one when the base is. Rates are not in it: they change all the time, and what
+ * was counted stays what it was worth when it came. */
 uint64_t kp_sign_value(const struct kp_plan *plan, int value)
 {
-    const struct kp_plan_value *v;
+    const struct kp_plan_value *v = &plan->values[value < 0 ? 0 : value];
     uint64_t sign;
 
     if (value < 0)
         return 0;
-    v = &plan->values[value];
-    sign = mix_text(v->numeric, kp_schema_name(plan->schema, v->slot));
-    return plan->money && kp_money_slot(plan->money) == v->slot ? mix_text(sign, plan->config->currencies.base) : sign;
-}
-
-uint64_t kp_sign_tracker(const struct kp_plan *plan, const struct kp_plan_tracker *tracker)
-{
-    uint64_t sign = mix_text(tracker->kind, kp_schema_name(plan->schema, plan->spaces[tracker->space].slot));
-
-    sign = mix_number(sign, sign_filter(plan, tracker->base));
-    for (int i = 0; i < 3; i++)
-        sign = mix_number(sign, sign_filter(plan, tracker->filters[i]));
-    sign = mix_number(sign, tracker->reversed < 0 ? 0 : sign_filter(plan, tracker->reversed) | 1);
-    sign = mix_number(sign, tracker->once);
-    sign = mix_number(sign, tracker->nth);
-    sign = mix_number(sign, (uint64_t)tracker->within_ms);
-    for (int i = 0; i < tracker->nstages + tracker->nlost; i++)
-        sign = mix_number(sign + (uint64_t)(i >= tracker->nstages), sign_filter(plan, tracker->stages[i]));
+    sign = kp_sign_both(text_sign(kp_schema_name(plan->schema, v->slot)), v->numeric);
+    if (v->numeric && plan->money && kp_money_slot(plan->money) == v->slot)
+        sign = kp_sign_both(sign, text_sign(plan->config->currencies.base));
     return sign;
 }
 
-uint64_t kp_sign_outlet(const struct kp_plan *plan, const struct kp_plan_outlet *outlet)
+/* The roster is one dimension, whatever levels it has: rows belong to keys. */
+static uint64_t dim_sign(const struct kp_plan *plan, int dim)
 {
-    const struct kp_plan_tracker *tracker = &plan->trackers[outlet->tracker];
-    const struct kp_plan_space *space = &plan->spaces[tracker->space];
-    uint64_t sign = mix_number(kp_sign_tracker(plan, tracker), outlet->part);
-
-    sign = mix_number(sign, outlet->value < 0 ? 0 : kp_sign_value(plan, space->values[outlet->value]));
-    sign = mix_number(sign, (uint64_t)outlet->step);
-    return mix_number(sign, (uint64_t)outlet->within_ms);
-}
-
-static uint64_t sign_dim(const struct kp_plan *plan, int dim)
-{
-    uint64_t sign = mix_text(0, plan->dims[dim].level);
-
-    for (int i = 0; i < plan->dims[dim].nslots; i++)
-        sign = mix_text(sign, kp_schema_name(plan->schema, plan->dims[dim].slots[i]));
-    return sign;
+    return dim == 0 ? 0 : text_sign(plan->dims[dim].level);
 }
 
 uint64_t kp_sign_cell(const struct kp_plan *plan, int dim, const struct kp_cell *cell)
 {
     int outlet = kp_plan_outlet_of(cell->filter);
-    uint64_t sign = mix_number(sign_dim(plan, dim), cell->kind);
+    uint64_t fed = outlet >= 0 ? kp_sign_both(1, kp_sign_outlet(plan, outlet)) : kp_sign_both(2, kp_sign_filter(plan, cell->filter));
 
-    sign = mix_number(sign, outlet >= 0 ? kp_sign_outlet(plan, &plan->outlets[outlet]) : sign_filter(plan, cell->filter));
-    return mix_number(sign, outlet >= 0 ? 1 : kp_sign_value(plan, cell->value));
+    return kp_sign_both(kp_sign_both(dim_sign(plan, dim), cell->kind), kp_sign_both(fed, kp_sign_value(plan, cell->value)));
 }
 
-uint64_t kp_sign_rule(const struct kp_plan_rule *rule)
+/* Of a formula its name counts, since nothing else of it is kept than what it is called. */
+uint64_t kp_sign_kpi(const struct kp_plan *plan, int k)
 {
-    const struct kp_alert_cfg *cfg = rule->cfg;
-    uint64_t sign = mix_text(cfg->compare, cfg->name);
+    const struct kp_plan_kpi *kpi = &plan->kpis[k];
+    const struct kp_plan_family *fam;
+    uint64_t sum = 0;
 
-    sign = mix_text(sign, cfg->kpi);
-    sign = mix_text(sign, cfg->window.text);
-    return mix_text(sign, cfg->level);
+    if (kpi->formula)
+        return kp_sign_both(kp_sign_both(text_sign(kpi->cfg->name), dim_sign(plan, kpi->dim)), text_sign(kpi->cfg->formula));
+    fam = &plan->families[kpi->family];
+    for (int c = 0; c < fam->ncells; c++) {
+        int word = fam->cells[c].word;
+
+        if (word == kpi->count || word == kpi->sum || word == kpi->min || word == kpi->max || word == kpi->square ||
+            word == kpi->last || word == kpi->quant || word == kpi->distinct)
+            sum += kp_sign_cell(plan, kpi->dim, &fam->cells[c]);
+    }
+    return sum;
 }

@@ -1,10 +1,13 @@
 #include "sources.h"
 
+#include "image.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 struct source {
     int64_t heard, covered; /* INT64_MIN: never */
+    int64_t begin;          /* never heard of, it is silent from here on; INT64_MIN: no time yet */
     uint64_t *fed;          /* owned */
     uint16_t set;           /* that was told of it last */
     bool silent, has_set;
@@ -15,7 +18,6 @@ struct kp_sources {
     struct source *list;            /* owned, like the next */
     uint64_t *no_data;
     size_t n, nwords;
-    int64_t begin;                  /* who was never heard of is silent from here on; INT64_MIN: no time yet */
     bool stale;                     /* something was told of a silent one */
 };
 
@@ -60,13 +62,12 @@ struct kp_sources *kp_sources_new(const struct kp_plan *plan, struct kp_err *err
         s->config = config;
         s->n = config->nsources;
         s->nwords = config->nkpis / 64 + 1;
-        s->begin = INT64_MIN;
         s->list = calloc(s->n + 1, sizeof *s->list);
         s->no_data = calloc(s->nwords, sizeof *s->no_data);
         ok = s->list && s->no_data;
     }
     for (size_t i = 0; ok && i < s->n; i++) {
-        s->list[i].heard = s->list[i].covered = INT64_MIN;
+        s->list[i].heard = s->list[i].covered = s->list[i].begin = INT64_MIN;
         s->list[i].fed = calloc(s->nwords, sizeof(uint64_t));
         ok = s->list[i].fed != NULL;
         if (ok)
@@ -144,35 +145,32 @@ bool kp_sources_stale(const struct kp_sources *s)
 static int64_t good_until(const struct kp_sources *s, size_t i)
 {
     const struct source *src = &s->list[i];
-    int64_t from = src->covered != INT64_MIN ? src->covered : src->heard != INT64_MIN ? src->heard : s->begin;
+    int64_t from = src->covered != INT64_MIN ? src->covered : src->heard != INT64_MIN ? src->heard : src->begin;
 
     return from == INT64_MIN ? INT64_MAX : from + s->config->sources[i].heartbeat_ms;
-}
-
-static void find_no_data(struct kp_sources *s)
-{
-    memset(s->no_data, 0, s->nwords * sizeof *s->no_data);
-    for (size_t i = 0; i < s->n; i++)
-        for (size_t w = 0; s->list[i].silent && w < s->nwords; w++)
-            s->no_data[w] |= s->list[i].fed[w];
 }
 
 bool kp_sources_at(struct kp_sources *s, int64_t t)
 {
     bool changed = s->stale;
 
-    if (s->begin == INT64_MIN)
-        s->begin = t;
     for (size_t i = 0; i < s->n; i++) {
-        bool silent = t > good_until(s, i);
+        bool silent;
 
+        if (s->list[i].begin == INT64_MIN)
+            s->list[i].begin = t;
+        silent = t > good_until(s, i);
         changed |= silent != s->list[i].silent;
         s->list[i].silent = silent;
     }
     s->stale = false;
-    if (changed)
-        find_no_data(s);
-    return changed;
+    if (!changed)
+        return false;
+    memset(s->no_data, 0, s->nwords * sizeof *s->no_data);
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t w = 0; s->list[i].silent && w < s->nwords; w++)
+            s->no_data[w] |= s->list[i].fed[w];
+    return true;
 }
 
 int64_t kp_sources_due(const struct kp_sources *s)
@@ -198,61 +196,61 @@ void kp_sources_view(const struct kp_sources *s, size_t i, struct kp_source_view
     *view = (struct kp_source_view){&s->config->sources[i], s->list[i].heard, s->list[i].covered, s->list[i].silent};
 }
 
-/* ---- As bytes ---- */
+/* ---- Saving and loading ---- */
 
 void kp_sources_save(const struct kp_sources *s, struct kp_save *save)
 {
-    kp_save_mark(save, "SRCS");
-    kp_save_i64(save, s->begin);
+    kp_save_mark(save, "SOUR");
     kp_save_u32(save, (uint32_t)s->n);
-    kp_save_u32(save, (uint32_t)s->nwords);
     for (size_t i = 0; i < s->n; i++) {
         const struct source *src = &s->list[i];
+        const char *name = s->config->sources[i].name;
 
-        kp_save_text(save, (struct kp_str){s->config->sources[i].name, (uint32_t)strlen(s->config->sources[i].name)});
+        kp_save_text(save, (struct kp_str){name, (uint32_t)strlen(name)});
         kp_save_i64(save, src->heard);
         kp_save_i64(save, src->covered);
-        kp_save_u8(save, src->silent);
-        kp_save_bytes(save, src->fed, s->nwords * sizeof *src->fed);
+        kp_save_i64(save, src->begin);
+        kp_kpi_set_save(src->fed, s->config->nkpis, save);
     }
 }
 
-static void load_source(struct kp_sources *s, struct kp_load *load, uint32_t nwords, const struct kp_image_map *map)
+static bool is_instant(int64_t t)
 {
-    char name[1024];
-    struct kp_str text = kp_load_text(load, name, sizeof name, "name of a source");
-    int64_t heard = kp_load_i64(load), covered = kp_load_i64(load);
-    bool silent = kp_load_u8(load) != 0;
-    int i = load->failed ? -1 : kp_sources_find(s, text);
-
-    if (i >= 0) {
-        s->list[i].heard = heard;
-        s->list[i].covered = covered;
-        s->list[i].silent = silent;
-    }
-    for (uint32_t w = 0; w < nwords && !load->failed; w++) {
-        for (uint64_t bits = kp_load_u64(load); bits; bits &= bits - 1) {
-            int kpi = kp_image_kpi(map, w * 64 + (uint32_t)__builtin_ctzll(bits));
-
-            if (i >= 0 && kpi >= 0)
-                s->list[i].fed[kpi / 64] |= UINT64_C(1) << (kpi % 64);
-        }
-    }
+    return t == INT64_MIN || (t >= 0 && t <= KP_TIME_MAX);
 }
 
-void kp_sources_load(struct kp_sources *s, struct kp_load *load, const struct kp_image_map *map)
+static void load_source(struct kp_sources *s, const struct kp_plan *plan, struct kp_load *load, const struct kp_image_map *map,
+                        uint64_t *unused)
 {
-    uint32_t n, nwords;
-    int64_t begin;
+    char buf[KP_GROUP_KEY_MAX];
+    int i = kp_sources_find(s, kp_load_text(load, buf, sizeof buf, "name of a source"));
+    int64_t heard = kp_load_i64(load), covered = kp_load_i64(load), begin = kp_load_i64(load);
 
-    kp_load_mark(load, "SRCS");
-    begin = kp_load_i64(load);
-    n = kp_load_count(load, 1000000, "sources");
-    nwords = kp_load_count(load, KP_IMAGE_KPIS_MAX / 64 + 1, "words of a set of KPIs");
-    if (begin != INT64_MIN)
-        s->begin = begin;
+    if (!is_instant(heard) || !is_instant(covered) || !is_instant(begin))
+        kp_load_fail(load, "a source is not as kpid writes it");
+    kp_kpi_set_load(i < 0 ? unused : s->list[i].fed, plan, load, map);
+    if (i < 0 || load->failed)
+        return;
+    s->list[i].heard = heard;
+    s->list[i].covered = covered;
+    s->list[i].begin = begin;
+}
+
+/* A source that is new begins with the instant at which all was saved. */
+void kp_sources_load(struct kp_sources *s, const struct kp_plan *plan, struct kp_load *load, const struct kp_image_map *map,
+                     int64_t now_ms)
+{
+    uint64_t *unused = calloc(s->nwords, sizeof *unused);
+    uint32_t n;
+
+    kp_load_mark(load, "SOUR");
+    n = kp_load_count(load, KP_IMAGE_SOURCES_MAX, "sources");
+    if (!unused)
+        kp_load_fail(load, "out of memory for sources");
     for (uint32_t i = 0; i < n && !load->failed; i++)
-        load_source(s, load, nwords, map);
-    find_no_data(s);
-    s->stale = false;
+        load_source(s, plan, load, map, unused);
+    free(unused);
+    s->stale = true;
+    if (now_ms != INT64_MIN && !load->failed)
+        kp_sources_at(s, now_ms);
 }

@@ -7,7 +7,7 @@
 #ifndef KPID_CORE_SOURCES_H
 #define KPID_CORE_SOURCES_H
 
-#include "image.h"
+#include "plan.h"
 
 #include "kpid/engine.h"
 
@@ -33,10 +33,6 @@ bool kp_sources_stale(const struct kp_sources *sources);
 int64_t kp_sources_due(const struct kp_sources *sources);
 /* Is a source silent that feeds the KPI? */
 bool kp_sources_no_data(const struct kp_sources *sources, int kpi);
-
-/* As bytes, and back; by name. */
-void kp_sources_save(const struct kp_sources *sources, struct kp_save *save);
-void kp_sources_load(struct kp_sources *sources, struct kp_load *load, const struct kp_image_map *map);
 
 void kp_sources_view(const struct kp_sources *sources, size_t i, struct kp_source_view *view);
 

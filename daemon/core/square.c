@@ -21,13 +21,20 @@ void kp_square_add(uint64_t sum[3], int64_t micro)
 
 void kp_square_sub(uint64_t sum[3], int64_t micro)
 {
-    uint64_t square[3] = {0}, borrow = 0;
+    uint64_t square[3] = {0};
 
     kp_square_add(square, micro);
-    for (int k = 0; k < 3; k++) {
-        kp_u128 difference = (kp_u128)sum[k] - square[k] - borrow;
+    kp_square_take(sum, square);
+}
 
-        sum[k] = (uint64_t)difference;
+void kp_square_take(uint64_t into[3], const uint64_t from[3])
+{
+    uint64_t borrow = 0;
+
+    for (int k = 0; k < 3; k++) {
+        kp_u128 difference = (kp_u128)into[k] - from[k] - borrow;
+
+        into[k] = (uint64_t)difference;
         borrow = (uint64_t)(difference >> 64) & 1;
     }
 }

@@ -22,12 +22,6 @@ bool kp_dedup_seen(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms
 /* Remember print as of now_ms. Nothing happens (and it counts as evicted) when memory is out. */
 void kp_dedup_add(struct kp_dedup *dedup, struct kp_print print, int64_t now_ms);
 
-/* As bytes, and back into an empty one, at now_ms: what is too old or too much is dropped as ever. */
-struct kp_save;
-struct kp_load;
-void kp_dedup_save(const struct kp_dedup *dedup, struct kp_save *save);
-void kp_dedup_load(struct kp_dedup *dedup, struct kp_load *load, int64_t now_ms);
-
 size_t kp_dedup_count(const struct kp_dedup *dedup);        /* pairs held, expired ones not yet swept among them */
 uint64_t kp_dedup_evicted(const struct kp_dedup *dedup);    /* pairs forgotten before their time */
 size_t kp_dedup_bytes(const struct kp_dedup *dedup);

@@ -21,17 +21,12 @@ enum kp_code kp_quant_add(struct kp_quant **q, struct kp_slab *slab, int32_t bin
 /* Take a sample back: also one that is not there, whose bin then stands below 0 until it comes. */
 enum kp_code kp_quant_sub(struct kp_quant **q, struct kp_slab *slab, int32_t bin) KP_CHECK;
 enum kp_code kp_quant_merge(struct kp_quant **into, struct kp_slab *slab, const struct kp_quant *from) KP_CHECK;
+/* into -= from, also where more is taken than is there. */
+enum kp_code kp_quant_take(struct kp_quant **into, struct kp_slab *slab, const struct kp_quant *from) KP_CHECK;
 void kp_quant_free(struct kp_quant **q, struct kp_slab *slab);
 int64_t kp_quant_count(const struct kp_quant *q);
 /* The nearest-rank quantile (rank = ceil(p * n), at least 1), p in [0, 1], within 1 % of the exact one. n must be > 0. */
 double kp_quant_value(const struct kp_quant *q, double p);
-
-/* As bytes, and back: NULL and a failure of the stream when they are not as kpid writes them, or memory is out. Of NULL nothing can
- * be saved. */
-struct kp_save;
-struct kp_load;
-void kp_quant_save(const struct kp_quant *q, struct kp_save *save);
-struct kp_quant *kp_quant_load(struct kp_slab *slab, struct kp_load *load) KP_CHECK;
 
 /* ---- Distinct: exact to KP_DISTINCT_EXACT hashes, then HyperLogLog with 2^12 registers (Flajolet et al. 2007)
  * with Ertl's improved estimator (arXiv:1702.01284), 1.6 % standard error ---- */
@@ -43,8 +38,6 @@ enum kp_code kp_distinct_add(struct kp_distinct **d, struct kp_slab *slab, uint6
 const void *kp_distinct_line(const struct kp_distinct *d, uint64_t hash);
 enum kp_code kp_distinct_merge(struct kp_distinct **into, struct kp_slab *slab, const struct kp_distinct *from) KP_CHECK;
 void kp_distinct_free(struct kp_distinct **d, struct kp_slab *slab);
-void kp_distinct_save(const struct kp_distinct *d, struct kp_save *save);
-struct kp_distinct *kp_distinct_load(struct kp_slab *slab, struct kp_load *load) KP_CHECK;
 /* 0 for NULL. */
 double kp_distinct_count(const struct kp_distinct *d);
 
@@ -52,6 +45,7 @@ double kp_distinct_count(const struct kp_distinct *d);
 void kp_square_add(uint64_t sum[3], int64_t micro);
 void kp_square_sub(uint64_t sum[3], int64_t micro);
 void kp_square_merge(uint64_t into[3], const uint64_t from[3]);
+void kp_square_take(uint64_t into[3], const uint64_t from[3]);      /* into -= from */
 /* Population standard deviation, in the value's unit, of n > 0 values with this sum and sum of squares. */
 double kp_square_stddev(const uint64_t squares[3], kp_i128 sum, uint64_t n);
 
