@@ -17,7 +17,7 @@ enum kp_code kp_signals_open(int *fd, struct kp_err *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
         return kp_fail(err, KP_EIO, "signals: %s", strerror(errno));
     *fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return *fd >= 0 ? KP_OK : kp_fail(err, KP_EIO, "signals: %s", strerror(errno));

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* Block them, and ignore SIGPIPE, for the whole process: before any thread is made. *fd: the caller closes it; -1 on error. */
+/* Block them, and ignore SIGPIPE and SIGXFSZ (a write beyond a limit fails then), for the whole process: before any thread is made. *fd: the caller closes it; -1 on error. */
 enum kp_code kp_signals_open(int *fd, struct kp_err *err) KP_CHECK;
 
 /* Take what has come. True: it is time to end. no_reload: what SIGHUP is told, a sentence for the log. */

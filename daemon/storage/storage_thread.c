@@ -111,26 +111,26 @@ static bool insert_alerts(struct kp_storage *storage, const struct kp_chunk *chu
     return ok;
 }
 
-/* What one transaction takes: from the first of the queue up to, and without, *end. */
+/* What one transaction takes: from the first of the queue to `tail`. */
 struct batch {
-    struct kp_chunk *first, *end;
+    struct kp_chunk *first, *tail;
     size_t n, bytes, held;
     uint64_t last;
 };
 
-/* The loop only adds at the end, so the chunks may be read without the mutex. */
+/* The loop only adds behind the last one, so the chunks may be read without the mutex; but not what comes behind the tail. */
 static struct batch take_batch(struct kp_storage *storage)
 {
     struct batch batch = {0};
 
     pthread_mutex_lock(&storage->mutex);
-    batch.first = batch.end = storage->first;
-    while (batch.end && batch.bytes < TRANSACTION_BYTES) {
+    batch.first = storage->first;
+    for (struct kp_chunk *chunk = storage->first; chunk && batch.bytes < TRANSACTION_BYTES; chunk = chunk->next) {
+        batch.tail = chunk;
         batch.n++;
-        batch.bytes += batch.end->len;
-        batch.held += sizeof *batch.end + batch.end->len + batch.end->alerts_len;
-        batch.last = batch.end->seq;
-        batch.end = batch.end->next;
+        batch.bytes += chunk->len;
+        batch.held += sizeof *chunk + chunk->len + chunk->alerts_len;
+        batch.last = chunk->seq;
     }
     pthread_mutex_unlock(&storage->mutex);
     return batch;
@@ -140,10 +140,12 @@ static enum kp_code write_batch(struct kp_storage *storage, const struct batch *
 {
     if (kp_storage_exec(storage, "BEGIN IMMEDIATE", err))
         return KP_EIO;
-    for (const struct kp_chunk *chunk = batch->first; chunk != batch->end; chunk = chunk->next)
+    for (const struct kp_chunk *chunk = batch->first;; chunk = chunk->next) {
         if (!insert_chunk(storage, chunk) || !insert_alerts(storage, chunk))
             return kp_storage_fail(storage, "journal", err);
-    return kp_storage_exec(storage, "COMMIT", err);
+        if (chunk == batch->tail)
+            return kp_storage_exec(storage, "COMMIT", err);
+    }
 }
 
 static void note_commit(struct kp_storage_view *view, const struct batch *batch, int64_t us)
@@ -170,7 +172,7 @@ static void finish_batch(struct kp_storage *storage, const struct batch *batch, 
     bool urgent = false;
 
     pthread_mutex_lock(&storage->mutex);
-    storage->first = batch->end;
+    storage->first = batch->tail->next;
     if (!storage->first)
         storage->last = &storage->first;
     storage->oldest_us = kp_storage_now_us();

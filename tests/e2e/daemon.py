@@ -54,7 +54,11 @@ class Daemon:
         self.endpoints = {}
         self.log = []
         self.zmq = zmq.Context()
-        self.process = subprocess.Popen([KPID, "--config", self.file], stderr=subprocess.PIPE, text=True)
+        self.start()
+
+    def start(self, **options):
+        """Also again, after kill() or quit(), in the same folder."""
+        self.process = subprocess.Popen([KPID, "--config", self.file], stderr=subprocess.PIPE, text=True, **options)
         ready = threading.Event()
         self.reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
         self.reader.start()
@@ -112,16 +116,28 @@ class Daemon:
             return s["kpis"][kpi][window]["value"]
         return None
 
+    def kill(self):
+        """As a crash would."""
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        self.reader.join(DEADLINE)
+        self.process.stderr.close()
+
     def stop(self):
         """End it; what it said. It must end well, and soon."""
+        log = self.quit()
+        self.zmq.destroy(0)
+        self.folder.cleanup()
+        return log
+
+    def quit(self):
+        """The same, but it may be started again."""
         begun = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(DEADLINE)
         took = time.monotonic() - begun
         self.reader.join(DEADLINE)
         self.process.stderr.close()
-        self.zmq.destroy(0)
-        self.folder.cleanup()
         log = "\n".join(self.log)
         assert status == 0, f"exit status {status}\n{log}"
         assert took < END_WITHIN, f"took {took:.1f} s to end"

@@ -1,0 +1,341 @@
+"""Nothing lost: kpid is killed at any moment, and whoever got an acknowledgement need not care.
+
+test_durable.py             a few kills, as in tools/test
+test_durable.py --kills N   as many as that, for the long run
+"""
+import random
+import resource
+import sqlite3
+import sys
+import threading
+import time
+
+from daemon import *
+
+KILLS = 6
+FLOOR = """
+storage: {path: store, checkpoint_every: 1s}
+roster: {levels: [team, rep], unknown: accept}
+kpis:
+  calls: {aggregate: count, where: {type: call}, windows: [day, 30d]}
+  talk: {aggregate: sum, of: duration, where: {type: call}, windows: [30d], unit: s}
+  clients: {aggregate: distinct, of: client, where: {type: call}, windows: [30d]}
+  open_deals: {aggregate: count, of: {open: {per: deal, closed: {type: stage, stage: won}}}, windows: [day]}
+alerts:
+  many: {kpi: calls, window: 30d, level: rep, warning: {above: 30}, critical: {above: 60}, hours: always}
+  long: {kpi: calls, window: 30d, level: rep, warning: {above: 45}, for: 200ms, hours: always}
+"""
+
+
+class Sender(threading.Thread):
+    """Sends calls of one rep, again and again until each is acknowledged, whatever happens to the daemon."""
+
+    def __init__(self, endpoint, rep, context):
+        super().__init__(daemon=True)
+        self.endpoint, self.rep, self.context = endpoint, rep, context
+        self.random = random.Random(rep)
+        self.sent, self.acknowledged, self.refused = {}, set(), 0
+        self.ending = threading.Event()
+
+    def event(self, n):
+        return {"type": "call", "id": f"{self.rep}-{n}", "source": "test", "rep": self.rep, "client": f"c{n % 37}",
+                "duration": n % 100, "time": now_ms() - self.random.randrange(3_600_000)}
+
+    def connect(self):
+        s = self.context.socket(zmq.DEALER)
+        s.setsockopt(zmq.LINGER, 0)
+        s.connect(self.endpoint)
+        return s
+
+    def take(self, s):
+        while s.poll(50):
+            tag, payload = s.recv_multipart()
+            reply = msgpack.unpackb(payload)
+            if reply["durable"]:
+                self.acknowledged.add(int(tag))
+            else:
+                self.refused += 1
+
+    def run(self):
+        s = self.connect()
+        last = time.monotonic()
+        while True:
+            waiting = [n for n in self.sent if n not in self.acknowledged]
+            if self.ending.is_set() and not waiting:
+                break
+            if waiting and time.monotonic() - last > 1:     # no answer for a while: all of it once more
+                s.close()
+                s = self.connect()
+                for n in waiting:
+                    s.send_multipart([b"%d" % n, msgpack.packb(self.sent[n])])
+                last = time.monotonic()
+            if not self.ending.is_set() and len(waiting) < 50:
+                n = len(self.sent)
+                self.sent[n] = self.event(n)
+                s.send_multipart([b"%d" % n, msgpack.packb(self.sent[n])])
+            before = len(self.acknowledged)
+            self.take(s) if len(waiting) >= 50 or self.ending.is_set() else self.take_some(s)
+            if len(self.acknowledged) != before:
+                last = time.monotonic()
+        s.close()
+
+    def take_some(self, s):
+        while s.poll(1):
+            tag, payload = s.recv_multipart()
+            reply = msgpack.unpackb(payload)
+            if reply["durable"]:
+                self.acknowledged.add(int(tag))
+            else:
+                self.refused += 1
+
+
+class BestEffort(threading.Thread):
+    def __init__(self, endpoint, context):
+        super().__init__(daemon=True)
+        self.endpoint, self.context, self.sent = endpoint, context, 0
+        self.ending = threading.Event()
+
+    def run(self):
+        s = self.context.socket(zmq.PUSH)
+        s.setsockopt(zmq.LINGER, 0)
+        s.connect(self.endpoint)
+        while not self.ending.is_set():
+            try:
+                s.send(msgpack.packb({"type": "call", "rep": "loose", "id": f"l{self.sent}", "source": "loose", "client": "c"}), zmq.DONTWAIT)
+                self.sent += 1
+            except zmq.Again:
+                pass
+            time.sleep(0.002)
+        s.close()
+
+
+class Listener(threading.Thread):
+    """What alerts are told, across all restarts."""
+
+    def __init__(self, endpoint, context):
+        super().__init__(daemon=True)
+        self.heard, self.ending = [], threading.Event()
+        self.socket = context.socket(zmq.SUB)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.SUBSCRIBE, b"alert/")
+        self.socket.connect(endpoint)
+
+    def run(self):
+        while not self.ending.is_set():
+            if self.socket.poll(50):
+                self.heard.append(msgpack.unpackb(self.socket.recv_multipart()[1]))
+        self.socket.close()
+
+
+def stored(d, sql):
+    db = sqlite3.connect(f"file:{d.folder.name}/store/kpid.db?mode=ro", uri=True)
+    try:
+        return db.execute(sql).fetchall()
+    finally:
+        db.close()
+
+
+class Killed(Case):
+    def test_what_was_acknowledged_is_counted_once_and_alerts_are_where_they_were(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        senders = [Sender(d.endpoints["router"], f"rep{i}", d.zmq) for i in range(6)]
+        loose, listener = BestEffort(d.endpoints["pull"], d.zmq), Listener(d.endpoints["publish"], d.zmq)
+        chance = random.Random(KILLS)
+        for t in [*senders, loose, listener]:
+            t.start()
+        for _ in range(KILLS):
+            time.sleep(chance.uniform(0.05, 1.5))       # it is to be any moment
+            d.kill()
+            d.start()
+        for s in senders:
+            until(lambda s=s: len(s.sent) > 70, "enough calls")
+        for t in [*senders, loose]:
+            t.ending.set()
+        for t in [*senders, loose]:
+            t.join(DEADLINE)
+            self.assertFalse(t.is_alive())
+        for s in senders:
+            self.assertEqual(len(s.acknowledged), len(s.sent))
+            self.assertEqual(d.value("rep", s.rep, "calls", "30d"), len(s.sent))
+            self.assertEqual(d.value("rep", s.rep, "talk", "30d"), sum(e["duration"] for e in s.sent.values()))
+            self.assertEqual(d.value("rep", s.rep, "clients", "30d"), len({e["client"] for e in s.sent.values()}))
+        self.assertLessEqual(d.value("rep", "loose", "calls", "30d") or 0, loose.sent)
+        until(lambda: sum(a["state"] == "firing" for a in d.ask(op="alerts")["alerts"] if a["key"] != "loose") == 12, "the alerts")
+        listener.ending.set()
+        listener.join(DEADLINE)
+        now = {(a["rule"], a["key"]): a["id"] for a in d.ask(op="alerts")["alerts"] if a["state"] == "firing"}
+        for kept in (listener.heard, [dict(zip(("rule", "key", "id", "state"), row))
+                                      for row in stored(d, "SELECT rule, key, id, state FROM alerts")]):
+            for a in kept:
+                if a["state"] == "firing":
+                    self.assertEqual(now[a["rule"], a["key"]], a["id"])
+                else:
+                    self.assertEqual(a["state"], "pending")
+        told = {row[:2] for row in stored(d, "SELECT rule, key FROM alerts WHERE state = 'firing'")}
+        self.assertEqual(told, set(now))
+        status = d.ask(op="status")
+        self.assertEqual((status["storage"]["state"], status["storage"]["recovery"]["damage"]), ("ok", None))
+        d.stop()
+
+    def test_after_a_clean_end_there_is_nothing_to_take_in_again(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        d.send({"type": "call", "rep": "ana", "id": "1", "source": "s", "client": "c", "duration": 7})
+        d.quit()
+        d.start()
+        recovery = d.ask(op="status")["storage"]["recovery"]
+        self.assertEqual((recovery["events"], recovery["damage"]), (0, None))
+        self.assertGreater(recovery["checkpoint"], 0)
+        self.assertEqual(d.value("rep", "ana", "talk", "30d"), 7)
+        self.assertEqual(d.send({"type": "call", "rep": "ana", "id": "1", "source": "s"})["duplicates"], 1)
+        d.stop()
+
+    def test_silences_and_acknowledgements_stay(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        d.send(*({"type": "call", "rep": "ana"} for _ in range(31)))
+        alert = until(lambda: [a for a in d.ask(op="alerts")["alerts"] if a["rule"] == "many"], "the alert")[0]
+        self.assertTrue(d.ask(op="ack", id=alert["id"], by="lee")["ok"])
+        made = d.ask(op="silence", matchers={"rule": "long"}, **{"for": "1h"}, by="lee", comment="a test")
+        self.assertTrue(made["ok"], made)
+        d.kill()
+        d.start()
+        again = until(lambda: [a for a in d.ask(op="alerts")["alerts"] if a["rule"] == "many"], "the alert")[0]
+        self.assertEqual((again["id"], again["acked_by"]), (alert["id"], "lee"))
+        self.assertEqual(d.ask(op="silences")["silences"][0]["id"], made["silence"])
+        d.quit()        # and by way of a checkpoint
+        d.start()
+        again = until(lambda: [a for a in d.ask(op="alerts")["alerts"] if a["rule"] == "many"], "the alert")[0]
+        self.assertEqual((again["id"], again["acked_by"]), (alert["id"], "lee"))
+        self.assertEqual(d.ask(op="silences")["silences"][0]["comment"], "a test")
+        d.stop()
+
+
+class Damage(Case):
+    def test_a_damaged_checkpoint_is_said_and_the_one_before_is_taken(self):
+        d = self.daemon(FLOOR.replace("1s", "1d"), transport="ipc")
+        for n in range(3):
+            d.send({"type": "call", "rep": "ana", "id": str(n), "source": "s", "duration": 5})
+            d.quit()
+            d.start()
+        d.kill()
+        db = sqlite3.connect(f"{d.folder.name}/store/kpid.db")
+        db.execute("UPDATE checkpoint_part SET data = zeroblob(length(data)) WHERE checkpoint = (SELECT max(id) FROM checkpoint)")
+        db.commit()
+        db.close()
+        d.start()
+        recovery = d.ask(op="status")["storage"]["recovery"]
+        self.assertIn("damaged", recovery["damage"])
+        self.assertEqual(d.value("rep", "ana", "talk", "30d"), 15)      # the journal behind the older one is kept for that
+        d.stop()
+
+    def test_it_never_starts_silently_empty(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        d.send({"type": "call", "rep": "ana"})
+        d.quit()
+        for name in ("kpid.db-wal", "kpid.db-shm"):
+            if os.path.exists(f"{d.folder.name}/store/{name}"):
+                os.unlink(f"{d.folder.name}/store/{name}")
+        with open(f"{d.folder.name}/store/kpid.db", "r+b") as f:
+            f.write(b"this was a database once" * 100)
+        found = subprocess.run([KPID, "--config", d.file], capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("no database, or it is damaged", found.stderr)
+        d.zmq.destroy(0)
+
+    def test_a_store_of_a_newer_kpid_is_refused(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        d.quit()
+        db = sqlite3.connect(f"{d.folder.name}/store/kpid.db")
+        db.execute("PRAGMA user_version=99")
+        db.close()
+        found = subprocess.run([KPID, "--config", d.file], capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("has version 99", found.stderr)
+        d.zmq.destroy(0)
+
+    def test_two_do_not_share_a_store(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        found = subprocess.run([KPID, "--config", d.file], capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("in use", found.stderr)
+        d.stop()
+
+
+class Faults(Case):
+    """The disk fails under it, and is well again."""
+
+    def fails(self, d, sender):
+        until(lambda: d.ask(op="status")["storage"]["state"] == "failing", "the failure")
+        reply = d.send({"type": "call", "rep": "ana", "id": "refused", "source": "s"})
+        self.assertEqual((reply["durable"], reply["accepted"]), (False, 0))
+        self.assertIn("storage:", reply["error"])
+        alerts = [a for a in d.ask(op="alerts")["alerts"] if a["rule"] == "kpid.storage"]
+        self.assertEqual((len(alerts), alerts[0]["state"], alerts[0]["severity"]), (1, "firing", "critical"))
+        before = d.value("rep", "loose", "calls", "30d") or 0
+        push = d.socket(zmq.PUSH, "pull")
+        for n in range(5):
+            push.send(msgpack.packb({"type": "call", "rep": "loose", "id": f"during-{now_ms()}-{n}", "source": "s"}))
+        until(lambda: d.value("rep", "loose", "calls", "30d") == before + 5, "what nobody waits for")
+        push.close()
+
+    def heals(self, d, sender):
+        until(lambda: d.ask(op="status")["storage"]["state"] == "ok", "the healing")
+        self.assertEqual([a for a in d.ask(op="alerts")["alerts"] if a["rule"] == "kpid.storage"], [])
+        until(lambda: len(sender.sent) > 60, "more calls")
+        sender.ending.set()
+        sender.join(DEADLINE)
+        self.assertFalse(sender.is_alive())
+        self.assertEqual(d.value("rep", sender.rep, "calls", "30d"), len(sender.sent))
+        loose = d.value("rep", "loose", "calls", "30d")
+        metrics = d.metrics()
+        until(lambda: d.metrics()["kpid_checkpoints_total"] > metrics["kpid_checkpoints_total"] or
+              d.metrics()["kpid_journal_unjournaled_total"] == 0, "a checkpoint that mends the hole")
+        d.kill()
+        d.start()
+        self.assertEqual(d.value("rep", sender.rep, "calls", "30d"), len(sender.sent))
+        self.assertEqual(d.value("rep", "loose", "calls", "30d"), loose)
+        d.stop()
+
+    def begin(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        sender = Sender(d.endpoints["router"], "ben", d.zmq)
+        sender.start()
+        until(lambda: len(sender.acknowledged) > 20, "calls")
+        return d, sender
+
+    def test_a_disk_that_takes_no_more(self):
+        d, sender = self.begin()
+        unlimited = resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+        self.fails(d, sender)
+        resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        self.heals(d, sender)
+
+    def test_a_database_that_somebody_has_locked(self):
+        d, sender = self.begin()
+        db = sqlite3.connect(f"{d.folder.name}/store/kpid.db", isolation_level=None)
+        db.execute("BEGIN IMMEDIATE")
+        self.fails(d, sender)
+        db.execute("ROLLBACK")
+        db.close()
+        self.heals(d, sender)
+
+    def test_killed_while_it_fails_nothing_acknowledged_is_lost(self):
+        d, sender = self.begin()
+        db = sqlite3.connect(f"{d.folder.name}/store/kpid.db", isolation_level=None)
+        db.execute("BEGIN IMMEDIATE")
+        until(lambda: d.ask(op="status")["storage"]["state"] == "failing", "the failure")
+        acknowledged = len(sender.acknowledged)
+        d.kill()
+        db.execute("ROLLBACK")
+        db.close()
+        d.start()
+        self.assertGreaterEqual(d.value("rep", "ben", "calls", "30d"), acknowledged)
+        self.heals(d, sender)
+
+
+if __name__ == "__main__":
+    if "--kills" in sys.argv:
+        at = sys.argv.index("--kills")
+        KILLS = int(sys.argv[at + 1])
+        del sys.argv[at:at + 2]
+    main()
