@@ -422,6 +422,16 @@ void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx,
     free(list);
 }
 
+void kp_alerts_end_rules(struct kp_alerts *alerts, int64_t t, bool (*stays)(void *ctx, const struct kp_alert_cfg *rule), void *ctx)
+{
+    for (uint32_t i = alerts->nactive; i-- > 0;) {
+        struct kp_watch *w = kp_watch_of(alerts, alerts->active[i]);
+
+        if (!stays(ctx, kp_watch_rule(alerts, w)->cfg))
+            kp_watch_resolve(alerts, w, kp_watch_number(alerts, w, t), t, "rule_removed");
+    }
+}
+
 void kp_alerts_stats(const struct kp_alerts *alerts, struct kp_alerts_stats *stats)
 {
     stats->evaluations = alerts->evaluations;

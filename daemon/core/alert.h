@@ -82,6 +82,9 @@ enum kp_again { KP_AGAIN_NOT, KP_AGAIN_IF_OTHERWISE /* than it was told: silence
 void kp_alerts_tell_again(struct kp_alerts *alerts,
                           enum kp_again (*ask)(void *ctx, uint64_t id, const struct kp_subject *subject), void *ctx);
 
+/* End those that are pending or firing of rules that are not to stay; reason "rule_removed". */
+void kp_alerts_end_rules(struct kp_alerts *alerts, int64_t t, bool (*stays)(void *ctx, const struct kp_alert_cfg *rule), void *ctx);
+
 void kp_alerts_each(struct kp_alerts *alerts, int64_t t, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx);
 
 /* As bytes, and back into new ones whose keys have entered. Of a rule that is gone, or is another one now, nothing is kept; one

@@ -132,6 +132,12 @@ static void free_alert(struct kp_alert_cfg *alert)
     free(alert->coaching);
 }
 
+bool kp_alert_cfg_same(const struct kp_alert_cfg *a, const struct kp_alert_cfg *b)
+{
+    return a->compare == b->compare && strcmp(a->name, b->name) == 0 && strcmp(a->kpi, b->kpi) == 0 &&
+           strcmp(a->window.text, b->window.text) == 0 && strcmp(a->level, b->level) == 0;
+}
+
 void kp_config_release(struct kp_config *config)
 {
     free(config->file);

@@ -266,7 +266,7 @@ static void fill_new(void *ctx, const struct kp_trace *trace)
         const struct kp_section *section = &outlet->sections[i];
 
         if (section->dim == trace->dim)
-            kp_engine_fill(engine, outlet, section, trace, fill->map->kept[section->family]);
+            kp_engine_fill(engine, outlet, section, trace, fill->map->fed[section->family]);
     }
 }
 
@@ -279,7 +279,7 @@ static bool is_new(const struct kp_plan *plan, const struct kp_plan_outlet *outl
         const struct kp_plan_family *fam = &plan->families[outlet->sections[i].family];
 
         for (uint32_t k = 0; k < outlet->sections[i].count; k++)
-            if (!map->kept[outlet->sections[i].family][kp_plan_cell_at(fam, outlet->ops[outlet->sections[i].first + k].word)])
+            if (!map->fed[outlet->sections[i].family][kp_plan_cell_at(fam, outlet->ops[outlet->sections[i].first + k].word)])
                 return true;
     }
     return false;
@@ -300,15 +300,6 @@ static void fill_all_new(struct kp_engine *engine, struct kp_load *load, const s
     free(wanted);
 }
 
-static void take_kept(const struct kp_plan *plan, struct kp_load *load, struct kp_image_map *map)
-{
-    for (int f = 0; f < plan->nfamilies; f++) {
-        map->kept[f] = calloc((size_t)plan->families[f].ncells + 1, sizeof(bool));
-        if (!map->kept[f])
-            kp_load_fail(load, "out of memory");
-    }
-}
-
 static void load_parts(struct kp_engine *engine, struct kp_load *load, struct kp_image_map *map)
 {
     int64_t now = kp_load_i64(load);
@@ -322,7 +313,6 @@ static void load_parts(struct kp_engine *engine, struct kp_load *load, struct kp
     load_nodes(engine, load, map);
     if (!load->failed)
         load_kpis(engine->plan, load, map);
-    take_kept(engine->plan, load, map);
     if (!load->failed)
         kp_panes_load(&engine->store, load, map);
     if (!load->failed)
@@ -364,9 +354,8 @@ enum kp_code kp_engine_load(struct kp_engine *engine, size_t (*read)(void *ctx, 
     free(map.nodes);
     free(map.above);
     free(map.kpis);
+    free(map.fed);
     free(map.entities);
-    for (int f = 0; f < KP_FAMILIES_MAX; f++)
-        free(map.kept[f]);
     free(load);
     return code;
 }

@@ -138,3 +138,21 @@ const struct kp_acks *kp_engine_acks(const struct kp_engine *engine)
 {
     return engine->acks;
 }
+
+/* ---- Rules that are no more ---- */
+
+static bool is_there(void *ctx, const struct kp_alert_cfg *rule)
+{
+    const struct kp_config *next = ctx;
+
+    for (size_t i = 0; i < next->nalerts; i++)
+        if (kp_alert_cfg_same(&next->alerts[i], rule))
+            return true;
+    return false;
+}
+
+void kp_engine_end_rules(struct kp_engine *engine, const struct kp_config *next)
+{
+    if (engine->now_ms != INT64_MIN)
+        kp_alerts_end_rules(engine->alerts, engine->now_ms, is_there, (void *)(uintptr_t)next);
+}

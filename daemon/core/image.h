@@ -14,14 +14,15 @@ enum { KP_IMAGE_VERSION = 1, KP_IMAGE_NODES_MAX = 100 * 1000 * 1000, KP_IMAGE_KP
        KP_IMAGE_SOURCES_MAX = 100 * 1000 };
 
 struct kp_image_map {
-    uint32_t *nodes;        /* owned; by its number then: that of now + 1, 0: none. So memory that nothing is put into is not used */
-    uint32_t *above;        /* owned; by number then: number then of what it stood under + 1, 0: nothing */
+    /* 0 is none, so memory that nothing is put into is not used. */
+    uint32_t *nodes;        /* owned; by its number then: that of now + 1 */
+    uint32_t *above;        /* owned; by number then: number then of what it stood under + 1 */
     uint32_t nnodes;
     int *kpis;              /* owned; by number then */
     uint32_t nkpis;
-    uint32_t *entities;     /* owned; likewise */
+    bool **fed;             /* owned; by family of now, by cell: it took over what one of then held; NULL before the panes */
+    uint32_t *entities;     /* owned; by number then: that of now + 1 */
     uint32_t nentities;
-    bool *kept[KP_FAMILIES_MAX];    /* owned; by family and cell of now: its panes were loaded */
     struct kp_load_report *report;
 };
 
@@ -51,7 +52,7 @@ static inline int kp_image_kpi(const struct kp_image_map *map, uint32_t then)
 /* What they read is checked, and what they make is bounded by what they have read. What fails says so in *load. */
 struct kp_engine;
 void kp_panes_save(const struct kp_store *store, struct kp_save *save);
-void kp_panes_load(struct kp_store *store, struct kp_load *load, const struct kp_image_map *map);
+void kp_panes_load(struct kp_store *store, struct kp_load *load, struct kp_image_map *map);
 struct kp_dedup;
 /* now_ms: as of which what is too old is left out. */
 void kp_dedup_save(const struct kp_dedup *dedup, struct kp_save *save, int64_t now_ms);

@@ -49,8 +49,8 @@ static inline bool kp_rows_reserve(struct kp_rows *rows, uint32_t n)
            kp_rows_reserve_slow(rows, n);
 }
 
-/* The row for an instant, by the clock of the list's key, made if it is not there. NULL: no pane of this family reaches so far back (or memory is
- * out, which kp_rows_reserve rules out). */
+/* The row for an instant, by the clock of the list's key, made if it is not there. NULL: no pane of this family reaches so far
+ * back (or memory is out, which kp_rows_reserve rules out). */
 struct kp_row *kp_list_row_slow(struct kp_rows *rows, struct kp_list *list, int clock, int64_t at_ms);
 static inline struct kp_row *kp_list_row(struct kp_rows *rows, struct kp_list *list, int clock, int64_t at_ms)
 {
@@ -66,8 +66,8 @@ static inline struct kp_row *kp_list_row(struct kp_rows *rows, struct kp_list *l
 }
 
 /* For whoever puts in many rows, the newest first. *near: the row put in before it, 0 at the beginning; nothing else may change
- * the list meanwhile. */
-/* As kp_list_row; the list is not looked through from its head each time, and not compacted. */
+ * the list meanwhile. The first is as kp_list_row, but the list is not looked through from its head each time, and is not
+ * compacted. */
 struct kp_row *kp_list_row_near(struct kp_rows *rows, struct kp_list *list, int clock, int64_t at_ms, uint32_t *near);
 /* A row that starts then, as it is, behind the last one. NULL: memory is out, or there are too many. */
 struct kp_row *kp_list_append(struct kp_rows *rows, struct kp_list *list, int64_t start, uint32_t *near);

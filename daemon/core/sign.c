@@ -81,7 +81,8 @@ static uint64_t dim_sign(const struct kp_plan *plan, int dim)
 uint64_t kp_sign_cell(const struct kp_plan *plan, int dim, const struct kp_cell *cell)
 {
     int outlet = kp_plan_outlet_of(cell->filter);
-    uint64_t fed = outlet >= 0 ? kp_sign_both(1, kp_sign_outlet(plan, outlet)) : kp_sign_both(2, kp_sign_filter(plan, cell->filter));
+    uint64_t fed = outlet >= 0 ? kp_sign_both(1, kp_sign_outlet(plan, outlet))
+                               : kp_sign_both(2, kp_sign_filter(plan, cell->filter));
 
     return kp_sign_both(kp_sign_both(dim_sign(plan, dim), cell->kind), kp_sign_both(fed, kp_sign_value(plan, cell->value)));
 }

@@ -145,7 +145,7 @@ struct shape {              /* a family of then */
 struct panes {
     struct kp_store *store;
     struct kp_load *load;
-    const struct kp_image_map *map;
+    struct kp_image_map *map;
     struct shape *shapes;   /* owned */
     int nshapes;
     int first[KP_DIMS_MAX + 1];     /* by dimension of then: its first shape; then where the last one's end */
@@ -379,7 +379,7 @@ static void match_family(struct panes *panes, int f)
         struct shape *shape = best_shape(panes, f, kp_sign_cell(plan, fam->dim, cell), cell->kind, &then);
         struct goal *goal = shape ? goal_of(panes, shape, f) : NULL;
 
-        panes->map->kept[f][c] = goal != NULL;
+        panes->map->fed[f][c] = goal != NULL;
         if (goal)
             goal->feeds[goal->nfeeds++] = (struct feed){cell->kind, shape->cells[then].word, cell->word};
         else if (shape)
@@ -420,8 +420,30 @@ static bool is_same(const struct panes *panes, const struct shape *shape)
     return true;
 }
 
+/* One block: the list by family, and behind it its rows. */
+static bool take_fed(struct panes *panes)
+{
+    const struct kp_plan *plan = panes->store->plan;
+    size_t n = 1, at = 0;
+    bool *rows;
+
+    for (int f = 0; f < plan->nfamilies; f++)
+        n += (size_t)plan->families[f].ncells;
+    panes->map->fed = calloc(1, ((size_t)plan->nfamilies + 1) * sizeof(bool *) + n * sizeof(bool));
+    if (!panes->map->fed)
+        return false;
+    rows = (bool *)(panes->map->fed + plan->nfamilies + 1);
+    for (int f = 0; f < plan->nfamilies; f++) {
+        panes->map->fed[f] = rows + at;
+        at += (size_t)plan->families[f].ncells;
+    }
+    return true;
+}
+
 static void match(struct panes *panes)
 {
+    if (!take_fed(panes))
+        kp_load_fail(panes->load, "out of memory for panes");
     for (int f = 0; f < panes->store->plan->nfamilies && !panes->load->failed; f++)
         match_family(panes, f);
     for (int s = 0; s < panes->nshapes; s++)
@@ -649,7 +671,7 @@ static void load_keys(struct panes *panes)
     }
 }
 
-void kp_panes_load(struct kp_store *store, struct kp_load *load, const struct kp_image_map *map)
+void kp_panes_load(struct kp_store *store, struct kp_load *load, struct kp_image_map *map)
 {
     struct panes panes = {.store = store, .load = load, .map = map};
     int64_t ahead;

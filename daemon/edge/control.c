@@ -74,6 +74,7 @@ void kp_control_close(struct kp_control **control)
     for (int i = 0; i < KP_CONTROL_JOBS_MAX; i++)
         if ((*control)->jobs[i].running)
             end_job(&(*control)->jobs[i]);
+    close_envelope(&(*control)->reload_to);
     if ((*control)->socket)
         zmq_close((*control)->socket);
     kp_out_destroy(&(*control)->outs[0]);
@@ -434,8 +435,8 @@ static void go_forward(struct kp_control *control, struct job *job, int64_t unti
 static void unknown_op(const struct kp_request *req, struct kp_out *out)
 {
     static const char *const known[] = {"status",  "get",     "alerts",    "config",   "advance",
-                                        "explain", "silence", "unsilence", "silences", "ack"};
-    static const char *const later[] = {"history", "reload", "checkpoint", "roster"};
+                                        "explain", "silence", "unsilence", "silences", "ack",    "reload", "checkpoint", "roster"};
+    static const char *const later[] = {"history"};
     char op[64], text[256];
     struct kp_nearest nearest = {.word = op};
 
@@ -516,6 +517,39 @@ void kp_control_say(struct kp_control *control, struct kp_outbox_item *item)
     }
 }
 
+/* Not in the middle of a turn: see kp_control_wants_reload. */
+static bool begin_reload(struct kp_control *control, struct envelope *to, const struct kp_request *req, struct kp_out *out)
+{
+    if (control->reload_asked) {
+        kp_reply_error(out, "a reload is on its way already");
+        return false;
+    }
+    control->reload_asked = true;
+    control->reload_is_json = req->is_json;
+    control->reload_to = *to;
+    to->count = 0;
+    return true;
+}
+
+void kp_control_reply(struct kp_control *control, struct envelope *to, struct kp_out *out)
+{
+    send_reply(control, to, out);
+    close_envelope(to);
+}
+
+void kp_control_end_jobs(struct kp_control *control, const char *why)
+{
+    for (int i = 0; i < KP_CONTROL_JOBS_MAX; i++) {
+        struct job *job = &control->jobs[i];
+
+        if (!job->running)
+            continue;
+        kp_reply_error(job->out, why);
+        send_reply(control, &job->to, job->out);
+        end_job(job);
+    }
+}
+
 /* whole: the envelope holds all of its frames. */
 static void answer(struct kp_control *control, struct envelope *to, bool whole, const void *bytes, size_t len,
                    int64_t steady_ms)
@@ -541,6 +575,12 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
         answer_explain(control, &req, out);
     else if (is_op(&req, "silences"))
         kp_control_silences(control, out);
+    else if (is_op(&req, "checkpoint"))
+        kp_control_checkpoint(control, &req, out);
+    else if (is_op(&req, "roster"))
+        kp_control_roster(control, out);
+    else if (is_op(&req, "reload"))
+        taken = begin_reload(control, to, &req, out);
     else if (answer_change(control, &req, out))
         changes = true;
     else if (is_op(&req, "get"))

@@ -10,6 +10,7 @@
 #include "operator.h"
 #include "publish.h"
 #include "recover.h"
+#include "reload.h"
 
 #include "kpid/engine.h"
 
@@ -40,6 +41,12 @@ void *kp_control_socket(const struct kp_control *control);
 bool kp_control_turn(struct kp_control *control, int64_t steady_ms);
 /* Is a request on its way? Then no key may be forgotten. */
 bool kp_control_busy(const struct kp_control *control);
+
+/* Does a request wait for a reload? For whoever sees to it between two turns. */
+bool kp_control_wants_reload(const struct kp_control *control);
+/* Go on with another engine of another configuration, or with the old one: what was asked of it is answered. */
+void kp_control_reloaded(struct kp_control *control, const struct kp_config *config, struct kp_engine *engine,
+                         struct kp_reload *reload);
 
 /* Do once more what a request that was journaled did. */
 void kp_control_again(struct kp_control *control, const void *bytes, size_t len);

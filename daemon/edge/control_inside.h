@@ -1,5 +1,6 @@
 /* What the parts of the control socket share. Internal to it: control.c takes requests and answers about keys,
- * control_status.c about the daemon itself, control_silence.c keeps alerts quiet. */
+ * control_status.c about the daemon itself, control_silence.c keeps alerts quiet, control_reload.c is for its
+ * configuration and its store. */
 #ifndef KPID_CONTROL_INSIDE_H
 #define KPID_CONTROL_INSIDE_H
 
@@ -36,6 +37,9 @@ struct kp_control {
     char endpoint[KP_ENDPOINT_MAX];
     int64_t started_ms;     /* steady */
     struct job jobs[KP_CONTROL_JOBS_MAX];
+    bool reload_asked;      /* by who is in reload_to */
+    bool reload_is_json;
+    struct envelope reload_to;
     bool stirred;           /* a request has given the engine something to tell */
     uint64_t requests, replies_dropped;
 };
@@ -77,6 +81,15 @@ void kp_control_silence(struct kp_control *control, const struct kp_request *req
 void kp_control_unsilence(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
 void kp_control_silences(struct kp_control *control, struct kp_out *out);
 void kp_control_ack(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
+
+/* Send a reply to who asked, and forget them. */
+void kp_control_reply(struct kp_control *control, struct envelope *to, struct kp_out *out);
+/* Answer everybody whose answer is not complete with an error. */
+void kp_control_end_jobs(struct kp_control *control, const char *why);
+
+/* The answers to `checkpoint` and `roster`. */
+void kp_control_checkpoint(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
+void kp_control_roster(struct kp_control *control, struct kp_out *out);
 
 /* The answers to `status` and `config`. */
 void kp_control_status(struct kp_control *control, struct kp_out *out, int64_t steady_ms);

@@ -8,6 +8,7 @@
 #include "operator.h"
 #include "publish.h"
 #include "recover.h"
+#include "reload.h"
 #include "signals.h"
 
 #include "kpid/encode.h"
@@ -28,7 +29,10 @@ enum {
 };
 
 struct daemon {
-    const struct kp_config *config;     /* borrowed */
+    const struct kp_config *config;     /* borrowed, or `reloaded` */
+    struct kp_config *reloaded;         /* owned; NULL: it is still the first one */
+    uint64_t seed;                      /* of the engine */
+    bool reload;                        /* SIGHUP has asked for one */
     void *zmq;                          /* owned, like all that follows */
     int signals;
     struct kp_storage *storage;         /* NULL: memory only, like the journal */
@@ -110,24 +114,25 @@ static void look_after(struct daemon *d)
 
 static bool wants_end(void *ctx)
 {
-    return kp_signals_take(((struct daemon *)ctx)->signals, "kpid is still starting");
+    bool reload = false;    /* it is being read just now */
+
+    return kp_signals_take(((struct daemon *)ctx)->signals, &reload);
 }
 
 static enum kp_code make_engine(struct daemon *d, struct kp_err *err)
 {
     struct kp_alert_sink sink = {on_alert, d};
-    uint64_t seed = 0;
 
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+    if (getrandom(&d->seed, sizeof d->seed, 0) != (ssize_t)sizeof d->seed)
         return kp_fail(err, KP_EIO, "random seed: %s", strerror(errno));
     if (!d->config->storage.path) {
-        d->engine = kp_engine_new(d->config, seed, &sink, err);
+        d->engine = kp_engine_new(d->config, d->seed, &sink, err);
         return d->engine ? KP_OK : KP_EINVAL;
     }
     d->storage = kp_storage_open(&d->config->storage, d->config->limits.queue, err);
-    if (!d->storage || kp_storage_seed(d->storage, &seed, err))
+    if (!d->storage || kp_storage_seed(d->storage, &d->seed, err))
         return KP_EIO;
-    d->engine = kp_recover(d->storage, d->config, seed, &sink, wants_end, d, &d->recovery, err);
+    d->engine = kp_recover(d->storage, d->config, d->seed, &sink, wants_end, d, &d->recovery, err);
     if (!d->engine)
         return err->code ? err->code : KP_EIO;
     if (kp_storage_start(d->storage, err))
@@ -182,6 +187,9 @@ static void close_parts(struct daemon *d)
     if (d->zmq)
         zmq_ctx_term(d->zmq);
     kp_engine_destroy(&d->engine);
+    if (d->reloaded)
+        kp_config_release(d->reloaded);
+    free(d->reloaded);
     kp_out_destroy(&d->json);
     if (d->signals >= 0)
         close(d->signals);
@@ -306,6 +314,59 @@ static bool turn(struct daemon *d, bool asked)
     return busy;
 }
 
+/* ---- Another configuration ---- */
+
+/* Rules that are gone end their alerts, as long as there is somebody who can tell of them. */
+static void take_over(struct daemon *d, struct kp_config *config, struct kp_engine *engine)
+{
+    struct kp_engine *old = d->engine;
+
+    kp_journal_begin(d->journal, d->now_ms);
+    kp_engine_end_rules(old, config);
+    kp_journal_end(d->journal);
+    d->engine = engine;
+    d->config = config;
+    kp_publish_rebind(d->publish, config);
+    kp_checkpointer_ask(&d->checkpointer);
+    kp_engine_destroy(&old);
+    if (d->reloaded)
+        kp_config_release(d->reloaded);
+    free(d->reloaded);
+    d->reloaded = config;
+    d->unsettled = true;
+}
+
+static void reload(struct daemon *d)
+{
+    struct kp_alert_sink sink = {on_alert, d};
+    int64_t from_ms = kp_clock_ms(CLOCK_MONOTONIC);
+    struct kp_reload result;
+    struct kp_config *config = kp_reload_config(d->config, &result);
+    struct kp_engine *engine = config ? kp_reload_engine(d->engine, config, d->seed, &sink, &result) : NULL;
+    struct kp_err err = {0};
+    char said[450];
+
+    d->reload = false;
+    if (engine && kp_ingest_rebind(d->ingest, engine, &err)) {
+        snprintf(result.error, sizeof result.error, "%s", err.text);
+        kp_engine_destroy(&engine);
+    }
+    if (engine) {
+        take_over(d, config, engine);
+        result.done = true;
+    } else if (config) {
+        kp_config_release(config);
+        free(config);
+    }
+    result.took_ms = kp_clock_ms(CLOCK_MONOTONIC) - from_ms;
+    kp_control_reloaded(d->control, d->config, d->engine, &result);
+    kp_log(result.done ? KP_LOG_INFO : KP_LOG_ERROR,
+           "event=reload done=%s took_ms=%lld kpis_kept=%u kpis_new=%u kpis_gone=%u alerts_gone=%u error=%s",
+           result.done ? "yes" : "no", (long long)result.took_ms, result.report.kpis_kept, result.report.kpis_new,
+           result.report.kpis_gone, result.report.alerts_gone, kp_log_quote(result.error, strlen(result.error), said, sizeof said));
+    kp_reload_release(&result);
+}
+
 /* What is polled: events, signals, the store, and who asks or subscribes. */
 struct polled {
     zmq_pollitem_t items[KP_INGEST_MAX + 4];
@@ -345,11 +406,15 @@ static void run(struct daemon *d)
             kp_log(KP_LOG_ERROR, "event=poll error=\"%s\"", zmq_strerror(errno));
             return;
         }
-        if ((p.items[p.signals].revents & ZMQ_POLLIN) && kp_signals_take(d->signals, "not in this version of kpid yet"))
+        if ((p.items[p.signals].revents & ZMQ_POLLIN) && kp_signals_take(d->signals, &d->reload))
             return;
         for (size_t i = p.signals + 1; i < p.n; i++)
             asked |= p.items[i].revents != 0;
         busy = turn(d, asked);
+        if (d->reload || kp_control_wants_reload(d->control)) {
+            reload(d);
+            busy = true;
+        }
     }
 }
 

@@ -132,6 +132,15 @@ void kp_ingest_close(struct kp_ingest **ingest)
     *ingest = NULL;
 }
 
+enum kp_code kp_ingest_rebind(struct kp_ingest *ingest, struct kp_engine *engine, struct kp_err *err)
+{
+    enum kp_code code = kp_intake_rebind(ingest->intake, engine, err);
+
+    if (!code)
+        ingest->config = kp_engine_config(engine);
+    return code;
+}
+
 size_t kp_ingest_poll(const struct kp_ingest *ingest, zmq_pollitem_t *items)
 {
     for (size_t i = 0; i < ingest->ninputs; i++)

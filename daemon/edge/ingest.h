@@ -18,6 +18,9 @@ struct kp_ingest;
 struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_journal *journal, struct kp_err *err) KP_CHECK;
 void kp_ingest_close(struct kp_ingest **ingest);
 
+/* Go on with another engine. */
+enum kp_code kp_ingest_rebind(struct kp_ingest *ingest, struct kp_engine *engine, struct kp_err *err) KP_CHECK;
+
 /* How many sockets; their poll items (POLLIN) are put into items. */
 size_t kp_ingest_poll(const struct kp_ingest *ingest, zmq_pollitem_t *items);
 enum { KP_INGEST_MAX = 32 };    /* sockets */

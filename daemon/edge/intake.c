@@ -15,21 +15,31 @@ struct kp_intake {
     struct kp_intake_stats stats;
 };
 
-struct kp_intake *kp_intake_new(struct kp_engine *engine, const struct kp_intake_sink *sink, struct kp_err *err)
+enum kp_code kp_intake_rebind(struct kp_intake *intake, struct kp_engine *engine, struct kp_err *err)
 {
     const struct kp_limits *most = &kp_engine_config(engine)->limits;
     struct kp_decode_limits limits = {most->message, most->batch, most->fields};
+    struct kp_decoder *decoder = kp_decoder_new(kp_engine_schema(engine), &limits, err);
+
+    if (!decoder)
+        return KP_ENOMEM;
+    kp_decoder_destroy(&intake->decoder);
+    intake->decoder = decoder;
+    intake->engine = engine;
+    return KP_OK;
+}
+
+struct kp_intake *kp_intake_new(struct kp_engine *engine, const struct kp_intake_sink *sink, struct kp_err *err)
+{
     struct kp_intake *intake = calloc(1, sizeof *intake);
 
     if (!intake) {
         kp_fail(err, KP_ENOMEM, "intake: out of memory");
         return NULL;
     }
-    intake->engine = engine;
     if (sink)
         intake->sink = *sink;
-    intake->decoder = kp_decoder_new(kp_engine_schema(engine), &limits, err);
-    if (!intake->decoder)
+    if (kp_intake_rebind(intake, engine, err))
         kp_intake_destroy(&intake);
     return intake;
 }

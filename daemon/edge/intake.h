@@ -35,6 +35,8 @@ struct kp_intake;
 
 /* Borrows the engine, and reads by its schema and the limits of its configuration. */
 struct kp_intake *kp_intake_new(struct kp_engine *engine, const struct kp_intake_sink *sink, struct kp_err *err) KP_CHECK;
+/* Go on with another engine, whose configuration may be another one. KP_ENOMEM: it goes on with the old one. */
+enum kp_code kp_intake_rebind(struct kp_intake *intake, struct kp_engine *engine, struct kp_err *err) KP_CHECK;
 void kp_intake_destroy(struct kp_intake **intake);
 
 /* Take a message that arrived at now_ms; its bytes and topic must last until the next kp_intake_flush. Returns how many events it

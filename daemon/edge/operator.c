@@ -8,7 +8,7 @@
 static struct kp_operator_alert *find(struct kp_operator *op, const char *rule, const char *subject)
 {
     for (size_t i = 0; i < op->n; i++)
-        if (strcmp(op->list[i].rule, rule) == 0 && strcmp(op->list[i].subject, subject) == 0)
+        if (strcmp(op->list[i].rule, rule) == 0 && strncmp(op->list[i].subject, subject, sizeof op->list[i].subject - 1) == 0)
             return &op->list[i];
     return NULL;
 }
@@ -25,7 +25,8 @@ const struct kp_operator_alert *kp_operator_set(struct kp_operator *op, const ch
     else if (alert->firing == firing)
         return NULL;
     if (firing) {
-        *alert = (struct kp_operator_alert){.rule = rule, .subject = subject, .critical = critical, .since_ms = now_ms};
+        *alert = (struct kp_operator_alert){.rule = rule, .critical = critical, .since_ms = now_ms};
+        snprintf(alert->subject, sizeof alert->subject, "%s", subject);
         snprintf(alert->message, sizeof alert->message, "%s", message);
     }
     alert->firing = firing;

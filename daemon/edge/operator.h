@@ -10,7 +10,7 @@ enum { KP_OPERATOR_MAX = 256 };     /* at a time; more sources are not told of *
 
 struct kp_operator_alert {
     const char *rule;       /* static */
-    const char *subject;    /* borrowed: the source; "" */
+    char subject[128];      /* the source, as far as there is room; "" */
     bool critical, firing;
     int64_t since_ms, time_ms;
     char message[400];

@@ -101,6 +101,13 @@ const char *kp_publish_endpoint(const struct kp_publish *publish)
     return publish->socket ? publish->endpoint : NULL;
 }
 
+void kp_publish_rebind(struct kp_publish *publish, const struct kp_config *config)
+{
+    publish->config = config;
+    publish->pass.running = publish->extra.running = false;
+    publish->changed_at = publish->full_at = 0;
+}
+
 /* ---- Sending ---- */
 
 static bool send_frames(struct kp_publish *publish, const char *topic, size_t topic_len, const void *bytes, size_t len)

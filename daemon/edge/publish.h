@@ -25,6 +25,9 @@ void kp_publish_close(struct kp_publish **publish);
 void *kp_publish_socket(const struct kp_publish *publish);
 const char *kp_publish_endpoint(const struct kp_publish *publish);  /* NULL likewise */
 
+/* Go on with another engine of another configuration: whatever was on its way begins anew. */
+void kp_publish_rebind(struct kp_publish *publish, const struct kp_config *config);
+
 void kp_publish_alert(struct kp_publish *publish, struct kp_engine *engine, const struct kp_alert *alert);
 /* The same once a position of the journal is on disk: kp_publish_say then sends what the outbox hands out. False: memory is out. */
 bool kp_publish_hold(struct kp_publish *publish, struct kp_engine *engine, const struct kp_alert *alert, struct kp_outbox *outbox,

@@ -315,7 +315,7 @@ static enum kp_code take(struct kp_request *req, struct kp_str key, struct node 
         {"op", &req->op, NULL},       {"level", &req->level, NULL}, {"keys", NULL, &req->keys},
         {"under", NULL, &req->under}, {"kpis", NULL, &req->kpis},   {"windows", NULL, &req->windows},
         {"kpi", &req->kpi, NULL},     {"key", &req->key, NULL},     {"window", &req->window, NULL},
-        {"by", &req->by, NULL},       {"id", NULL, &req->ids},      {"comment", &req->comment, NULL},
+        {"by", &req->by, NULL},       {"id", NULL, &req->ids},      {"comment", &req->comment, NULL}, {"copy", &req->copy, NULL},
     };
     enum kp_code code;
 

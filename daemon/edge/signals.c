@@ -23,14 +23,14 @@ enum kp_code kp_signals_open(int *fd, struct kp_err *err)
     return *fd >= 0 ? KP_OK : kp_fail(err, KP_EIO, "signals: %s", strerror(errno));
 }
 
-bool kp_signals_take(int fd, const char *no_reload)
+bool kp_signals_take(int fd, bool *reload)
 {
     struct signalfd_siginfo info;
     bool end = false;
 
     while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP) {
-            kp_log(KP_LOG_WARN, "event=reload done=no reason=\"%s\"", no_reload);
+            *reload = true;
             continue;
         }
         kp_log(KP_LOG_INFO, "event=stopping signal=%u", info.ssi_signo);

@@ -9,7 +9,7 @@
 /* Block them, and ignore SIGPIPE and SIGXFSZ (a write beyond a limit fails then), for the whole process: before any thread is made. *fd: the caller closes it; -1 on error. */
 enum kp_code kp_signals_open(int *fd, struct kp_err *err) KP_CHECK;
 
-/* Take what has come. True: it is time to end. no_reload: what SIGHUP is told, a sentence for the log. */
-bool kp_signals_take(int fd, const char *no_reload);
+/* Take what has come. True: it is time to end. *reload becomes true when SIGHUP has come. */
+bool kp_signals_take(int fd, bool *reload);
 
 #endif

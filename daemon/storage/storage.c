@@ -208,10 +208,11 @@ struct kp_storage *kp_storage_open(const struct kp_storage_cfg *cfg, size_t queu
     if (!storage)
         return NULL;
     storage->cfg = *cfg;
+    storage->cfg.path = strdup(cfg->path);
     storage->queue_bytes = queue_bytes;
     storage->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     storage->told = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    ok = storage->wake >= 0 && storage->told >= 0;
+    ok = storage->wake >= 0 && storage->told >= 0 && storage->cfg.path;
     if (!ok)
         kp_fail(err, KP_EIO, "storage: eventfd: %s", strerror(errno));
     mask = umask(077);
@@ -301,6 +302,7 @@ void kp_storage_stop(struct kp_storage **storage)
     kp_storage_disconnect(s);
     free_chunks(s->first);
     free_chunks(s->pool);
+    free(s->cfg.path);
     free(s->incoming.part);
     free(s->incoming.hash);
     if (s->wake >= 0)

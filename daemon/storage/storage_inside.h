@@ -31,7 +31,7 @@ struct kp_incoming {
 };
 
 struct kp_storage {
-    struct kp_storage_cfg cfg;      /* path: borrowed */
+    struct kp_storage_cfg cfg;      /* path: owned */
     char file[4096];
     size_t queue_bytes;
     int lock;                       /* -1: none */

@@ -303,6 +303,9 @@ struct kp_config {
     size_t nalerts;
 };
 
+/* Are both the same rule, however its thresholds differ: of one name, KPI, window, level and comparison? */
+bool kp_alert_cfg_same(const struct kp_alert_cfg *a, const struct kp_alert_cfg *b);
+
 /* Free everything in *config and set it to zeros. Takes any half-filled one. */
 void kp_config_release(struct kp_config *config);
 

@@ -158,6 +158,9 @@ enum kp_code kp_engine_explain(struct kp_engine *engine, uint32_t node, int kpi,
 /* Hand out every alert that is pending or firing, as of now, by rule and then by path. */
 void kp_engine_alerts(struct kp_engine *engine, void (*each)(void *ctx, const struct kp_alert *alert), void *ctx);
 
+/* End the alerts of rules that another configuration does not have, or has as something else; reason "rule_removed". */
+void kp_engine_end_rules(struct kp_engine *engine, const struct kp_config *next);
+
 /* ---- Silences and acknowledgements ---- */
 /* As kp_silences_put: make one, or let it take another one's place. What changes for an alert by it, as by its begin and its end,
  * is told by the kp_engine_settle that follows. */

@@ -200,7 +200,7 @@ class Killed(Case):
         d.start()
         again = until(lambda: [a for a in d.ask(op="alerts")["alerts"] if a["rule"] == "many"], "the alert")[0]
         self.assertEqual((again["id"], again["acked_by"]), (alert["id"], "lee"))
-        self.assertEqual(d.ask(op="silences")["silences"][0]["id"], made["silence"])
+        self.assertEqual(d.ask(op="silences")["silences"][0]["id"], made["silence"]["id"])
         d.quit()        # and by way of a checkpoint
         d.start()
         again = until(lambda: [a for a in d.ask(op="alerts")["alerts"] if a["rule"] == "many"], "the alert")[0]

@@ -1,5 +1,5 @@
-/* bench_checkpoint CONFIG [EVENTS]: what saving an engine to memory and loading it costs. The roster is the configuration's; each
- * of its reps acts EVENTS times (20) on some of the last five days. */
+/* bench_checkpoint CONFIG [EVENTS [OTHER]]: what saving an engine to memory and loading it costs. The roster is the configuration's;
+ * each of its reps acts EVENTS times (20) on some of the last five days. OTHER: the configuration to load it under. */
 #include "clock.h"
 #include "floor.h"
 
@@ -15,7 +15,7 @@
 enum { POOL = 1 << 18, DAYS = 5 };
 
 struct bench {
-    struct kp_config config;
+    struct kp_config config, other;
     struct kp_engine *engine;
     struct kp_decoder *decoder;
     struct floor_event *pool;
@@ -86,7 +86,7 @@ static void run(struct bench *b, uint64_t reps)
     struct kp_engine_stats stats;
     struct kp_err err = {0};
     uint64_t start = clock_ns(CLOCK_MONOTONIC);
-    double saving, making, loading;
+    double saving, making, loading, mb;
 
     b->n = 0;
     if (!kp_engine_save(b->engine, put, b))
@@ -101,7 +101,7 @@ static void run(struct bench *b, uint64_t reps)
         fail("save");
     saving = seconds_since(start);
     start = clock_ns(CLOCK_MONOTONIC);
-    next = kp_engine_new(&b->config, 1, NULL, &err);
+    next = kp_engine_new(b->other.nkpis ? &b->other : &b->config, 1, NULL, &err);
     if (!next)
         fail(err.text);
     making = seconds_since(start);
@@ -111,9 +111,11 @@ static void run(struct bench *b, uint64_t reps)
         fail(err.text);
     loading = seconds_since(start);
     kp_engine_stats(next, &stats);
-    printf("%llu reps, %u keys, %zu panes, %zu ids: %.1f MB, saved in %.2f s (%.0f MB/s); made in %.2f s, loaded in %.2f s (%.0f MB/s)\n",
-           (unsigned long long)reps, stats.keys, stats.rows, stats.dedup_ids, (double)b->n / 1e6, saving, (double)b->n / 1e6 / saving,
-           making, loading, (double)b->n / 1e6 / loading);
+    mb = (double)b->n / 1e6;
+    printf("%llu reps, %u keys, %zu panes, %zu ids: %.1f MB, "
+           "saved in %.2f s (%.0f MB/s); made in %.2f s, "
+           "loaded in %.2f s (%.0f MB/s)\n",
+           (unsigned long long)reps, stats.keys, stats.rows, stats.dedup_ids, mb, saving, mb / saving, making, loading, mb / loading);
     kp_engine_destroy(&next);
     free(b->bytes);
     b->bytes = NULL;
@@ -129,11 +131,12 @@ int main(int argc, char **argv)
     struct kp_err err = {0};
 
     if (argc < 2 || !each || !b) {
-        fputs("usage: bench_checkpoint CONFIG [EVENTS]\n", stderr);
+        fputs("usage: bench_checkpoint CONFIG [EVENTS [OTHER]]\n", stderr);
         return 2;
     }
     kp_fault_list_init(&faults, argv[1]);
-    if (kp_config_load(argv[1], &b->config, &faults.faults)) {
+    if (kp_config_load(argv[1], &b->config, &faults.faults) ||
+        (argc > 3 && kp_config_load(argv[3], &b->other, &faults.faults))) {
         kp_fault_list_print(&faults, stderr);
         return 2;
     }
@@ -149,6 +152,7 @@ int main(int argc, char **argv)
     kp_decoder_destroy(&b->decoder);
     kp_engine_destroy(&b->engine);
     kp_config_release(&b->config);
+    kp_config_release(&b->other);
     kp_fault_list_release(&faults);
     free(b->pool);
     free(b);

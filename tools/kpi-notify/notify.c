@@ -274,6 +274,16 @@ static void wait_for(struct notify *n, bool busy)
     post_wait(n->post, fds, count, busy ? 0 : sleep_ms(n));
 }
 
+/* Is it time to end? */
+static bool ends(struct notify *n)
+{
+    bool reload = false, end = kp_signals_take(n->signals, &reload);
+
+    if (reload)
+        kp_log(KP_LOG_WARN, "event=reload done=no reason=\"a restart reads the routes anew, and loses nothing\"");
+    return end;
+}
+
 static void run(struct notify *n)
 {
     for (;;) {
@@ -281,7 +291,7 @@ static void run(struct notify *n)
         bool busy = take_items(n, now_ms, steady_ms);
 
         take_time(n, now_ms, steady_ms);
-        if (kp_signals_take(n->signals, "a restart reads the routes anew, and loses nothing"))
+        if (ends(n))
             return;
         wait_for(n, busy);
     }

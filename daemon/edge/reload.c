@@ -1,0 +1,156 @@
+#include "reload.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void kp_reload_release(struct kp_reload *reload)
+{
+    kp_fault_list_release(&reload->faults);
+}
+
+/* ---- The configuration ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_ingest(const struct kp_config *a, const struct kp_config *b)
+{
+    if (a->ningest != b->ningest)
+        return false;
+    for (size_t i = 0; i < a->ningest; i++) {
+        const struct kp_ingest_cfg *x = &a->ingest[i], *y = &b->ingest[i];
+
+        if (x->transport != y->transport || x->bind != y->bind || x->ntopics != y->ntopics || !same_text(x->endpoint, y->endpoint))
+            return false;
+        for (size_t t = 0; t < x->ntopics; t++)
+            if (!same_text(x->topics[t], y->topics[t]))
+                return false;
+    }
+    return true;
+}
+
+/* What is opened once, at the start. NULL: all of it is the same. */
+static const char *differs(const struct kp_config *a, const struct kp_config *b)
+{
+    if (!same_ingest(a, b))
+        return "ingest";
+    if (!same_text(a->publish_endpoint, b->publish_endpoint) || a->publish_json != b->publish_json || a->publish_hwm != b->publish_hwm)
+        return "publish";
+    if (!same_text(a->control_endpoint, b->control_endpoint))
+        return "control";
+    if (!same_text(a->storage.path, b->storage.path) || a->storage.sync_ms != b->storage.sync_ms ||
+        a->storage.history_ms != b->storage.history_ms || a->storage.keep_ms != b->storage.keep_ms ||
+        a->storage.journal_bytes != b->storage.journal_bytes || a->limits.queue != b->limits.queue)
+        return "storage";
+    return a->event_clock != b->event_clock ? "time.clock" : NULL;
+}
+
+struct kp_config *kp_reload_config(const struct kp_config *old, struct kp_reload *reload)
+{
+    struct kp_config *config = calloc(1, sizeof *config);
+    const char *what;
+    char line[300];
+
+    memset(reload, 0, sizeof *reload);
+    kp_fault_list_init(&reload->faults, old->file);
+    if (!config) {
+        snprintf(reload->error, sizeof reload->error, "out of memory");
+        return NULL;
+    }
+    if (kp_config_load(old->file, config, &reload->faults.faults)) {
+        kp_fault_list_sort(&reload->faults);
+        kp_fault_list_text(&reload->faults, 0, line, sizeof line);
+        snprintf(reload->error, sizeof reload->error, "%s%s", line, reload->faults.faults.count > 1 ? " (and more)" : "");
+        free(config);
+        return NULL;
+    }
+    what = differs(old, config);
+    if (!what)
+        return config;
+    snprintf(reload->error, sizeof reload->error, "%s: what is opened at the start can't be changed by a reload: restart kpid", what);
+    kp_config_release(config);
+    free(config);
+    return NULL;
+}
+
+/* ---- The engine ---- */
+
+static bool write_all(void *ctx, const void *bytes, size_t len)
+{
+    const int *fd = ctx;
+    const char *at = bytes;
+
+    while (len) {
+        ssize_t n = write(*fd, at, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static size_t read_some(void *ctx, void *buf, size_t most)
+{
+    const int *fd = ctx;
+    ssize_t n;
+
+    do
+        n = read(*fd, buf, most);
+    while (n < 0 && errno == EINTR);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* In the child: see checkpoint.c. */
+static void write_out(const struct kp_engine *engine, int fd)
+{
+    _exit(kp_engine_save(engine, write_all, &fd) ? 0 : 1);
+}
+
+static enum kp_code carry_over(const struct kp_engine *old, struct kp_engine *engine, struct kp_reload *reload, struct kp_err *err)
+{
+    enum kp_code code;
+    pid_t child;
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return kp_fail(err, KP_EIO, "pipe: %s", strerror(errno));
+    child = fork();
+    if (child == 0)
+        write_out(old, fds[1]);
+    close(fds[1]);
+    code = child < 0 ? kp_fail(err, KP_EIO, "fork: %s", strerror(errno))
+                     : kp_engine_load(engine, read_some, &fds[0], &reload->report, err);
+    close(fds[0]);
+    if (child > 0 && code)
+        kill(child, SIGKILL);
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return code;
+}
+
+struct kp_engine *kp_reload_engine(const struct kp_engine *old, const struct kp_config *config, uint64_t seed,
+                                   const struct kp_alert_sink *sink, struct kp_reload *reload)
+{
+    struct kp_err err = {0};
+    struct kp_engine *engine = kp_engine_new(config, seed, sink, &err);
+
+    if (engine && carry_over(old, engine, reload, &err))
+        kp_engine_destroy(&engine);
+    if (!engine)
+        snprintf(reload->error, sizeof reload->error, "%s", err.text);
+    return engine;
+}

@@ -1,0 +1,28 @@
+/* Another configuration for the engine that runs: all or nothing. */
+#ifndef KPID_RELOAD_H
+#define KPID_RELOAD_H
+
+#include "faults.h"
+
+#include "kpid/checkpoint.h"
+
+/* What came of it. */
+struct kp_reload {
+    bool done;
+    char error[400];            /* when it was not */
+    struct kp_fault_list faults;    /* of the new configuration; released by kp_reload_release */
+    struct kp_load_report report;
+    int64_t took_ms;            /* how long the loop was held up */
+};
+void kp_reload_release(struct kp_reload *reload);
+
+/* Load the file that `old` was loaded from once more, and check that it asks for nothing that only a restart can do: other sockets,
+ * another store, another clock. NULL: *reload says why; the caller ends it with kp_config_release and free. */
+struct kp_config *kp_reload_config(const struct kp_config *old, struct kp_reload *reload) KP_CHECK;
+
+/* An engine of the configuration that goes on from the old one, which is as it was. The old one is read in a forked process, so that
+ * there are never three of them in memory. NULL: *reload says why. */
+struct kp_engine *kp_reload_engine(const struct kp_engine *old, const struct kp_config *config, uint64_t seed,
+                                   const struct kp_alert_sink *sink, struct kp_reload *reload) KP_CHECK;
+
+#endif
