@@ -79,6 +79,7 @@ void kp_control_close(struct kp_control **control)
         zmq_close((*control)->socket);
     kp_out_destroy(&(*control)->outs[0]);
     kp_out_destroy(&(*control)->outs[1]);
+    free((*control)->said);
     free(*control);
     *control = NULL;
 }
@@ -90,12 +91,25 @@ void *kp_control_socket(const struct kp_control *control)
 
 /* ---- Replies ---- */
 
+static void keep_said(struct kp_control *control, const void *bytes, size_t len)
+{
+    free(control->said);
+    control->said = bytes ? malloc(len + 1) : NULL;
+    control->said_len = len;
+    if (control->said)
+        memcpy(control->said, bytes, len);
+}
+
 static void send_reply(struct kp_control *control, struct envelope *to, struct kp_out *out)
 {
     size_t len;
     const void *bytes = kp_out_bytes(out, &len);
     bool ok = bytes != NULL;
 
+    if (!control->socket) {
+        keep_said(control, bytes, len);
+        return;
+    }
     for (size_t i = 0; ok && i < to->count; i++)
         ok = zmq_msg_send(&to->frames[i], control->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
     if (!ok || zmq_send(control->socket, bytes, len, ZMQ_DONTWAIT) < 0)
@@ -594,6 +608,20 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
     else if (!taken)
         send_reply(control, to, out);
     kp_request_release(&req);
+}
+
+const void *kp_control_ask(struct kp_control *control, const void *bytes, size_t len, size_t *reply_len)
+{
+    struct envelope nobody = {.count = 0};
+
+    free(control->said);
+    control->said = NULL;
+    answer(control, &nobody, true, bytes, len, 0);
+    for (int i = 0; i < KP_CONTROL_JOBS_MAX; i++)
+        while (control->jobs[i].running)
+            go_forward(control, &control->jobs[i], INT64_MAX);
+    *reply_len = control->said_len;
+    return control->said;
 }
 
 /* One request: [who, frames to echo..., payload]. False: none is there. Of too many frames, the first ones come back with

@@ -50,6 +50,8 @@ void kp_control_reloaded(struct kp_control *control, const struct kp_config *con
 
 /* Do once more what a request that was journaled did. */
 void kp_control_again(struct kp_control *control, const void *bytes, size_t len);
+/* Answer a request at once, of a control without a socket. NULL: memory is out. Borrowed until the next one. */
+const void *kp_control_ask(struct kp_control *control, const void *bytes, size_t len, size_t *reply_len);
 /* Send a reply that was waiting for the journal. */
 void kp_control_say(struct kp_control *control, struct kp_outbox_item *item);
 

@@ -42,6 +42,8 @@ struct kp_control {
     struct envelope reload_to;
     bool stirred;           /* a request has given the engine something to tell */
     uint64_t requests, replies_dropped;
+    void *said;             /* owned; the last reply, without a socket */
+    size_t said_len;
 };
 
 /* ---- Replies: a map that begins with "ok" ---- */

@@ -246,7 +246,16 @@ static void put_storage(struct kp_control *control, struct kp_out *out)
         return;
     }
     kp_storage_view(control->world.storage, &view);
-    kp_out_map(out, 5);
+    kp_out_map(out, 9);
+    kp_reply_uint(out, "checkpoints", view.checkpoints_done);
+    kp_reply_uint(out, "checkpoints_failed", view.checkpoints_failed);
+    kp_reply_text(out, "last_error", view.checkpoints_failed && !view.last_checkpoint.ok ? view.error : NULL);
+    kp_out_text(out, "copies");
+    kp_out_map(out, 3);
+    kp_reply_uint(out, "done", view.copies_done);
+    kp_reply_uint(out, "failed", view.copies_failed);
+    kp_reply_text(out, "last_error", view.copy_error[0] ? view.copy_error : NULL);
+    kp_out_end(out);
     kp_reply_text(out, "path", control->world.config->storage.path);
     kp_reply_text(out, "state", modes[mode]);
     kp_reply_text(out, "error", mode == KP_JOURNAL_BROKEN ? kp_journal_error(control->world.journal) : NULL);

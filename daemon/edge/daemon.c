@@ -119,6 +119,16 @@ static bool wants_end(void *ctx)
     return kp_signals_take(((struct daemon *)ctx)->signals, &reload);
 }
 
+/* So that a tool that is given the store alone knows what its numbers mean. */
+static enum kp_code note_config(struct daemon *d, struct kp_err *err)
+{
+    char *file = realpath(d->config->file, NULL);
+    enum kp_code code = kp_storage_note(d->storage, "config", file ? file : d->config->file, err);
+
+    free(file);
+    return code;
+}
+
 static enum kp_code make_engine(struct daemon *d, struct kp_err *err)
 {
     struct kp_alert_sink sink = {on_alert, d};
@@ -131,6 +141,8 @@ static enum kp_code make_engine(struct daemon *d, struct kp_err *err)
     }
     d->storage = kp_storage_open(&d->config->storage, d->config->limits.queue, err);
     if (!d->storage || kp_storage_seed(d->storage, &d->seed, err))
+        return KP_EIO;
+    if (note_config(d, err))
         return KP_EIO;
     d->engine = kp_recover(d->storage, d->config, d->seed, &sink, wants_end, d, &d->recovery, err);
     if (!d->engine)

@@ -376,6 +376,10 @@ uint32_t kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, i
 
 void kp_publish_stats(const struct kp_publish *publish, struct kp_publish_stats *stats)
 {
+    if (!publish) {
+        memset(stats, 0, sizeof *stats);
+        return;
+    }
     *stats = publish->stats;
     stats->subscriptions = (uint32_t)publish->followed.n;
 }

@@ -49,6 +49,7 @@ struct kp_publish_stats {
     uint64_t seq;
     uint32_t subscriptions;     /* prefixes that somebody follows, each once */
 };
+/* All 0 of NULL. */
 void kp_publish_stats(const struct kp_publish *publish, struct kp_publish_stats *stats);
 
 #endif

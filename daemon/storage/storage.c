@@ -255,6 +255,30 @@ enum kp_code kp_storage_seed(struct kp_storage *storage, uint64_t *seed, struct 
     return KP_OK;
 }
 
+enum kp_code kp_storage_note(struct kp_storage *storage, const char *name, const char *text, struct kp_err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool ok = sqlite3_prepare_v2(storage->db, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", -1, &stmt, NULL) == SQLITE_OK &&
+              sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC) == SQLITE_OK &&
+              sqlite3_bind_text(stmt, 2, text, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_DONE;
+
+    sqlite3_finalize(stmt);
+    return ok ? KP_OK : kp_storage_fail(storage, name, err);
+}
+
+bool kp_storage_noted(struct kp_storage *storage, const char *name, char *buf, size_t size)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool ok = sqlite3_prepare_v2(storage->db, "SELECT value FROM meta WHERE key = ?", -1, &stmt, NULL) == SQLITE_OK &&
+              sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
+              sqlite3_column_bytes(stmt, 0) > 0 && (size_t)sqlite3_column_bytes(stmt, 0) < size;
+
+    if (ok)
+        snprintf(buf, size, "%s", (const char *)sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+    return ok;
+}
+
 enum kp_code kp_storage_start(struct kp_storage *storage, struct kp_err *err)
 {
     storage->prune = true;

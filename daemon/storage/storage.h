@@ -26,6 +26,11 @@ void kp_storage_stop(struct kp_storage **storage);
 /* The seed of its engine's hash tables: *seed is kept the first time, and given back from then on. */
 enum kp_code kp_storage_seed(struct kp_storage *storage, uint64_t *seed, struct kp_err *err) KP_CHECK;
 
+/* A word about the store under a name, beside its seed. Before kp_storage_start. */
+enum kp_code kp_storage_note(struct kp_storage *storage, const char *name, const char *text, struct kp_err *err) KP_CHECK;
+/* False: there is none, or it does not fit. */
+bool kp_storage_noted(struct kp_storage *storage, const char *name, char *buf, size_t size);
+
 /* ---- Recovery: before kp_storage_start ---- */
 
 enum { KP_CHECKPOINTS_KEPT = 2 };

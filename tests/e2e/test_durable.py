@@ -333,6 +333,105 @@ class Faults(Case):
         self.heals(d, sender)
 
 
+class Operating(Case):
+    def test_a_store_is_read_without_its_daemon_and_beside_it(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        d.send(*({"type": "call", "rep": "ana", "client": f"c{n}", "duration": 60} for n in range(3)))
+        store = f"{d.folder.name}/store"
+        for _ in range(2):
+            found = kpictl("get", "--store", store, "--key", "ana", "--json")
+            self.assertEqual(found.returncode, 0, found.stderr)
+            self.assertEqual(json.loads(found.stdout)["kpis"]["clients"]["30d"]["value"], 3)
+            d.process.poll() is None and d.quit()
+        self.assertIn('no level "tribe"', kpictl("get", "--store", store, "--level", "tribe").stderr)
+        self.assertEqual(kpictl("get", "--store", d.folder.name).returncode, 1)
+        d.zmq.destroy(0)
+
+    def test_a_copy_can_be_carried_away_and_lives(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        d.send({"type": "call", "rep": "ana", "duration": 60})
+        control = ("--control", d.endpoints["control"])
+        found = kpictl("checkpoint", *control)
+        self.assertEqual((found.returncode, found.stderr), (0, ""))
+        found = kpictl("checkpoint", "--copy", "copy.db", *control)
+        self.assertEqual((found.returncode, found.stderr), (0, ""))
+        self.assertEqual(found.stdout.strip(), f"{d.folder.name}/store/copy.db")
+        self.assertIn("is there already", kpictl("checkpoint", "--copy", "copy.db", *control).stderr)
+        self.assertIn("without a slash", kpictl("checkpoint", "--copy", "../copy.db", *control).stderr)
+        os.mkdir(f"{d.folder.name}/backup")
+        os.rename(f"{d.folder.name}/store/copy.db", f"{d.folder.name}/backup/kpid.db")
+        found = kpictl("get", "--store", f"{d.folder.name}/backup", "--key", "ana", "--json")
+        self.assertEqual(json.loads(found.stdout)["kpis"]["talk"]["30d"]["value"], 60, found.stderr)
+        d.stop()
+
+    def test_without_a_store_it_says_so(self):
+        d = self.daemon(FLOOR.replace("storage:", "# storage:"), transport="ipc")
+        found = kpictl("checkpoint", "--control", d.endpoints["control"])
+        self.assertEqual(found.returncode, 2)
+        self.assertIn("there is no storage", found.stderr)
+        d.stop()
+
+
+class Reload(Case):
+    def change(self, d, old, new):
+        with open(d.file) as f:
+            text = f.read()
+        self.assertIn(old, text)
+        with open(d.file, "w") as f:
+            f.write(text.replace(old, new))
+
+    def test_what_did_not_change_goes_on_and_what_is_new_begins(self):
+        for storage in (True, False):
+            d = self.daemon(FLOOR if storage else FLOOR.replace("storage:", "# storage:"), transport="ipc")
+            alerts = d.subscribe("alert/")
+            d.send(*({"type": "call", "rep": "ana", "duration": 60} for _ in range(61)))
+            _, long = receive(alerts, lambda t, m: m["rule"] == "long" and m["state"] == "firing")
+            self.change(d, "  talk:", "  mails: {aggregate: count, where: {type: email}, windows: [day]}\n  talk:")
+            self.change(d, "  many:", "  several:")
+            d.send({"type": "email", "rep": "ana"})
+            found = kpictl("reload", "--control", d.endpoints["control"])
+            self.assertEqual((found.returncode, found.stderr), (0, ""))
+            self.assertIn("4 KPIs kept, 1 new, 0 gone", found.stdout)
+            _, gone = receive(alerts, lambda t, m: m["state"] == "resolved")
+            self.assertEqual((gone["rule"], gone["reason"]), ("many", "rule_removed"))
+            until(lambda: {a["rule"] for a in d.ask(op="alerts")["alerts"]} == {"several", "long"}, "the alerts")
+            self.assertIn(long["id"], [a["id"] for a in d.ask(op="alerts")["alerts"]])
+            d.send({"type": "email", "rep": "ana"}, {"type": "call", "rep": "ana", "duration": 60})
+            self.assertEqual(d.value("rep", "ana", "talk", "30d"), 62 * 60)
+            self.assertEqual(d.value("rep", "ana", "mails", "day"), 1)
+            if storage:
+                d.kill()
+                d.start()
+                self.assertEqual(d.value("rep", "ana", "talk", "30d"), 62 * 60)
+                self.assertEqual(d.value("rep", "ana", "mails", "day"), 1)
+                self.assertIn(long["id"], [a["id"] for a in d.ask(op="alerts")["alerts"]])
+            d.stop()
+
+    def test_a_faulty_one_changes_nothing(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        d.send({"type": "call", "rep": "ana", "duration": 60})
+        self.change(d, "aggregate: sum", "aggregate: summ")
+        found = kpictl("reload", "--control", d.endpoints["control"])
+        self.assertEqual(found.returncode, 2)
+        self.assertIn('kpis.talk.aggregate: unknown word "summ"', found.stderr)
+        self.change(d, "aggregate: summ", "aggregate: sum")
+        self.change(d, "control:", "# control:")
+        found = kpictl("reload", "--control", d.endpoints["control"])
+        self.assertEqual(found.returncode, 2)
+        self.assertIn("control: what is opened at the start can't be changed by a reload", found.stderr)
+        self.assertEqual(d.value("rep", "ana", "talk", "30d"), 60)
+        d.stop()
+
+    def test_a_signal_does_it_too(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        self.change(d, "above: 30", "above: 3")
+        d.process.send_signal(signal.SIGHUP)
+        until(lambda: any("event=reload done=yes" in line for line in d.log), "the reload")
+        d.send(*({"type": "call", "rep": "ana"} for _ in range(4)))
+        until(lambda: d.ask(op="alerts")["alerts"], "the alert")
+        d.stop()
+
+
 if __name__ == "__main__":
     if "--kills" in sys.argv:
         at = sys.argv.index("--kills")

@@ -2,6 +2,7 @@
 
 #include "client.h"
 #include "explain.h"
+#include "store.h"
 
 #include "kpid/message.h"
 
@@ -16,6 +17,7 @@ static const char help[] =
     "  $ kpictl get --level team --kpi calls_made,revenue --window day\n"
     "  $ kpictl get --key ana --window day,week\n"
     "  $ kpictl get --under emea/field-1 --json | jq .kpis.revenue.month.value\n"
+    "  $ kpictl get --store /var/lib/kpid --level team\n"
     "  $ kpictl get --explain --key ana --kpi win_rate --window month\n"
     "\n"
     "  --level LEVEL       company, a level of the roster, or a group like @client\n"
@@ -25,6 +27,8 @@ static const char help[] =
     "  --window W[,W]      only these windows\n"
     "  --explain           where one number comes from: what it counts, the parts of its formula, its newest\n"
     "                      events. Takes one KPI, one window, and a key (of a rep, without --level)\n"
+    "  --store PATH        of a daemon that has stopped, or runs: what its store holds, as of its last instant. Of\n"
+    "                      the configuration that it was made with, or of --config\n"
     "  --json              a line of JSON for each key\n"
     "  --control ENDPOINT  default tcp://127.0.0.1:5561\n"
     "  --config FILE       take the control endpoint from a configuration\n"
@@ -35,7 +39,7 @@ static const char help[] =
 enum { ANSWER_MS = 60000 };
 
 struct options {
-    const char *level, *keys, *under, *kpis, *windows, *control, *config;
+    const char *level, *keys, *under, *kpis, *windows, *control, *config, *store;
     bool json, explain;
 };
 
@@ -44,7 +48,7 @@ static int parse(int argc, char **argv, struct options *opt)
     static const struct option longs[] = {
         {"level", 1, NULL, 'l'}, {"key", 1, NULL, 'k'},     {"under", 1, NULL, 'u'},  {"kpi", 1, NULL, 'p'},
         {"window", 1, NULL, 'w'}, {"control", 1, NULL, 'c'}, {"config", 1, NULL, 'f'}, {"json", 0, NULL, 'j'},
-        {"explain", 0, NULL, 'e'},
+        {"explain", 0, NULL, 'e'}, {"store", 1, NULL, 's'},
         {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0}};
     int c;
 
@@ -70,6 +74,9 @@ static int parse(int argc, char **argv, struct options *opt)
             break;
         case 'f':
             opt->config = optarg;
+            break;
+        case 's':
+            opt->store = optarg;
             break;
         case 'e':
             opt->explain = true;
@@ -190,10 +197,26 @@ static size_t print_reply(const struct options *opt, const msgpack_object *reply
     return n;
 }
 
-static int get(const struct options *opt)
+/* Ask the daemon, or what its store holds. */
+static enum kp_code ask(const struct options *opt, const msgpack_sbuffer *request, msgpack_unpacked *reply, struct kp_err *err)
 {
     char endpoint[CLIENT_ENDPOINT];
     struct client client = {0};
+    enum kp_code code;
+
+    msgpack_unpacked_init(reply);
+    if (opt->store)
+        return store_ask(opt->store, opt->config, request, reply, err);
+    if (!client_control_endpoint(opt->control, opt->config, endpoint))
+        return KP_EINVAL;
+    code = client_open(&client, endpoint, err);
+    code = code ? code : client_ask(&client, request, ANSWER_MS, reply, err);
+    client_close(&client);
+    return code;
+}
+
+static int get(const struct options *opt)
+{
     struct kp_err err = {0};
     msgpack_unpacked reply;
     msgpack_sbuffer buffer;
@@ -201,24 +224,19 @@ static int get(const struct options *opt)
     enum kp_code code;
     size_t n = 0;
 
-    if (!client_control_endpoint(opt->control, opt->config, endpoint))
-        return EXIT_WRONG;
-    if (client_open(&client, endpoint, &err))
-        return kpictl_failed("get", "%s", err.text);
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
     if (opt->explain)
         pack_explain(&packer, opt);
     else
         pack_request(&packer, opt);
-    code = client_ask(&client, &buffer, ANSWER_MS, &reply, &err);
+    code = ask(opt, &buffer, &reply, &err);
     msgpack_sbuffer_destroy(&buffer);
     if (!code)
         n = print_reply(opt, &reply.data);
     msgpack_unpacked_destroy(&reply);
-    client_close(&client);
     if (code)
-        return kpictl_refused("get", &err);
+        return err.text[0] ? kpictl_refused("get", &err) : EXIT_WRONG;
     return n ? EXIT_WELL : kpictl_failed("get", "nobody matches");
 }
 

@@ -15,8 +15,10 @@ enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_WRONG = 2 };
 
 int kpictl_ack(int argc, char **argv);
 int kpictl_check(int argc, char **argv);
+int kpictl_checkpoint(int argc, char **argv);
 int kpictl_emit(int argc, char **argv);
 int kpictl_get(int argc, char **argv);
+int kpictl_reload(int argc, char **argv);
 int kpictl_replay(int argc, char **argv);
 int kpictl_silence(int argc, char **argv);
 int kpictl_simulate(int argc, char **argv);

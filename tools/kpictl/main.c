@@ -26,6 +26,8 @@ static const struct sub {
     {"top", "a live table of everybody's KPIs", kpictl_top},
     {"get", "the numbers of one level, team or rep, once", kpictl_get},
     {"status", "is the daemon well, and what has it counted", kpictl_status},
+    {"reload", "let the daemon read its configuration again", kpictl_reload},
+    {"checkpoint", "let the daemon put all that it knows into its store, or make a copy of that", kpictl_checkpoint},
     {"replay", "run a file of events through a configuration, without a daemon", kpictl_replay},
     {"test", "run the tests of a configuration: who is told of when", kpictl_test},
     {"silence", "keep alerts quiet for a while, or list what is kept quiet", kpictl_silence},
