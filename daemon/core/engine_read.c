@@ -205,6 +205,38 @@ size_t kp_engine_read(struct kp_engine *engine, uint32_t node, uint32_t pass, co
     return n;
 }
 
+static bool is_closed(const struct kp_plan *plan, const struct kp_plan_pair *pair)
+{
+    for (int i = 0; i < plan->nclosed; i++)
+        if (strcmp(plan->closed[i].text, pair->window->text) == 0)
+            return true;
+    return false;
+}
+
+size_t kp_engine_read_closed(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells)
+{
+    const struct kp_plan *plan = engine->plan;
+    int dim = kp_plan_dim_of(plan, kp_store_node(&engine->store, node)->level);
+    size_t n = 0;
+
+    if (engine->now_ms != INT64_MIN)
+        kp_read_node(&engine->reader, node, engine->now_ms);
+    for (int p = 0; p < plan->npairs && engine->now_ms != INT64_MIN; p++)
+        if (plan->kpis[plan->pairs[p].kpi].dim == dim && !plan->pairs[p].spare && is_closed(plan, &plan->pairs[p]))
+            view(engine, node, p, false, &engine->views[n++]);
+    *cells = engine->views;
+    return n;
+}
+
+int64_t kp_engine_period_from(const struct kp_engine *engine, uint32_t node, const struct kp_window *window)
+{
+    const struct kp_plan_clock *clock = &engine->plan->clocks[kp_store_node(&engine->store, node)->clock];
+
+    if (window->kind != KP_WIN_CALENDAR || engine->now_ms == INT64_MIN)
+        return INT64_MIN;
+    return kp_period_start(clock->zone, window->period, engine->config->week_start, engine->now_ms, -window->back);
+}
+
 uint32_t kp_engine_pass(struct kp_engine *engine)
 {
     if (++engine->passes == 0)

@@ -314,6 +314,44 @@ int kp_plan_add_pair(struct kp_plan *plan, int k, const struct kp_window *window
     return p;
 }
 
+/* "day-1" of "day". NULL: it is no period that runs. */
+static const struct kp_window *period_before(struct kp_plan *plan, const struct kp_window *window)
+{
+    struct kp_window *before;
+    char text[KP_WINDOW_TEXT];
+
+    if (window->kind != KP_WIN_CALENDAR || window->back)
+        return NULL;
+    snprintf(text, sizeof text, "%.20s-1", window->text);
+    for (int i = 0; i < plan->nclosed; i++)
+        if (strcmp(plan->closed[i].text, text) == 0)
+            return &plan->closed[i];
+    before = &plan->closed[plan->nclosed++];
+    *before = *window;
+    before->back = 1;
+    snprintf(before->text, sizeof before->text, "%s", text);
+    return before;
+}
+
+/* A history has what a period came to, with what came late: so its panes stay for one more. */
+static bool add_closed(struct kp_plan *plan)
+{
+    plan->closed = calloc(KP_PER_YEAR + 2, sizeof *plan->closed);   /* one for each kind of period, at most */
+    if (!plan->closed)
+        return false;
+    for (int k = 0; k < plan->nkpis && plan->config->storage.path && plan->config->storage.history_ms; k++) {
+        const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
+
+        for (size_t i = 0; i < cfg->nwindows; i++) {
+            const struct kp_window *before = period_before(plan, &cfg->windows[i]);
+
+            if (before && kp_plan_add_pair(plan, k, before, false) < 0)
+                return false;
+        }
+    }
+    return true;
+}
+
 enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
 {
     plan->spare = calloc(2 * plan->config->nalerts + 1, sizeof *plan->spare);
@@ -326,6 +364,8 @@ enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
             if (kp_plan_add_pair(plan, k, &cfg->windows[i], true) < 0)
                 return kp_plan_no_memory(err);
     }
+    if (!add_closed(plan))
+        return kp_plan_no_memory(err);
     for (size_t i = 0; i < plan->config->nalerts; i++) {
         const struct kp_alert_cfg *cfg = &plan->config->alerts[i];
         int k = kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi));
@@ -583,6 +623,7 @@ static void release_kpis(struct kp_plan *plan)
     free(plan->pairs);
     free(plan->formula_order);
     free(plan->spare);
+    free(plan->closed);
 }
 
 void kp_plan_destroy(struct kp_plan **plan)

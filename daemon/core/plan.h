@@ -190,6 +190,8 @@ struct kp_plan {
     int nwheres;
     struct kp_window *spare;        /* owned; two for each rule with a baseline: what keeps its panes */
     int nspare;
+    struct kp_window *closed;       /* owned; the period before of each calendar window, where a history is kept */
+    int nclosed;
     int *formula_order;             /* owned; formula KPIs, operands before those that use them */
     int nformulas;
     struct kp_plan_pair *pairs;     /* owned */

@@ -169,7 +169,7 @@ static bool set_defaults(struct kp_loader *ld, const char *file)
     config->limits = (struct kp_limits){.message = 1 << 20, .batch = 10000, .fields = 256, .keys = 1000000,
                                         .recent = 65536, .dedup = 20000000, .entities = 5000000, .leap = 100000,
                                         .silences = 1000, .acks = 100000, .queue = 64 << 20};
-    config->storage = (struct kp_storage_cfg){.sync_ms = 5, .checkpoint_ms = 60 * SECOND, .history_ms = 400 * 24 * HOUR,
+    config->storage = (struct kp_storage_cfg){.sync_ms = 5, .checkpoint_ms = 60 * SECOND, .history_ms = 400 * 24 * HOUR, .samples_ms = 900 * SECOND,
                                               .journal_bytes = UINT64_C(4) << 30};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         char **slot = kp_grow(ld, &config->roster.levels, &config->roster.nlevels, sizeof *config->roster.levels);

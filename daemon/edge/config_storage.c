@@ -44,6 +44,7 @@ const struct kp_key kp_storage_keys[] = {
     {.name = "sync", .read = read_sync, .at = AT(sync_ms), .min = 1, .max = 10 * SECOND},
     {.name = "checkpoint_every", .read = kp_read_duration, .at = AT(checkpoint_ms), .min = SECOND, .max = DAY},
     {.name = "history", .read = read_time_kept, .at = AT(history_ms), .min = DAY, .max = 3660 * DAY},
+    {.name = "samples", .read = read_time_kept, .at = AT(samples_ms), .min = SECOND, .max = DAY},
     {.name = "keep_events", .read = read_time_kept, .at = AT(keep_ms), .min = SECOND, .max = 3660 * DAY},
     {.name = "journal", .read = kp_read_size, .at = AT(journal_bytes), .min = 1 << 20, .max = INT64_C(1) << 50},
     {.name = NULL},

@@ -449,19 +449,11 @@ static void go_forward(struct kp_control *control, struct job *job, int64_t unti
 static void unknown_op(const struct kp_request *req, struct kp_out *out)
 {
     static const char *const known[] = {"status",  "get",     "alerts",    "config",   "advance",
-                                        "explain", "silence", "unsilence", "silences", "ack",    "reload", "checkpoint", "roster"};
-    static const char *const later[] = {"history"};
+                                        "explain", "silence", "unsilence", "silences", "ack",    "reload", "checkpoint", "roster",   "history"};
     char op[64], text[256];
     struct kp_nearest nearest = {.word = op};
 
     snprintf(op, sizeof op, "%.*s", (int)(req->op.len > 60 ? 60 : req->op.len), req->op.s);
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        if (strcmp(op, later[i]) == 0) {
-            snprintf(text, sizeof text, "\"%s\" is not in this version of kpid yet", op);
-            kp_reply_error(out, text);
-            return;
-        }
-    }
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         kp_nearest_offer(&nearest, known[i]);
     snprintf(text, sizeof text, "unknown op \"%s\"%s%s%s", op, nearest.best ? "; did you mean \"" : "",
@@ -589,6 +581,8 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
         answer_explain(control, &req, out);
     else if (is_op(&req, "silences"))
         kp_control_silences(control, out);
+    else if (is_op(&req, "history"))
+        taken = kp_control_history(control, to, &req, out);
     else if (is_op(&req, "checkpoint"))
         kp_control_checkpoint(control, &req, out);
     else if (is_op(&req, "roster"))
@@ -662,6 +656,8 @@ bool kp_control_turn(struct kp_control *control, int64_t steady_ms)
         return false;
     for (int i = 0; i < REQUESTS_TURN && take_request(control, steady_ms); i++)
         more = i == REQUESTS_TURN - 1;
+    while (kp_control_answer_history(control))
+        ;
     until_us = kp_clock_us(CLOCK_MONOTONIC) + KP_TURN_US;
     for (int i = 0; i < KP_CONTROL_JOBS_MAX; i++) {
         if (control->jobs[i].running)

@@ -1,6 +1,6 @@
 /* What the parts of the control socket share. Internal to it: control.c takes requests and answers about keys,
  * control_status.c about the daemon itself, control_silence.c keeps alerts quiet, control_reload.c is for its
- * configuration and its store. */
+ * configuration and its store, control_history.c for what was. */
 #ifndef KPID_CONTROL_INSIDE_H
 #define KPID_CONTROL_INSIDE_H
 
@@ -88,6 +88,11 @@ void kp_control_ack(struct kp_control *control, const struct kp_request *req, st
 void kp_control_reply(struct kp_control *control, struct envelope *to, struct kp_out *out);
 /* Answer everybody whose answer is not complete with an error. */
 void kp_control_end_jobs(struct kp_control *control, const char *why);
+
+/* The answer to `history`, which comes later: true, and the envelope is taken over. */
+bool kp_control_history(struct kp_control *control, struct envelope *to, const struct kp_request *req, struct kp_out *out);
+/* Answer one who asked about history and whose answer is there; false: there is none. */
+bool kp_control_answer_history(struct kp_control *control);
 
 /* The answers to `checkpoint` and `roster`. */
 void kp_control_checkpoint(struct kp_control *control, const struct kp_request *req, struct kp_out *out);

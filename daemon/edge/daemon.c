@@ -3,6 +3,7 @@
 #include "checkpoint.h"
 #include "clock.h"
 #include "control.h"
+#include "history.h"
 #include "ingest.h"
 #include "log.h"
 #include "operator.h"
@@ -45,6 +46,7 @@ struct daemon {
     struct kp_control *control;
     struct kp_out *json;                /* what alerts said, for the history */
     struct kp_operator operator;
+    struct kp_history history;
     uint64_t messages;                  /* as of the last turn */
     bool unsettled;                     /* there is more to look at now */
     int64_t now_ms;                     /* of the last turn */
@@ -150,6 +152,7 @@ static enum kp_code make_engine(struct daemon *d, struct kp_err *err)
     if (kp_storage_start(d->storage, err))
         return KP_EIO;
     d->journal = kp_journal_new(d->storage, err);
+    kp_history_init(&d->history, d->storage, d->config);
     kp_checkpointer_init(&d->checkpointer, d->storage, d->config->storage.checkpoint_ms, kp_clock_ms(CLOCK_MONOTONIC));
     return d->journal ? KP_OK : KP_ENOMEM;
 }
@@ -191,6 +194,7 @@ static enum kp_code open_parts(struct daemon *d, struct kp_err *err)
 static void close_parts(struct daemon *d)
 {
     kp_checkpointer_stop(&d->checkpointer);
+    kp_history_release(&d->history);
     kp_journal_destroy(&d->journal);
     kp_storage_stop(&d->storage);
     kp_control_close(&d->control);
@@ -256,6 +260,8 @@ static long sleep_ms(const struct daemon *d, bool busy)
     at_most(&wait, kp_publish_due(d->publish) - kp_clock_ms(CLOCK_MONOTONIC));
     if (!d->config->event_clock && kp_engine_due(d->engine) != INT64_MAX)
         at_most(&wait, kp_engine_due(d->engine) - kp_clock_ms(CLOCK_REALTIME));
+    if (d->journal && !d->config->event_clock && !d->history.running && kp_history_due(&d->history) != INT64_MAX)
+        at_most(&wait, kp_history_due(&d->history) - kp_clock_ms(CLOCK_REALTIME));
     if (d->journal)
         at_most(&wait, kp_checkpointer_due(&d->checkpointer) - kp_clock_ms(CLOCK_MONOTONIC));
     return (long)wait;
@@ -316,7 +322,9 @@ static bool turn(struct daemon *d, bool asked)
     if (!full)
         busy = take(d, now_ms);
     look_after(d);
-    busy |= kp_publish_turn(d->publish, d->engine, steady_ms, !kp_control_busy(d->control));
+    busy |= kp_publish_turn(d->publish, d->engine, steady_ms, !kp_control_busy(d->control) && !d->history.running);
+    if (!full && d->journal)
+        busy |= kp_history_turn(&d->history, d->engine);
     if (!full && (asked || kp_control_busy(d->control)))
         busy |= kp_control_turn(d->control, steady_ms);
     kp_journal_end(d->journal);
@@ -339,6 +347,7 @@ static void take_over(struct daemon *d, struct kp_config *config, struct kp_engi
     d->engine = engine;
     d->config = config;
     kp_publish_rebind(d->publish, config);
+    kp_history_rebind(&d->history, config);
     kp_checkpointer_ask(&d->checkpointer);
     kp_engine_destroy(&old);
     if (d->reloaded)

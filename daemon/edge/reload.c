@@ -49,7 +49,7 @@ static const char *differs(const struct kp_config *a, const struct kp_config *b)
     if (!same_text(a->control_endpoint, b->control_endpoint))
         return "control";
     if (!same_text(a->storage.path, b->storage.path) || a->storage.sync_ms != b->storage.sync_ms ||
-        a->storage.history_ms != b->storage.history_ms || a->storage.keep_ms != b->storage.keep_ms ||
+        a->storage.history_ms != b->storage.history_ms || a->storage.samples_ms != b->storage.samples_ms || a->storage.keep_ms != b->storage.keep_ms ||
         a->storage.journal_bytes != b->storage.journal_bytes || a->limits.queue != b->limits.queue)
         return "storage";
     return a->event_clock != b->event_clock ? "time.clock" : NULL;

@@ -291,10 +291,14 @@ static bool take_other(struct kp_request *req, struct kp_str key, struct node n,
         *code = time_of(n, "time", &req->has_time, &req->time_ms, err);
     else if (is_text(key, "from"))
         *code = time_of(n, "from", &req->has_from, &req->from_ms, err);
+    else if (is_text(key, "to"))
+        *code = time_of(n, "to", &req->has_to, &req->to_ms, err);
     else if (is_text(key, "until"))
         *code = time_of(n, "until", &req->has_until, &req->until_ms, err);
     else if (is_text(key, "for"))
         *code = duration_of(n, &req->for_ms, err);
+    else if (is_text(key, "alerts"))
+        *code = bool_of(n, "alerts", &req->alerts, err);
     else if (is_text(key, "undo"))
         *code = bool_of(n, "undo", &req->undo, err);
     else if (is_text(key, "matchers"))
@@ -316,6 +320,7 @@ static enum kp_code take(struct kp_request *req, struct kp_str key, struct node 
         {"under", NULL, &req->under}, {"kpis", NULL, &req->kpis},   {"windows", NULL, &req->windows},
         {"kpi", &req->kpi, NULL},     {"key", &req->key, NULL},     {"window", &req->window, NULL},
         {"by", &req->by, NULL},       {"id", NULL, &req->ids},      {"comment", &req->comment, NULL}, {"copy", &req->copy, NULL},
+        {"rule", &req->rule, NULL},
     };
     enum kp_code code;
 

@@ -15,14 +15,14 @@ struct kp_str_list {
 
 struct kp_request {
     bool is_json;           /* so the reply is, too */
-    struct kp_str op, level, kpi, key, window, by, comment, copy;   /* empty: not given */
+    struct kp_str op, level, kpi, key, window, by, comment, copy, rule;     /* empty: not given */
     struct kp_str_list keys, kpis, windows, ids;
     struct kp_str_list under;   /* a path: a list as it came, or a text "em%2Fea/one", taken apart and decoded as in topics */
     char *path;             /* owned; what the decoded parts of `under` lie in */
-    bool has_time, has_from, has_until;
-    int64_t time_ms, from_ms, until_ms;
+    bool has_time, has_from, has_until, has_to;
+    int64_t time_ms, from_ms, until_ms, to_ms;
     int64_t for_ms;         /* 0: not given */
-    bool undo;
+    bool undo, alerts;
     bool has_matchers;
     struct kp_matchers matchers;        /* as they came: kp_matchers_check has not seen them */
     char *match_path;       /* owned; what the decoded parts of their path lie in */

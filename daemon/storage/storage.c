@@ -300,7 +300,7 @@ static void free_chunks(struct kp_chunk *chunk)
     }
 }
 
-static void wake_up(struct kp_storage *storage)
+void kp_storage_wake(struct kp_storage *storage)
 {
     uint64_t one = 1;
 
@@ -318,7 +318,7 @@ void kp_storage_stop(struct kp_storage **storage)
         pthread_mutex_lock(&s->mutex);
         s->stopping = true;
         pthread_mutex_unlock(&s->mutex);
-        wake_up(s);
+        kp_storage_wake(s);
         pthread_join(s->thread, NULL);
     }
     if (s->copier_runs)
@@ -329,6 +329,11 @@ void kp_storage_stop(struct kp_storage **storage)
     free(s->cfg.path);
     free(s->incoming.part);
     free(s->incoming.hash);
+    kp_history_batch_free(s->history);
+    for (size_t i = 0; i < s->nasked; i++)
+        s->asked[i]->drop(s->asked[i]);
+    for (size_t i = 0; i < s->nanswered; i++)
+        s->answered[i]->drop(s->answered[i]);
     if (s->wake >= 0)
         close(s->wake);
     if (s->told >= 0)
@@ -444,7 +449,7 @@ uint64_t kp_storage_push(struct kp_storage *storage, struct kp_chunk *chunk)
     storage->view.queued += sizeof *chunk + chunk->len + chunk->alerts_len;
     pthread_mutex_unlock(&storage->mutex);
     if (wake)
-        wake_up(storage);
+        kp_storage_wake(storage);
     return seq;
 }
 
@@ -453,7 +458,7 @@ void kp_storage_checkpoint(struct kp_storage *storage, int fd, uint64_t seq, int
     pthread_mutex_lock(&storage->mutex);
     storage->next = (struct kp_incoming){.running = true, .fd = fd, .seq = seq, .at_ms = at_ms, .began_us = kp_storage_now_us()};
     pthread_mutex_unlock(&storage->mutex);
-    wake_up(storage);
+    kp_storage_wake(storage);
 }
 
 /* ---- How it is ---- */

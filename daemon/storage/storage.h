@@ -99,6 +99,50 @@ void kp_storage_checkpoint(struct kp_storage *storage, int fd, uint64_t seq, int
 /* Make a consistent copy beside the store, of a name without a slash that does not exist yet; it goes on in a thread of its own. */
 enum kp_code kp_storage_copy(struct kp_storage *storage, const char *name, struct kp_err *err) KP_CHECK;
 
+/* ---- History: what was, by KPI, key and window ---- */
+
+struct kp_history_row {
+    const char *kpi, *level, *path, *window;    /* path: as in topics, "emea/field-1/ana" */
+    int64_t at_ms;              /* of a sample; of a period that has ended its start */
+    bool closed;                /* what the period came to */
+    bool has;                   /* else it had no value */
+    double value, target, expected;     /* NaN: none */
+    int64_t n;
+};
+struct kp_history_batch;
+/* A batch to be filled; NULL: the one before is not written yet. */
+struct kp_history_batch *kp_history_begin(struct kp_storage *storage);
+/* Append a copy. False: it is full, or memory is out: push it, and go on with the next one. */
+bool kp_history_put(struct kp_history_batch *batch, const struct kp_history_row *row);
+/* Hand it over; it is written when nothing is more urgent, and takes the place of what was there. */
+void kp_history_push(struct kp_storage *storage, struct kp_history_batch *batch);
+
+enum { KP_QUERY_TEXT = 4096, KP_QUERY_MOST = 10000, KP_QUERIES_MAX = 16 };
+/* A question about it, answered by the thread. Owned by who asks. */
+struct kp_history_query {
+    void *owner;                /* whatever who asks wants to know again */
+    void (*drop)(struct kp_history_query *query);   /* the storage ends without an answer */
+    bool alerts;                /* alerts as they happened, of `rule` if it is not empty; else values */
+    char kpi[256], level[256], path[KP_QUERY_TEXT], window[64], rule[256];     /* "": any, but for a value's */
+    int64_t from_ms, to_ms;     /* from <= at < to */
+    /* the answer */
+    struct kp_history_row *rows;        /* owned; without its texts */
+    struct kp_history_alert {
+        int64_t at_ms;
+        char *texts[10];        /* owned; as kp_history_alert_names; NULL: none */
+    } *told;                    /* owned */
+    size_t n;
+    bool more;                  /* than KP_QUERY_MOST */
+    struct kp_err err;
+};
+extern const char *const kp_history_alert_names[10];
+/* False: too many are on their way. */
+bool kp_history_ask(struct kp_storage *storage, struct kp_history_query *query);
+/* One that was answered; NULL: none. kp_storage_fd is readable when there is one. */
+struct kp_history_query *kp_history_answered(struct kp_storage *storage);
+/* Free the answer. */
+void kp_history_query_release(struct kp_history_query *query);
+
 /* What a forked child writes a checkpoint into. Takes no memory and no lock. */
 struct kp_pipe {
     int fd;
@@ -134,6 +178,7 @@ struct kp_storage_view {
     bool copying;
     uint64_t copies_done, copies_failed;
     char copy_error[256];
+    uint64_t history_rows;          /* written */
     int64_t created_ms;
     uint64_t file_bytes;
 };

@@ -1,5 +1,6 @@
 /* What the parts of the store share. Internal to it: storage.c opens and closes, storage_thread.c writes, storage_read.c is for
- * recovery, storage_copy.c for copies, storage_prune.c forgets. */
+ * recovery, storage_copy.c for copies, storage_prune.c forgets,
+ * storage_history.c keeps what was. */
 #ifndef KPID_STORAGE_INSIDE_H
 #define KPID_STORAGE_INSIDE_H
 
@@ -49,6 +50,9 @@ struct kp_storage {
     struct kp_storage_view view;    /* kept up to date */
     int64_t busy_since_us;          /* of the running transaction; 0: none */
     struct kp_incoming next;        /* a checkpoint that the thread is to begin with */
+    struct kp_history_batch *history;   /* owned; to be written */
+    struct kp_history_query *asked[KP_QUERIES_MAX], *answered[KP_QUERIES_MAX];     /* owned by who asks */
+    size_t nasked, nanswered;
     /* the thread's own */
     struct kp_incoming incoming;
     int64_t retry_us, backoff_us;   /* failing: when to try again */
@@ -70,6 +74,8 @@ enum kp_code kp_storage_exec(struct kp_storage *storage, const char *sql, struct
 /* A number that a query gives; `otherwise` when there is none. */
 int64_t kp_storage_number(struct kp_storage *storage, const char *sql, int64_t otherwise);
 
+void kp_storage_wake(struct kp_storage *storage);   /* the thread: there is work */
+
 /* ---- storage_thread.c ---- */
 void *kp_storage_run(void *storage);
 void kp_storage_tell(struct kp_storage *storage);   /* the loop: something has changed */
@@ -80,6 +86,16 @@ enum kp_code kp_incoming_take(struct kp_storage *storage, struct kp_err *err) KP
 enum kp_code kp_incoming_begin(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
 /* Give it up: its parts are forgotten. */
 void kp_incoming_drop(struct kp_storage *storage, const char *why);
+
+/* ---- storage_history.c ---- */
+/* Write the batch that waits, if there is one. KP_EIO: it still waits. */
+enum kp_code kp_history_write(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
+/* Answer the first question, if there is one. */
+void kp_history_answer(struct kp_storage *storage);
+/* While the store fails: no answer is no answer. */
+void kp_history_refuse(struct kp_storage *storage);
+bool kp_history_waits(struct kp_storage *storage);
+void kp_history_batch_free(struct kp_history_batch *batch);
 
 /* ---- storage_prune.c ---- */
 /* Forget a slice of what is no longer needed. *more: there is more. */

@@ -5,7 +5,7 @@
 #include <time.h>
 
 enum { SLICE_BYTES = 2 << 20, SLICE_ROWS = 500 };
-#define DAY_MS INT64_C(86400000)
+#define SAMPLES_MS (14 * INT64_C(86400000))     /* so long samples through the day are kept */
 
 static int64_t now_ms(void)
 {
@@ -101,6 +101,11 @@ enum kp_code kp_storage_prune(struct kp_storage *storage, bool *more, struct kp_
     code = prune_checkpoints(storage, more, err);
     code = code || *more ? code : prune_journal(storage, more, err);
     if (code || *more || !storage->cfg.history_ms)
+        return code;
+    code = prune_old(storage, "DELETE FROM history WHERE (kpi, level, path, window, at, closed) IN (SELECT kpi, level, path, window, at, "
+                              "closed FROM history WHERE at < ? AND closed = 0 LIMIT ?)",
+                     now_ms() - SAMPLES_MS, more, err);
+    if (code || *more)
         return code;
     code = prune_old(storage, "DELETE FROM alert WHERE (seq, n) IN (SELECT seq, n FROM alert WHERE at < ? LIMIT ?)", before, more,
                      err);

@@ -316,6 +316,22 @@ static void take_part(struct kp_storage *storage)
         set_busy(storage, false);
 }
 
+/* When nobody waits for a commit. */
+static void keep_history(struct kp_storage *storage)
+{
+    struct kp_err err = {0};
+
+    if (!kp_history_waits(storage))
+        return;
+    set_busy(storage, true);
+    if (kp_history_write(storage, &err)) {
+        fails(storage, &err);
+        return;
+    }
+    kp_history_answer(storage);
+    set_busy(storage, false);
+}
+
 static void turn(struct kp_storage *storage)
 {
     int64_t in = commit_in(storage), us = in;
@@ -324,12 +340,13 @@ static void turn(struct kp_storage *storage)
     if (storage->retry_us) {
         us = storage->retry_us - kp_storage_now_us();
         us = us < 0 ? 0 : us;
-    } else if (storage->prune && in != 0) {
+    } else if (in != 0 && (storage->prune || (storage->db && kp_history_waits(storage)))) {
         us = 0;
     }
     part = us == 0 && !storage->incoming.running ? false : wait_for_work(storage, us);
     take_next_checkpoint(storage);
     if (storage->retry_us) {
+        kp_history_refuse(storage);
         if (kp_storage_now_us() >= storage->retry_us)
             retry(storage);
         return;
@@ -338,6 +355,8 @@ static void turn(struct kp_storage *storage)
         commit(storage);
     if (part && storage->db && storage->incoming.running)
         take_part(storage);
+    if (storage->db && commit_in(storage) != 0)
+        keep_history(storage);
     if (storage->prune && storage->db && commit_in(storage) != 0)
         forget(storage);
 }

@@ -247,6 +247,7 @@ struct kp_storage_cfg {
     int64_t sync_ms;            /* until what nobody waits for is on disk; 0: at once; -1: whenever the system writes it */
     int64_t checkpoint_ms;
     int64_t history_ms;         /* 0: none is kept */
+    int64_t samples_ms;         /* how often numbers are put into it; 0: never */
     int64_t keep_ms;            /* raw events; 0: only as long as recovery needs them */
     size_t journal_bytes;       /* the most that it should hold */
     struct kp_loc loc;

@@ -129,6 +129,12 @@ struct kp_cell_view {           /* one KPI in one window */
  * that ranks don't cost more than numbers. */
 size_t kp_engine_read(struct kp_engine *engine, uint32_t node, uint32_t pass, const struct kp_cell_view **cells);
 
+/* The same of the periods before those that run, where a history is kept: a cell for each calendar window, called as the running one is
+ * with a "-1" behind. Without ranks. */
+size_t kp_engine_read_closed(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells);
+/* The local start of the period that a calendar window holds, for a node; INT64_MIN: it is none, or there is no time yet. */
+int64_t kp_engine_period_from(const struct kp_engine *engine, uint32_t node, const struct kp_window *window);
+
 /* A number for a pass that begins now. */
 uint32_t kp_engine_pass(struct kp_engine *engine);
 

@@ -372,6 +372,54 @@ class Operating(Case):
         d.stop()
 
 
+class History(Case):
+    YAML = FLOOR.replace("checkpoint_every: 1s", "checkpoint_every: 1s, samples: 1s").replace(
+        "\nstorage", "\ntime: {clock: event}\ntargets: [{kpi: calls, per: day, value: 4}]\nstorage")
+
+    def test_samples_and_what_periods_came_to(self):
+        d = self.daemon(self.YAML, transport="ipc")
+        day, hour = 86_400_000, 3_600_000
+        noon = 1_795_694_400_000        # of 2026-11-26, UTC
+        for at in (noon - day, noon - day + hour, noon, noon + hour):
+            d.send({"type": "call", "rep": "ana", "time": at, "duration": 10})
+        d.send({"type": "call", "rep": "ana", "time": noon - day + 2 * hour, "duration": 10})      # late, and in its day
+
+        def values(**more):
+            return d.ask(op="history", kpi="calls", window="day", key="ana", **more)["values"]
+        d.send({"type": "kpid.tick", "time": noon + 2 * hour})
+        closed = until(lambda: [v for v in values() if v["closed"] and v["value"] == 3], "it")
+        self.assertEqual([(v["at"], v["target"]) for v in closed], [(noon - day - 12 * hour, None if closed[0]["target"] is None else 4)])
+        samples = until(lambda: [v for v in values(**{"from": noon}) if not v["closed"]], "samples")
+        self.assertEqual(samples[-1]["value"], 2)
+        self.assertEqual(values(**{"from": noon + day}), [])
+        company = d.ask(op="history", kpi="calls", window="day")
+        self.assertEqual((company["level"], company["path"]), ("company", ""))
+        self.assertTrue(company["values"])
+        found = kpictl("history", "--kpi", "talk", "--window", "30d", "--key", "ana", "--control", d.endpoints["control"])
+        self.assertEqual(found.returncode, 0, found.stderr)
+        for wrong, said in (({"kpi": "cals"}, 'no KPI "cals"'), ({"window": "1h"}, 'has no window "1h"'), ({"key": "zed"}, 'no rep "zed"'),
+                            ({"from": 5, "to": 4}, "later than")):
+            self.assertIn(said, d.ask(**{"op": "history", "kpi": "calls", "window": "day", "key": "ana", **wrong})["error"])
+        d.kill()
+        d.start()
+        self.assertEqual([v["value"] for v in values() if v["closed"]], [3])
+        d.stop()
+
+    def test_alerts_as_they_happened(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        d.send(*({"type": "call", "rep": "ana"} for _ in range(61)))
+        told = until(lambda: d.ask(op="history", rule="many", key="ana")["alerts"], "the alert")
+        self.assertEqual((told[0]["state"], told[0]["severity"], told[0]["value"]), ("firing", "critical", 61))
+        found = kpictl("history", "--alerts", "--key", "ana", "--control", d.endpoints["control"])
+        self.assertIn("firing   critical many", found.stdout)
+        d.stop()
+
+    def test_without_a_store_there_is_none(self):
+        d = self.daemon(FLOOR.replace("storage:", "# storage:"), transport="ipc")
+        self.assertIn("there is no storage", d.ask(op="history", kpi="calls", window="day")["error"])
+        d.stop()
+
+
 class Reload(Case):
     def change(self, d, old, new):
         with open(d.file) as f:

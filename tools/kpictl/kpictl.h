@@ -18,6 +18,7 @@ int kpictl_check(int argc, char **argv);
 int kpictl_checkpoint(int argc, char **argv);
 int kpictl_emit(int argc, char **argv);
 int kpictl_get(int argc, char **argv);
+int kpictl_history(int argc, char **argv);
 int kpictl_reload(int argc, char **argv);
 int kpictl_replay(int argc, char **argv);
 int kpictl_silence(int argc, char **argv);

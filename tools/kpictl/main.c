@@ -25,6 +25,7 @@ static const struct sub {
     {"watch", "follow alerts or snapshots", kpictl_watch},
     {"top", "a live table of everybody's KPIs", kpictl_top},
     {"get", "the numbers of one level, team or rep, once", kpictl_get},
+    {"history", "what a number was, and which alerts there were", kpictl_history},
     {"status", "is the daemon well, and what has it counted", kpictl_status},
     {"reload", "let the daemon read its configuration again", kpictl_reload},
     {"checkpoint", "let the daemon put all that it knows into its store, or make a copy of that", kpictl_checkpoint},
