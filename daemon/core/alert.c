@@ -39,6 +39,11 @@ struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targe
     return alerts;
 }
 
+void kp_alerts_rebind(struct kp_alerts *alerts, struct kp_recent *recent)
+{
+    alerts->recent = recent;
+}
+
 void kp_alerts_destroy(struct kp_alerts **alerts)
 {
     struct kp_alerts *a = *alerts;

@@ -34,6 +34,8 @@ struct kp_alerts *kp_alerts_new(struct kp_store *store, struct kp_targets *targe
                                 struct kp_reader *reader, struct kp_recent *recent, struct kp_feeds *feeds,
                                 const struct kp_entities *entities, const struct kp_hush *hush, struct kp_engine *engine,
                                 const struct kp_alert_sink *sink, struct kp_err *err) KP_CHECK;
+/* Events are remembered elsewhere now. */
+void kp_alerts_rebind(struct kp_alerts *alerts, struct kp_recent *recent);
 void kp_alerts_destroy(struct kp_alerts **alerts);
 
 /* Give a node its states, to be looked at for the first time as soon as there is time. False: out of memory. */

@@ -99,6 +99,8 @@ void kp_engine_destroy(struct kp_engine **engine)
     if (e->store.plan)
         kp_store_release(&e->store);
     kp_plan_destroy(&e->plan);
+    free(e->fed);
+    free(e->followed);
     free(e->views);
     kp_sources_destroy(&e->sources);
     kp_sampler_release(&e->sampler);

@@ -205,29 +205,46 @@ void kp_kpi_set_load(uint64_t *words, const struct kp_plan *plan, struct kp_load
 
 /* ---- The whole ---- */
 
+static void save_head(const struct kp_engine *engine, struct kp_save *save)
+{
+    kp_save_bytes(save, magic, sizeof magic);
+    kp_save_u32(save, KP_IMAGE_VERSION);
+    kp_save_u64(save, engine->store.seed);
+    kp_save_i64(save, engine->now_ms);
+    kp_save_i64(save, engine->data_from);
+    save_nodes(engine, save);
+    save_kpis(engine->plan, save);
+    kp_panes_save(&engine->store, save);
+}
+
+static struct kp_save saving;       /* large, and a forked process is not to ask for memory */
+
 bool kp_engine_save(const struct kp_engine *engine, bool (*write)(void *ctx, const void *bytes, size_t len), void *ctx)
 {
-    static struct kp_save save;     /* large, and a forked process is not to ask for memory */
-
-    kp_save_begin(&save, write, ctx);
-    kp_save_bytes(&save, magic, sizeof magic);
-    kp_save_u32(&save, KP_IMAGE_VERSION);
-    kp_save_u64(&save, engine->store.seed);
-    kp_save_i64(&save, engine->now_ms);
-    kp_save_i64(&save, engine->data_from);
-    save_nodes(engine, &save);
-    save_kpis(engine->plan, &save);
-    kp_panes_save(&engine->store, &save);
-    kp_dedup_save(engine->dedup, &save, engine->now_ms);
-    kp_sources_save(engine->sources, &save);
-    kp_recent_save(engine->recent, &engine->store, kp_match_feeds(engine->match), &save);
-    kp_entities_save(engine->entities, engine->plan, &save);
-    kp_silences_save(engine->silences, &save);
-    kp_acks_save(engine->acks, &save);
-    kp_alerts_save(engine->alerts, &save);
-    kp_save_mark(&save, "LAST");
-    return kp_save_end(&save);
+    kp_save_begin(&saving, write, ctx);
+    save_head(engine, &saving);
+    kp_dedup_save(engine->dedup, &saving, engine->now_ms);
+    kp_sources_save(engine->sources, &saving);
+    kp_recent_save(engine->recent, &engine->store, kp_match_feeds(engine->match), &saving);
+    kp_entities_save(engine->entities, engine->plan, &saving);
+    kp_silences_save(engine->silences, &saving);
+    kp_acks_save(engine->acks, &saving);
+    kp_alerts_save(engine->alerts, &saving);
+    kp_save_mark(&saving, "LAST");
+    return kp_save_end(&saving);
 }
+
+bool kp_engine_save_numbers(const struct kp_engine *engine, bool (*write)(void *ctx, const void *bytes, size_t len), void *ctx)
+{
+    kp_save_begin(&saving, write, ctx);
+    save_head(engine, &saving);
+    kp_recent_save(engine->recent, &engine->store, kp_match_feeds(engine->match), &saving);
+    kp_entities_save(engine->entities, engine->plan, &saving);
+    kp_save_mark(&saving, "LAST");
+    return kp_save_end(&saving);
+}
+
+/* ---- Loading ---- */
 
 static enum kp_code load_head(struct kp_engine *engine, struct kp_load *load)
 {
@@ -335,6 +352,77 @@ static void load_parts(struct kp_engine *engine, struct kp_load *load, struct kp
     engine->version++;
 }
 
+/* What is new, of an engine that was told of all that is kept. */
+static void load_numbers(struct kp_engine *engine, struct kp_load *load, struct kp_image_map *map)
+{
+    struct kp_recent *recent = kp_recent_new(engine->config->limits.recent, load->err);
+    int64_t now = kp_load_i64(load), from = kp_load_i64(load);
+
+    if (!recent)
+        kp_load_fail(load, "out of memory");
+    if (now != INT64_MIN && (now < 0 || now > KP_TIME_MAX))
+        kp_load_fail(load, "it was saved at no time that kpid knows");
+    if (from >= 0 && from < engine->data_from)
+        engine->data_from = from;
+    if (!load->failed)
+        load_nodes(engine, load, map);
+    if (!load->failed)
+        load_kpis(engine->plan, load, map);
+    if (!load->failed)
+        kp_panes_load(&engine->store, load, map);
+    for (uint32_t node = 0; node < engine->store.made; node++)
+        kp_store_node(&engine->store, node)->recent = 0;
+    if (!load->failed)
+        kp_recent_load(recent, &engine->store, kp_match_feeds(engine->match), load, map);
+    if (!load->failed)
+        kp_entities_load(engine->entities, &engine->store, load, map);
+    kp_load_mark(load, "LAST");
+    if (!recent)
+        return;
+    kp_recent_destroy(&engine->recent);
+    engine->recent = recent;
+    kp_alerts_rebind(engine->alerts, recent);
+}
+
+static void release_map(struct kp_image_map *map)
+{
+    free(map->nodes);
+    free(map->above);
+    free(map->kpis);
+    free(map->fed);
+    free(map->followed);
+    free(map->entities);
+}
+
+bool kp_engine_has_new(const struct kp_engine *engine)
+{
+    for (int f = 0; engine->fed && f < engine->plan->nfamilies; f++)
+        for (int c = 0; c < engine->plan->families[f].ncells; c++)
+            if (!engine->fed[f][c])
+                return true;
+    return false;
+}
+
+enum kp_code kp_engine_load_numbers(struct kp_engine *engine, size_t (*read)(void *ctx, void *buf, size_t most), void *ctx,
+                                    struct kp_err *err)
+{
+    struct kp_load *load = malloc(sizeof *load);
+    struct kp_load_report unused = {0};
+    struct kp_image_map map = {.report = &unused, .had = engine->fed, .had_followed = engine->followed};
+    enum kp_code code;
+
+    if (!load)
+        return kp_fail(err, KP_ENOMEM, "checkpoint: out of memory");
+    kp_load_begin(load, read, ctx, err);
+    if (!load_head(engine, load))
+        load_numbers(engine, load, &map);
+    code = load->failed ? KP_EINVAL : KP_OK;
+    release_map(&map);
+    free(load);
+    engine->version++;
+    return code;
+}
+
 enum kp_code kp_engine_load(struct kp_engine *engine, size_t (*read)(void *ctx, void *buf, size_t most), void *ctx,
                             struct kp_load_report *report, struct kp_err *err)
 {
@@ -351,11 +439,11 @@ enum kp_code kp_engine_load(struct kp_engine *engine, size_t (*read)(void *ctx, 
         load_parts(engine, load, &map);
         code = load->failed ? KP_EINVAL : KP_OK;
     }
-    free(map.nodes);
-    free(map.above);
-    free(map.kpis);
-    free(map.fed);
-    free(map.entities);
+    engine->fed = map.fed;              /* for kp_engine_load_numbers */
+    engine->followed = map.followed;
+    map.fed = NULL;
+    map.followed = NULL;
+    release_map(&map);
     free(load);
     return code;
 }

@@ -65,6 +65,8 @@ struct kp_engine {
         int index;                      /* among those that are configured; -1: none */
         char text[KP_KEY_MAX];
     } source;
+    bool **fed;                         /* by family and cell: what was loaded into it; NULL: nothing was loaded */
+    bool *followed;                     /* by tracker, likewise */
     struct kp_lane lanes[KP_TOGETHER];
 };
 

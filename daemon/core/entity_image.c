@@ -165,7 +165,7 @@ static void map_values(const struct kp_plan *plan, const struct space_then *then
 
 /* Which of its trackers a space of now has. False: none. */
 static bool map_trackers(const struct kp_plan *plan, const struct space_then *then, const struct kp_plan_space *now,
-                         struct target *target)
+                         struct target *target, struct kp_image_map *map)
 {
     bool any = false;
 
@@ -175,7 +175,9 @@ static bool map_trackers(const struct kp_plan *plan, const struct space_then *th
             const struct kp_plan_tracker *tracker = &plan->trackers[now->trackers[i]];
 
             if (kp_sign_tracker(plan, now->trackers[i]) == then->trackers[t].sign &&
-                tracker->bits >> tracker->shift == then->trackers[t].bits >> then->trackers[t].shift) {
+                tracker->bits >> tracker->shift == then->trackers[t].bits >> then->trackers[t].shift &&
+                !(map->had_followed && map->had_followed[now->trackers[i]])) {
+                map->followed[now->trackers[i]] = true;
                 target->tracker[t] = now->trackers[i];
                 any = true;
             }
@@ -184,7 +186,7 @@ static bool map_trackers(const struct kp_plan *plan, const struct space_then *th
     return any;
 }
 
-static void find_targets(const struct kp_plan *plan, struct space_then *then, struct kp_load *load)
+static void find_targets(const struct kp_plan *plan, struct space_then *then, struct kp_load *load, struct kp_image_map *map)
 {
     then->targets = calloc((size_t)plan->nspaces + 1, sizeof *then->targets);
     if (!then->targets) {
@@ -195,7 +197,7 @@ static void find_targets(const struct kp_plan *plan, struct space_then *then, st
         struct target *target = &then->targets[then->ntargets];
 
         target->space = s;
-        if (!map_trackers(plan, then, &plan->spaces[s], target))
+        if (!map_trackers(plan, then, &plan->spaces[s], target, map))
             continue;
         map_values(plan, then, &plan->spaces[s], target);
         then->ntargets++;
@@ -381,6 +383,9 @@ void kp_entities_load(struct kp_entities *e, struct kp_store *store, struct kp_l
 
     kp_load_mark(load, "ENTS");
     ripe_ms = kp_load_i64(load);
+    map->followed = calloc((size_t)store->plan->ntrackers + 1, sizeof *map->followed);
+    if (!map->followed)
+        kp_load_fail(load, "out of memory for entities");
     n = kp_load_count(load, KP_SPACES_MAX, "spaces");
     spaces = calloc((size_t)n + 1, sizeof *spaces);
     if (!spaces) {
@@ -390,9 +395,9 @@ void kp_entities_load(struct kp_entities *e, struct kp_store *store, struct kp_l
     for (uint32_t s = 0; s < n && !load->failed; s++) {
         load_space(load, &spaces[s]);
         if (e && !load->failed)
-            find_targets(store->plan, &spaces[s], load);
+            find_targets(store->plan, &spaces[s], load, map);
     }
-    if (e)
+    if (e && ripe_ms > e->ripe_ms)
         e->ripe_ms = ripe_ms;
     if (!load->failed)
         load_entities(e, load, spaces, n, map);

@@ -21,6 +21,9 @@ struct kp_image_map {
     int *kpis;              /* owned; by number then */
     uint32_t nkpis;
     bool **fed;             /* owned; by family of now, by cell: it took over what one of then held; NULL before the panes */
+    bool **had;             /* borrowed; when only what is new is loaded: `fed` of the first load, which is left alone */
+    bool *followed;         /* owned; by tracker of now: it took over what one of then knew */
+    const bool *had_followed;   /* borrowed, like had */
     uint32_t *entities;     /* owned; by number then: that of now + 1 */
     uint32_t nentities;
     struct kp_load_report *report;

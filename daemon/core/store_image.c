@@ -376,7 +376,8 @@ static void match_family(struct panes *panes, int f)
     for (int c = 0; c < fam->ncells; c++) {
         const struct kp_cell *cell = &fam->cells[c];
         int then = 0;
-        struct shape *shape = best_shape(panes, f, kp_sign_cell(plan, fam->dim, cell), cell->kind, &then);
+        bool had = panes->map->had && panes->map->had[f][c];
+        struct shape *shape = had ? NULL : best_shape(panes, f, kp_sign_cell(plan, fam->dim, cell), cell->kind, &then);
         struct goal *goal = shape ? goal_of(panes, shape, f) : NULL;
 
         panes->map->fed[f][c] = goal != NULL;

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 5000 };
+enum { RETRY_MS = 5000, CUT_MS = 2000 };
 
 void kp_checkpointer_init(struct kp_checkpointer *c, struct kp_storage *storage, int64_t every_ms, int64_t steady_ms)
 {
@@ -110,6 +110,11 @@ void kp_checkpointer_turn(struct kp_checkpointer *c, const struct kp_engine *eng
     if (c->running) {
         see_to_end(c, journal, steady_ms);
         return;
+    }
+    /* Two are kept, so it may take two, and the thread some time, until the journal is shorter. */
+    if (kp_journal_is_full(journal) && steady_ms >= c->cut_ms) {
+        c->cut_ms = steady_ms + CUT_MS;
+        c->asked = true;
     }
     if (broken || (!c->asked && !hole && steady_ms < c->due_ms))
         return;

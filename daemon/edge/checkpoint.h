@@ -14,6 +14,7 @@ struct kp_checkpointer {
     int64_t every_ms, due_ms;       /* steady */
     pid_t child;                    /* 0: none */
     bool running, asked;
+    int64_t cut_ms;                 /* not before: one to cut the journal, steady */
     bool mends;                     /* what is running has all that the journal lacks */
     uint64_t position;              /* of the newest complete one, or of that which is running */
     uint64_t count, failed;

@@ -11,6 +11,7 @@
 #include "recover.h"
 #include "reload.h"
 #include "signals.h"
+#include "wall.h"
 
 #include "kpid/encode.h"
 
@@ -50,6 +51,7 @@ struct daemon {
     uint64_t messages;                  /* as of the last turn */
     bool unsettled;                     /* there is more to look at now */
     int64_t now_ms;                     /* of the last turn */
+    struct kp_wall wall;
 };
 
 /* ---- Alerts ---- */
@@ -96,6 +98,20 @@ static void operate(struct daemon *d, const char *rule, const char *subject, boo
         kp_journal_alert(d->journal, bytes, len);
 }
 
+/* Time stands still while the clock is behind it, and goes on by itself while the clock has leapt ahead. */
+static void look_after_clock(struct daemon *d)
+{
+    int64_t behind = kp_engine_now(d->engine) - d->now_ms;
+    char text[200];
+
+    if (d->config->event_clock)
+        return;
+    snprintf(text, sizeof text, "the system's clock is %lld s %s: %s", (long long)(behind > 0 ? behind : d->wall.ahead_ms) / 1000,
+             behind > 0 ? "behind the last instant that kpid knows" : "ahead all at once",
+             behind > 0 ? "time stands still until it is reached" : "if it lasts, it is believed");
+    operate(d, "kpid.clock", "", true, behind > KP_WALL_LEAP_MS || kp_wall_leaps(&d->wall), text);
+}
+
 /* What is amiss with kpid and its sources: one alert for whoever runs it. */
 static void look_after(struct daemon *d)
 {
@@ -104,10 +120,13 @@ static void look_after(struct daemon *d)
         char text[300];
 
         kp_engine_source(d->engine, i, &source);
+        if (!source.silent && !d->operator.n)
+            continue;
         snprintf(text, sizeof text, "source %s has been silent for longer than its heartbeat: what it feeds has no data",
                  source.cfg->name);
         operate(d, "kpid.source", source.cfg->name, false, source.silent, text);
     }
+    look_after_clock(d);
     if (d->journal)
         operate(d, "kpid.storage", "", true, kp_journal_mode(d->journal) == KP_JOURNAL_BROKEN, kp_journal_error(d->journal));
 }
@@ -303,7 +322,7 @@ static bool take(struct daemon *d, int64_t now_ms)
  * order, and reading the journal again comes to the same. */
 static int64_t time_of_turn(struct daemon *d)
 {
-    int64_t now_ms = kp_clock_ms(CLOCK_REALTIME);
+    int64_t now_ms = kp_wall_now(&d->wall, kp_clock_ms(CLOCK_REALTIME), kp_clock_ms(CLOCK_MONOTONIC));
 
     if (!d->journal || !d->unsettled || now_ms - d->now_ms > HELD_MS || now_ms < d->now_ms)
         d->now_ms = now_ms;

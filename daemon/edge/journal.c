@@ -19,7 +19,7 @@ struct kp_journal {
     enum kp_journal_mode mode;
     uint64_t pushed, committed;
     uint64_t unjournaled;
-    bool hole;
+    bool hole, full;
     char error[320];
 };
 
@@ -78,6 +78,7 @@ enum kp_journal_mode kp_journal_begin(struct kp_journal *journal, int64_t now_ms
         return KP_JOURNAL_NONE;
     kp_storage_view(journal->storage, &view);
     journal->committed = view.committed;
+    journal->full = view.journal_full;
     if (!journal->chunk)
         journal->chunk = kp_storage_blank(journal->storage);
     if (journal->chunk)
@@ -185,6 +186,11 @@ struct kp_outbox *kp_journal_outbox(struct kp_journal *journal)
 struct kp_outbox *kp_journal_waiting(struct kp_journal *journal)
 {
     return journal->outbox;
+}
+
+bool kp_journal_is_full(const struct kp_journal *journal)
+{
+    return journal && journal->full;
 }
 
 bool kp_journal_has_hole(const struct kp_journal *journal)

@@ -23,4 +23,13 @@ struct kp_load_report {
 enum kp_code kp_engine_load(struct kp_engine *engine, size_t (*read)(void *ctx, void *buf, size_t most), void *ctx,
                             struct kp_load_report *report, struct kp_err *err) KP_CHECK;
 
+/* ---- What is new, out of events that are kept ---- */
+/* Has the engine that was loaded something that began empty? */
+bool kp_engine_has_new(const struct kp_engine *engine);
+/* Of an engine of the same configuration and seed that was told of all kept events, what fills that; and fill it, before the engine
+ * that was loaded is told of anything. Also which events are remembered. */
+bool kp_engine_save_numbers(const struct kp_engine *engine, bool (*write)(void *ctx, const void *bytes, size_t len), void *ctx) KP_CHECK;
+enum kp_code kp_engine_load_numbers(struct kp_engine *engine, size_t (*read)(void *ctx, void *buf, size_t most), void *ctx,
+                                    struct kp_err *err) KP_CHECK;
+
 #endif

@@ -41,7 +41,7 @@ class Daemon:
     """kpid with `config` (YAML without its sockets; or `whole`: with them) in a folder of its own."""
 
     def __init__(self, config, transport="tcp", interval="50ms", full="60s", format="msgpack", hwm=10000,
-                 extra_ingest="", whole=False, files={}):
+                 extra_ingest="", whole=False, files={}, env=None):
         self.folder = tempfile.TemporaryDirectory(prefix="kpid-e2e-")
         names = ("pull", "router", "sub", "publish", "control")
         where = {n: "tcp://127.0.0.1:*" if transport == "tcp" else f"ipc://{self.folder.name}/{n}" for n in names}
@@ -54,11 +54,12 @@ class Daemon:
         self.endpoints = {}
         self.log = []
         self.zmq = zmq.Context()
+        self.env = env
         self.start()
 
-    def start(self, **options):
+    def start(self):
         """Also again, after kill() or quit(), in the same folder."""
-        self.process = subprocess.Popen([KPID, "--config", self.file], stderr=subprocess.PIPE, text=True, **options)
+        self.process = subprocess.Popen([KPID, "--config", self.file], stderr=subprocess.PIPE, text=True, env=self.env)
         ready = threading.Event()
         self.reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
         self.reader.start()

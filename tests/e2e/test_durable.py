@@ -15,6 +15,7 @@ from daemon import *
 KILLS = 6
 FLOOR = """
 storage: {path: store, checkpoint_every: 1s}
+limits: {queue: 1MiB}
 roster: {levels: [team, rep], unknown: accept}
 kpis:
   calls: {aggregate: count, where: {type: call}, windows: [day, 30d]}
@@ -295,8 +296,8 @@ class Faults(Case):
         self.assertEqual(d.value("rep", "loose", "calls", "30d"), loose)
         d.stop()
 
-    def begin(self):
-        d = self.daemon(FLOOR, transport="ipc")
+    def begin(self, **options):
+        d = self.daemon(FLOOR, transport="ipc", **options)
         sender = Sender(d.endpoints["router"], "ben", d.zmq)
         sender.start()
         until(lambda: len(sender.acknowledged) > 20, "calls")
@@ -318,6 +319,57 @@ class Faults(Case):
         db.execute("ROLLBACK")
         db.close()
         self.heals(d, sender)
+
+    def begin_on_a_bad_disk(self):
+        """With a disk that does what is in a file."""
+        folder = tempfile.TemporaryDirectory(prefix="kpid-e2e-")
+        self.addCleanup(folder.cleanup)
+        self.fault = f"{folder.name}/fault"
+        env = {**os.environ, "KPID_FAULT": self.fault}
+        if sanitized(KPID):     # which wants to be first
+            asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
+            env["LD_PRELOAD"] = f"{os.path.realpath(asan)}:{os.environ['FAULTY_DISK']}"
+        else:
+            env["LD_PRELOAD"] = os.environ["FAULTY_DISK"]
+        return self.begin(env=env)
+
+    def let_it(self, do):
+        if do:
+            with open(f"{self.fault}.new", "w") as f:
+                f.write(do)
+            os.rename(f"{self.fault}.new", self.fault)
+        else:
+            os.unlink(self.fault)
+
+    def test_writes_and_syncs_that_fail(self):
+        for what in ("write ENOSPC", "write EIO", "write EROFS", "sync EIO"):
+            with self.subTest(what):
+                d, sender = self.begin_on_a_bad_disk()
+                self.let_it(what)
+                self.fails(d, sender)
+                self.let_it(None)
+                self.heals(d, sender)
+
+    def test_a_slow_disk_makes_senders_wait_and_loses_nothing(self):
+        d, sender = self.begin_on_a_bad_disk()
+        self.let_it("sync 30")
+        push = d.socket(zmq.PUSH, "pull", SNDHWM=10)
+        pad = "x" * 60000
+        for n in range(2000):       # more than may wait for the disk
+            push.send(msgpack.packb({"type": "call", "rep": "loose", "id": str(n), "source": "s", "pad": pad}))
+        until(lambda: d.value("rep", "loose", "calls", "30d") == 2000, "all of them")
+        self.assertEqual(d.metrics()["kpid_journal_unjournaled_total"], 0)
+        push.close()
+        self.let_it(None)
+        until(lambda: (m := d.metrics())["kpid_journal_committed"] == m["kpid_journal_position"] and not m["kpid_journal_queued_bytes"],
+              "the disk to catch up")
+        sender.ending.set()
+        sender.join(DEADLINE)
+        d.kill()
+        d.start()
+        self.assertEqual(d.value("rep", "ben", "calls", "30d"), len(sender.sent))
+        self.assertEqual(d.value("rep", "loose", "calls", "30d"), 2000)
+        d.stop()
 
     def test_killed_while_it_fails_nothing_acknowledged_is_lost(self):
         d, sender = self.begin()
