@@ -302,6 +302,17 @@ static bool is_new(const struct kp_plan *plan, const struct kp_plan_outlet *outl
     return false;
 }
 
+/* It has what is known of it. */
+static void note_filled(const struct kp_plan *plan, const struct kp_plan_outlet *outlet, const struct kp_image_map *map)
+{
+    for (int i = 0; i < outlet->nsections; i++) {
+        const struct kp_section *section = &outlet->sections[i];
+
+        for (uint32_t k = 0; k < section->count; k++)
+            map->fed[section->family][kp_plan_cell_at(&plan->families[section->family], outlet->ops[section->first + k].word)] = true;
+    }
+}
+
 static void fill_all_new(struct kp_engine *engine, struct kp_load *load, const struct kp_image_map *map)
 {
     const struct kp_plan *plan = engine->plan;
@@ -314,6 +325,9 @@ static void fill_all_new(struct kp_engine *engine, struct kp_load *load, const s
         any |= wanted[o] = is_new(plan, &plan->outlets[o], map);
     if (any)
         kp_entities_each(engine->entities, engine->keep_from, wanted, fill_new, &fill);
+    for (int o = 0; wanted && o < plan->noutlets; o++)
+        if (wanted[o] && map->followed[plan->outlets[o].tracker])
+            note_filled(plan, &plan->outlets[o], map);
     free(wanted);
 }
 

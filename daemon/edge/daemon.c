@@ -376,6 +376,21 @@ static void take_over(struct daemon *d, struct kp_config *config, struct kp_engi
     d->unsettled = true;
 }
 
+/* What is new, out of the events that are kept: by a connection of its own, since the thread has the other. */
+static void refill(struct daemon *d, struct kp_engine *engine)
+{
+    struct kp_err err = {0};
+    struct kp_storage *storage = kp_storage_open_readonly(d->config->storage.path, &err);
+    uint64_t events = 0;
+    enum kp_code code = storage ? kp_refill(engine, storage, d->seed, kp_journal_position(d->journal), &events, &err) : KP_EIO;
+
+    kp_storage_stop(&storage);
+    if (code)
+        kp_log(KP_LOG_ERROR, "event=refill done=no error=\"%s\"", err.text);
+    else if (events)
+        kp_log(KP_LOG_INFO, "event=refill done=yes events=%llu", (unsigned long long)events);
+}
+
 static void reload(struct daemon *d)
 {
     struct kp_alert_sink sink = {on_alert, d};
@@ -387,6 +402,8 @@ static void reload(struct daemon *d)
     char said[450];
 
     d->reload = false;
+    if (engine && d->storage && config->storage.keep_ms)
+        refill(d, engine);
     if (engine && kp_ingest_rebind(d->ingest, engine, &err)) {
         snprintf(result.error, sizeof result.error, "%s", err.text);
         kp_engine_destroy(&engine);
@@ -431,6 +448,13 @@ static void poll_what(struct daemon *d, struct polled *p)
         add_item(p, kp_control_socket(d->control), 0);
 }
 
+/* Is all on disk that the engine knows, so that what is kept there is whole? If the disk is behind or fails, it is as good as it gets. */
+static bool is_settled(const struct daemon *d)
+{
+    return !d->journal || kp_journal_mode(d->journal) != KP_JOURNAL_OPEN ||
+           kp_journal_committed(d->journal) >= kp_journal_position(d->journal);
+}
+
 static void run(struct daemon *d)
 {
     struct polled p;
@@ -451,7 +475,7 @@ static void run(struct daemon *d)
         for (size_t i = p.signals + 1; i < p.n; i++)
             asked |= p.items[i].revents != 0;
         busy = turn(d, asked);
-        if (d->reload || kp_control_wants_reload(d->control)) {
+        if ((d->reload || kp_control_wants_reload(d->control)) && is_settled(d)) {
             reload(d);
             busy = true;
         }

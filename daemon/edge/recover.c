@@ -5,6 +5,7 @@
 #include "intake.h"
 #include "log.h"
 #include "record.h"
+#include "reload.h"
 
 #include "kpid/checkpoint.h"
 
@@ -165,6 +166,16 @@ static enum kp_code replay(struct recovery *r, struct kp_err *err)
     return code;
 }
 
+/* What is new in the configuration, out of kept events. It is no reason not to start. */
+static void refill(struct recovery *r, uint64_t seed, struct kp_err *err)
+{
+    if (kp_refill(r->engine, r->storage, seed, r->report->from, &r->report->refilled, err))
+        kp_log(KP_LOG_ERROR, "event=refill done=no error=\"%s\"", err->text);
+    else if (r->report->refilled)
+        kp_log(KP_LOG_INFO, "event=refill done=yes events=%llu", (unsigned long long)r->report->refilled);
+    err->text[0] = '\0';
+}
+
 struct kp_engine *kp_recover(struct kp_storage *storage, const struct kp_config *config, uint64_t seed, const struct kp_alert_sink *sink,
                              bool (*stop)(void *ctx), void *ctx, struct kp_recovery *report, struct kp_err *err)
 {
@@ -175,6 +186,8 @@ struct kp_engine *kp_recover(struct kp_storage *storage, const struct kp_config 
     r.engine = load_newest(&r, seed, sink, err);
     loaded_ms = kp_clock_ms(CLOCK_MONOTONIC);
     report->load_ms = loaded_ms - from_ms;
+    if (r.engine && report->checkpoint && config->storage.keep_ms)
+        refill(&r, seed, err);
     if (r.engine && replay(&r, err))
         kp_engine_destroy(&r.engine);
     report->replay_ms = kp_clock_ms(CLOCK_MONOTONIC) - loaded_ms;

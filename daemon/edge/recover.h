@@ -16,6 +16,7 @@ struct kp_recovery {
     uint32_t damaged_checkpoints;
     uint64_t lost_chunks, lost_events;  /* damaged, or gone, as far as that is known */
     int64_t load_ms, replay_ms;     /* how long it took */
+    uint64_t refilled;              /* kept events that what is new was filled from */
     bool stopped;                   /* was asked to end meanwhile */
     char damage[256];               /* the first damage, as a sentence; "": none */
 };

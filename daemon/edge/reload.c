@@ -1,6 +1,8 @@
 #include "reload.h"
 
 #include "config.h"
+#include "intake.h"
+#include "record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,12 +117,13 @@ static size_t read_some(void *ctx, void *buf, size_t most)
 }
 
 /* In the child: see checkpoint.c. */
-static void write_out(const struct kp_engine *engine, int fd)
+static void write_out(const struct kp_engine *engine, int fd, bool numbers)
 {
-    _exit(kp_engine_save(engine, write_all, &fd) ? 0 : 1);
+    _exit((numbers ? kp_engine_save_numbers : kp_engine_save)(engine, write_all, &fd) ? 0 : 1);
 }
 
-static enum kp_code carry_over(const struct kp_engine *old, struct kp_engine *engine, struct kp_reload *reload, struct kp_err *err)
+/* From one engine into another one; report NULL: only what is new there. */
+static enum kp_code carry_over(const struct kp_engine *from, struct kp_engine *to, struct kp_load_report *report, struct kp_err *err)
 {
     enum kp_code code;
     pid_t child;
@@ -130,15 +133,63 @@ static enum kp_code carry_over(const struct kp_engine *old, struct kp_engine *en
         return kp_fail(err, KP_EIO, "pipe: %s", strerror(errno));
     child = fork();
     if (child == 0)
-        write_out(old, fds[1]);
+        write_out(from, fds[1], !report);
     close(fds[1]);
-    code = child < 0 ? kp_fail(err, KP_EIO, "fork: %s", strerror(errno))
-                     : kp_engine_load(engine, read_some, &fds[0], &reload->report, err);
+    if (child < 0)
+        code = kp_fail(err, KP_EIO, "fork: %s", strerror(errno));
+    else
+        code = report ? kp_engine_load(to, read_some, &fds[0], report, err) : kp_engine_load_numbers(to, read_some, &fds[0], err);
     close(fds[0]);
     if (child > 0 && code)
         kill(child, SIGKILL);
     while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
         ;
+    return code;
+}
+
+/* ---- Out of kept events ---- */
+
+struct refill {
+    struct kp_engine *engine;
+    struct kp_intake *intake;
+    uint64_t upto;
+};
+
+static bool take_row(void *ctx, const struct kp_journal_row *row)
+{
+    struct refill *refill = ctx;
+    struct kp_record record;
+
+    if (row->seq > refill->upto)
+        return false;
+    for (size_t at = 0; kp_record_next(row->data, row->len, &at, &record);)
+        if (!record.is_request)
+            kp_intake_take(refill->intake, record.bytes, record.len, record.topic, row->at_ms);
+    kp_intake_flush(refill->intake);
+    return true;
+}
+
+enum kp_code kp_refill(struct kp_engine *engine, struct kp_storage *storage, uint64_t seed, uint64_t upto, uint64_t *events,
+                       struct kp_err *err)
+{
+    struct refill refill = {.upto = upto};
+    const struct kp_journal_walk walk = {take_row, NULL, &refill};
+    enum kp_code code;
+
+    *events = 0;
+    if (!kp_engine_has_new(engine))
+        return KP_OK;
+    refill.engine = kp_engine_new(kp_engine_config(engine), seed, NULL, err);
+    refill.intake = refill.engine ? kp_intake_new(refill.engine, NULL, err) : NULL;
+    code = refill.intake ? kp_storage_walk(storage, 0, &walk, err) : KP_ENOMEM;
+    if (!code)
+        *events = kp_intake_stats(refill.intake)->accepted;
+    if (!code && !kp_engine_config(engine)->event_clock)
+        kp_engine_settle(refill.engine, kp_engine_now(engine), 0);
+    if (!code && *events)
+        code = carry_over(refill.engine, engine, NULL, err);
+    kp_intake_destroy(&refill.intake);
+    kp_engine_destroy(&refill.engine);
     return code;
 }
 
@@ -148,7 +199,7 @@ struct kp_engine *kp_reload_engine(const struct kp_engine *old, const struct kp_
     struct kp_err err = {0};
     struct kp_engine *engine = kp_engine_new(config, seed, sink, &err);
 
-    if (engine && carry_over(old, engine, reload, &err))
+    if (engine && carry_over(old, engine, &reload->report, &err))
         kp_engine_destroy(&engine);
     if (!engine)
         snprintf(reload->error, sizeof reload->error, "%s", err.text);

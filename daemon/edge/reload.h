@@ -3,6 +3,7 @@
 #define KPID_RELOAD_H
 
 #include "faults.h"
+#include "storage.h"
 
 #include "kpid/checkpoint.h"
 
@@ -24,5 +25,10 @@ struct kp_config *kp_reload_config(const struct kp_config *old, struct kp_reload
  * there are never three of them in memory. NULL: *reload says why. */
 struct kp_engine *kp_reload_engine(const struct kp_engine *old, const struct kp_config *config, uint64_t seed,
                                    const struct kp_alert_sink *sink, struct kp_reload *reload) KP_CHECK;
+
+/* What fills that which began empty in an engine that was loaded, out of the events that are kept in the journal up to a position: an
+ * engine is told of all of them. Nothing is done where nothing is new. *events: how many there were. */
+enum kp_code kp_refill(struct kp_engine *engine, struct kp_storage *storage, uint64_t seed, uint64_t upto, uint64_t *events,
+                       struct kp_err *err) KP_CHECK;
 
 #endif

@@ -507,6 +507,39 @@ class Reload(Case):
                 self.assertIn(long["id"], [a["id"] for a in d.ask(op="alerts")["alerts"]])
             d.stop()
 
+    def test_what_is_new_is_filled_from_kept_events(self):
+        for restart in (False, True):
+            d = self.daemon(FLOOR.replace("checkpoint_every: 1s", "checkpoint_every: 1s, keep_events: 30d"), transport="ipc")
+            for n in range(40):
+                d.send({"type": "call", "rep": "ana", "id": f"c{n}", "source": "s", "duration": n, "client": f"k{n % 7}"},
+                       {"type": "lead", "rep": "ben", "id": f"l{n}", "source": "s", "deal": f"d{n}", "time": now_ms() - 60000},
+                       {"type": "stage", "rep": "ben", "id": f"w{n}", "source": "s", "deal": f"d{n}", "stage": "won"})
+            until(lambda: d.metrics()["kpid_checkpoints_total"] > 0, "a checkpoint")
+            before = d.value("rep", "ana", "talk", "30d")
+            self.change(d, "  talk:", "  longest: {aggregate: max, of: duration, where: {type: call}, windows: [30d]}\n"
+                        "  speed: {aggregate: mean, of: {elapsed: {from: {type: lead}, to: {type: stage, stage: won}, per: deal}}, windows: [30d]}\n"
+                        "  talk:")
+            if restart:
+                d.quit()
+                d.start()
+            else:
+                found = kpictl("reload", "--control", d.endpoints["control"])
+                self.assertEqual((found.returncode, found.stderr), (0, ""))
+            self.assertEqual(d.value("rep", "ana", "longest", "30d"), 39)
+            self.assertAlmostEqual(d.value("rep", "ben", "speed", "30d"), 60, delta=5)
+            self.assertEqual(d.value("rep", "ana", "talk", "30d"), before)
+            why = d.ask(op="explain", kpi="longest", window="30d", key="ana")["explanation"]
+            self.assertIn("c39", [e["id"] for e in why["events"]])
+            d.send({"type": "call", "rep": "ana", "id": "c99", "source": "s", "duration": 99},
+                   {"type": "lead", "rep": "ben", "id": "l0-again", "source": "s", "deal": "d0", "time": now_ms() - 120000})
+            self.assertEqual(d.value("rep", "ana", "longest", "30d"), 99)
+            d.kill()
+            d.start()
+            self.assertEqual(d.value("rep", "ana", "longest", "30d"), 99)
+            self.assertEqual(d.value("rep", "ana", "talk", "30d"), before + 99)
+            self.assertAlmostEqual(d.value("rep", "ben", "speed", "30d"), 61.5, delta=5)
+            d.stop()
+
     def test_a_faulty_one_changes_nothing(self):
         d = self.daemon(FLOOR, transport="ipc")
         d.send({"type": "call", "rep": "ana", "duration": 60})
