@@ -174,9 +174,11 @@ static void change_section(struct kp_engine *engine, const struct kp_plan_outlet
     struct kp_rows *rows = &store->rows[section->family];
     int list = section->family - engine->plan->dims[section->dim].first_family;
     const struct kp_trace *trace = come ? come : gone;
+    uint32_t own = trace->node == KP_NO_NODE ? KP_NO_NODE : kp_store_own(store, trace->node);
 
-    for (uint32_t at = trace->node; at != KP_NO_NODE;) {
-        struct kp_node_hot *hot = kp_store_node(store, at);
+    /* What is so now belongs to whoever the rep belongs to now. */
+    for (uint32_t at = rows->family->grids[0].gauge ? own : trace->node; at != KP_NO_NODE;) {
+        struct kp_node_hot *hot = kp_store_node(store, at == trace->node ? own : at);
         struct kp_row *row = kp_list_row(rows, &hot->lists[list], hot->clock, trace->time);
 
         if (!row)
@@ -192,7 +194,7 @@ static void change_section(struct kp_engine *engine, const struct kp_plan_outlet
                 ok &= put(engine, op->kind, row->words + op->word, come, true);
             engine->memory_out += !ok;
         }
-        at = hot->parent;
+        at = kp_store_node(store, at)->parent;
     }
 }
 
@@ -201,14 +203,16 @@ void kp_engine_fill(struct kp_engine *engine, const struct kp_plan_outlet *outle
 {
     struct kp_store *store = &engine->store;
     struct kp_rows *rows = &store->rows[section->family];
+    uint32_t own;
     int list = section->family - engine->plan->dims[section->dim].first_family;
 
     if (!kp_rows_reserve(rows, KP_DEPTH_MAX)) {
         engine->memory_out++;
         return;
     }
-    for (uint32_t at = trace->node; at != KP_NO_NODE;) {
-        struct kp_node_hot *hot = kp_store_node(store, at);
+    own = trace->node == KP_NO_NODE ? KP_NO_NODE : kp_store_own(store, trace->node);
+    for (uint32_t at = rows->family->grids[0].gauge ? own : trace->node; at != KP_NO_NODE;) {
+        struct kp_node_hot *hot = kp_store_node(store, at == trace->node ? own : at);
         struct kp_row *row = kp_list_row(rows, &hot->lists[list], hot->clock, trace->time);
 
         if (!row)
@@ -216,7 +220,7 @@ void kp_engine_fill(struct kp_engine *engine, const struct kp_plan_outlet *outle
         for (const struct kp_op *op = outlet->ops + section->first, *end = op + section->count; op < end; op++)
             if (!but[kp_plan_cell_at(rows->family, op->word)])
                 engine->memory_out += !put(engine, op->kind, row->words + op->word, trace, true);
-        at = hot->parent;
+        at = kp_store_node(store, at)->parent;
     }
 }
 
@@ -240,15 +244,15 @@ static void note(struct kp_engine *engine, const struct kp_trace *trace, bool go
     char text[KP_KEY_MAX];
     struct kp_str id = {text, kp_mark_text(&trace->mark, trace->is_long, text)};
 
-    kp_recent_add(engine->recent, &engine->store, kp_match_feeds(engine->match), trace->node, id, trace->mark.time, counts, gone);
+    kp_recent_add(engine->recent, &engine->store, kp_match_feeds(engine->match), kp_store_own(&engine->store, trace->node), id, trace->mark.time, counts, gone);
 }
 
 /* An entity stands somewhere since another time, or is credited to somebody else. */
 void kp_engine_stand(struct kp_engine *engine, const struct kp_trace *gone, const struct kp_trace *come)
 {
     const struct kp_trace *trace = come ? come : gone;
-    const struct kp_standing at = {trace->outlet, trace->dim, kp_entities_current(engine->entities), come ? come->node : KP_NO_NODE,
-                                   trace->time};
+    const struct kp_standing at = {trace->outlet, trace->dim, kp_entities_current(engine->entities),
+                                   come && come->node != KP_NO_NODE ? kp_store_own(&engine->store, come->node) : KP_NO_NODE, trace->time};
 
     kp_alerts_stands(engine->alerts, &at, engine->now_ms);
 }
@@ -294,6 +298,8 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
     feeds = kp_match_outlet(engine->match, trace->outlet);
     if (!is_touched(engine, outlet, feeds, trace->node))
         touch(engine, outlet->rule_levels, feeds, trace->node);
+    if (trace->node != KP_NO_NODE && kp_store_own(&engine->store, trace->node) != trace->node)
+        touch(engine, outlet->rule_levels, feeds, kp_store_own(&engine->store, trace->node));
 }
 
 /* Over all that is a place of its own: see track.c. */

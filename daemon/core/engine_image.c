@@ -10,6 +10,29 @@ static const char magic[8] = "kpidckpt";
 
 /* ---- Nodes ---- */
 
+static uint32_t formers(const struct kp_store *store)
+{
+    uint32_t n = 0;
+
+    for (uint32_t node = 0; node < store->made; node++)
+        n += (kp_store_node(store, node)->flags & KP_NODE_FORMER) != 0;
+    return n;
+}
+
+static void save_formers(const struct kp_store *store, struct kp_save *save)
+{
+    for (uint32_t node = 0; node < store->made; node++) {
+        const struct kp_node_hot *hot = kp_store_node(store, node);
+
+        if (!(hot->flags & KP_NODE_FORMER))
+            continue;
+        kp_save_u32(save, node);
+        kp_save_u32(save, hot->parent);
+        kp_save_u32(save, kp_store_cold(store, node)->first_child);
+    }
+    kp_save_u32(save, KP_NO_NODE);
+}
+
 /* Level by level, so that what a key stands under comes before it. */
 static void save_nodes(const struct kp_engine *engine, struct kp_save *save)
 {
@@ -23,13 +46,13 @@ static void save_nodes(const struct kp_engine *engine, struct kp_save *save)
         kp_save_text(save, (struct kp_str){name, (uint32_t)strlen(name)});
     }
     kp_save_u32(save, store->made);
-    kp_save_u32(save, store->live);
+    kp_save_u32(save, store->live - formers(store));
     for (int l = 0; l < engine->plan->nlevel_ids; l++) {
         for (uint32_t node = 0; node < store->made; node++) {
             const struct kp_node_hot *hot = kp_store_node(store, node);
             const struct kp_node_cold *cold = kp_store_cold(store, node);
 
-            if (!(hot->flags & KP_NODE_LIVE) || hot->level != l)
+            if (!(hot->flags & KP_NODE_LIVE) || hot->level != l || hot->flags & KP_NODE_FORMER)
                 continue;
             kp_save_u32(save, node);
             kp_save_u32(save, hot->parent);
@@ -37,6 +60,7 @@ static void save_nodes(const struct kp_engine *engine, struct kp_save *save)
             kp_save_text(save, (struct kp_str){cold->key, cold->key_len});
         }
     }
+    save_formers(store, save);
 }
 
 struct levels {
@@ -75,7 +99,36 @@ static bool take_nodes(struct kp_image_map *map)
 {
     map->nodes = calloc((size_t)map->nnodes + 1, sizeof *map->nodes);
     map->above = calloc((size_t)map->nnodes + 1, sizeof *map->above);
-    return map->nodes && map->above;
+    map->credit = calloc((size_t)map->nnodes + 1, sizeof *map->credit);
+    return map->nodes && map->above && map->credit;
+}
+
+/* The place of a rep below what it stood under then, if that is not where it stands now. KP_NO_NODE: it is, or there is none. */
+static uint32_t former_of(struct kp_store *store, const struct kp_image_map *map, uint32_t rep, uint32_t above)
+{
+    uint32_t under = kp_image_node(map, above);
+    int nlevels = store->plan->nlevels;
+
+    if (rep == KP_NO_NODE || under == KP_NO_NODE || kp_store_node(store, rep)->level != nlevels ||
+        kp_store_node(store, under)->level != nlevels - 1 || kp_store_node(store, rep)->parent == under)
+        return KP_NO_NODE;
+    return kp_store_former(store, rep, under);
+}
+
+static void load_formers(struct kp_store *store, struct kp_load *load, struct kp_image_map *map)
+{
+    for (uint32_t then = kp_load_u32(load); then != KP_NO_NODE && !load->failed; then = kp_load_u32(load)) {
+        uint32_t above = kp_load_u32(load), rep = kp_image_node(map, kp_load_u32(load));
+
+        if (then >= map->nnodes || map->nodes[then]) {
+            kp_load_fail(load, "key %u: not as kpid writes it", then);
+            return;
+        }
+        if (rep == KP_NO_NODE || kp_store_node(store, rep)->level != store->plan->nlevels)
+            continue;
+        map->nodes[then] = rep + 1;
+        map->credit[then] = former_of(store, map, rep, above) + 1;
+    }
 }
 
 static void load_nodes(struct kp_engine *engine, struct kp_load *load, struct kp_image_map *map)
@@ -107,11 +160,13 @@ static void load_nodes(struct kp_engine *engine, struct kp_load *load, struct kp
             continue;
         map->nodes[then] = place(engine, levels.now[level], kp_image_node(map, above), text) + 1;
         map->report->keys_refused += map->nodes[then] == 0;
+        map->credit[then] = former_of(&engine->store, map, kp_image_node(map, then), above) + 1;
     }
+    load_formers(&engine->store, load, map);
     for (uint32_t node = 0; node < engine->store.made && !load->failed; node++) {
         struct kp_node_hot *hot = kp_store_node(&engine->store, node);
 
-        if (!(hot->flags & KP_NODE_LIVE))
+        if (!(hot->flags & KP_NODE_LIVE) || hot->flags & KP_NODE_FORMER)
             continue;
         hot->flags |= KP_NODE_CHANGED;
         if (!kp_alerts_enter(engine->alerts, node))
@@ -402,6 +457,7 @@ static void release_map(struct kp_image_map *map)
 {
     free(map->nodes);
     free(map->above);
+    free(map->credit);
     free(map->kpis);
     free(map->fed);
     free(map->followed);

@@ -48,7 +48,7 @@ bool kp_engine_sweep(struct kp_engine *engine, uint32_t node)
     if (!is_live(engine, node) || kp_engine_changed(engine, node) || kp_store_visible(&engine->store, node) ||
         kp_store_cold(&engine->store, node)->nchildren || kp_store_node(&engine->store, node)->held || !kp_alerts_idle(engine->alerts, node))
         return false;
-    kp_alerts_leave(engine->alerts, node);
+    kp_alerts_leave(engine->alerts, node);      /* of a former place there are none */
     kp_store_forget(&engine->store, node);
     return true;
 }

@@ -273,7 +273,7 @@ static void add_occurrence(struct kp_entities *e, const struct space_then *then,
         o->tail[v] = target->value[v] < 0 ? KP_NO_VALUE : from->values[target->value[v]];
     for (int d = 0; d < space->ndims; d++)
         if (target->dim[d] >= 0)
-            kp_occurrence_nodes(space, o)[d] = kp_image_node(map, from->nodes[target->dim[d]]);
+            kp_occurrence_nodes(space, o)[d] = kp_image_credit(map, from->nodes[target->dim[d]]);
     if (!kp_entity_insert(e, h, o))
         kp_load_fail(load, "out of memory for entities");
 }

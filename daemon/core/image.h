@@ -17,6 +17,7 @@ struct kp_image_map {
     /* 0 is none, so memory that nothing is put into is not used. */
     uint32_t *nodes;        /* owned; by its number then: that of now + 1 */
     uint32_t *above;        /* owned; by number then: number then of what it stood under + 1 */
+    uint32_t *credit;       /* owned; by number then: where what was credited there is credited now + 1; 0: where it stands now */
     uint32_t nnodes;
     int *kpis;              /* owned; by number then */
     uint32_t nkpis;
@@ -32,6 +33,12 @@ struct kp_image_map {
 static inline uint32_t kp_image_node(const struct kp_image_map *map, uint32_t then)
 {
     return then < map->nnodes ? map->nodes[then] - 1 : KP_NO_NODE;
+}
+
+/* Where what was credited to it then stays: its former place, where it stands elsewhere now. */
+static inline uint32_t kp_image_credit(const struct kp_image_map *map, uint32_t then)
+{
+    return then < map->nnodes && map->credit[then] ? map->credit[then] - 1 : kp_image_node(map, then);
 }
 
 /* Number then of what it stood under; KP_NO_NODE: nothing. */

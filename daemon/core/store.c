@@ -150,6 +150,8 @@ fail:
     return KP_NO_NODE;
 }
 
+static void forget_former(struct kp_store *store, uint32_t node);
+
 static void leave_parent(struct kp_store *store, uint32_t node, uint32_t parent)
 {
     struct kp_node_cold *above = kp_store_cold(store, parent);
@@ -168,6 +170,10 @@ void kp_store_forget(struct kp_store *store, uint32_t node)
     struct kp_str key = {cold->key, cold->key_len};
     const struct kp_plan_dim *dim = &store->plan->dims[kp_plan_dim_of(store->plan, hot->level)];
 
+    if (hot->flags & KP_NODE_FORMER) {
+        forget_former(store, node);
+        return;
+    }
     for (int i = 0; i < dim->nfamilies; i++)
         kp_list_clear(&store->rows[dim->first_family + i], &hot->lists[i]);
     kp_tab_remove(store->index, own_print(store, hot->level, hot->parent, key));
@@ -238,6 +244,54 @@ uint32_t kp_store_group(struct kp_store *store, int dim, struct kp_str key)
     uint32_t node = kp_store_find_group(store, dim, key);
 
     return node != KP_NO_NODE ? node : make(store, store->plan->nlevels + dim, KP_NO_NODE, key);
+}
+
+/* ---- Former places ---- */
+
+uint32_t kp_store_former(struct kp_store *store, uint32_t rep, uint32_t parent)
+{
+    int level = kp_store_node(store, rep)->level;
+    struct kp_node_cold *cold = kp_store_cold(store, rep);
+    struct kp_str key = {cold->key, cold->key_len};
+    struct kp_print print = place_print(store, level, parent, key);     /* reps are not found by their place otherwise */
+    uint32_t node = find(store, print);
+    struct kp_node_hot *hot;
+
+    if (node != KP_NO_NODE)
+        return node;
+    node = take(store);
+    if (node == KP_NO_NODE)
+        return KP_NO_NODE;
+    hot = kp_store_node(store, node);
+    cold = kp_store_cold(store, node);
+    cold->key = kp_slab_alloc(store->slab, (size_t)key.len + 1);
+    if (!cold->key || kp_tab_insert(store->index, print, node)) {
+        give_back(store, node);
+        return KP_NO_NODE;
+    }
+    memcpy(cold->key, key.s, (size_t)key.len + 1);
+    cold->key_len = key.len;
+    cold->first_child = rep;
+    cold->next_sibling = KP_NO_NODE;
+    hot->parent = parent;
+    hot->level = (uint8_t)level;
+    hot->flags = KP_NODE_LIVE | KP_NODE_FORMER;
+    hot->stale_at = INT64_MAX;
+    hot->clock = kp_store_node(store, rep)->clock;
+    kp_store_node(store, rep)->held++;
+    kp_store_node(store, parent)->held++;
+    return node;
+}
+
+static void forget_former(struct kp_store *store, uint32_t node)
+{
+    const struct kp_node_hot *hot = kp_store_node(store, node);
+    const struct kp_node_cold *cold = kp_store_cold(store, node);
+
+    kp_store_node(store, cold->first_child)->held--;
+    kp_store_node(store, hot->parent)->held--;
+    kp_tab_remove(store->index, place_print(store, hot->level, hot->parent, (struct kp_str){cold->key, cold->key_len}));
+    give_back(store, node);
 }
 
 /* ---- Keys of groups ---- */

@@ -20,6 +20,7 @@ enum {
     KP_NODE_CHANGED = 4,    /* since it was published */
     KP_NODE_QUEUED = 8,     /* waits for its rules to be looked at */
     KP_NODE_UNSEEN = 16,    /* one of them was looked at when there was nothing to show of it */
+    KP_NODE_FORMER = 32,    /* where a rep stood before the roster changed: see kp_store_former */
 };
 
 struct kp_node_hot {
@@ -40,7 +41,7 @@ struct kp_node_cold {
     uint32_t key_len;
     uint32_t nchildren;
     const struct kp_member *member;     /* borrowed; NULL when not a rep of the roster */
-    uint32_t first_child, next_sibling;     /* KP_NO_NODE; of keys of the roster */
+    uint32_t first_child, next_sibling;     /* KP_NO_NODE; of keys of the roster. Of a former place: its rep, and KP_NO_NODE */
 };
 
 struct kp_store {
@@ -98,6 +99,16 @@ uint32_t kp_store_find_group(const struct kp_store *store, int dim, struct kp_st
  * are several). buf holds KP_GROUP_KEY_MAX. 0: a value is missing. More than KP_GROUP_KEY_MAX: it would not fit. */
 enum { KP_GROUP_KEY_MAX = 512 };
 size_t kp_store_group_key(const struct kp_plan_dim *dim, const struct kp_event *ev, char *buf);
+
+/* Where a rep stood who stands elsewhere now: a place without rows, rules or anything to show, below `parent`, that what was credited to
+ * the rep there goes on being credited to, so that what is taken back is taken from who has it. It is forgotten like any key once
+ * nothing is credited to it. KP_NO_NODE: no memory, or the limit is reached. */
+uint32_t kp_store_former(struct kp_store *store, uint32_t rep, uint32_t parent);
+/* Whose own numbers are at a place: the rep of a former one, else itself. */
+static inline uint32_t kp_store_own(const struct kp_store *store, uint32_t node)
+{
+    return kp_store_node(store, node)->flags & KP_NODE_FORMER ? kp_store_cold(store, node)->first_child : node;
+}
 
 /* Is there anything to show: a member, or a row that some window may still reach at t? */
 bool kp_store_visible(const struct kp_store *store, uint32_t node);
