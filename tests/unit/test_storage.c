@@ -1,0 +1,458 @@
+/* The store: what is pushed is there in its order, and what is damaged is told. */
+#include "record.h"
+#include "storage.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct rig {
+    char dir[64];
+    struct kp_storage_cfg cfg;
+    struct kp_storage *storage;
+    struct kp_storage_view view;
+};
+
+static void open_store(struct rig *rig)
+{
+    struct kp_err err = {0};
+
+    rig->storage = kp_storage_open(&rig->cfg, 1 << 20, &err);
+    if (!rig->storage)
+        fail_msg("%s", err.text);
+}
+
+static void start(struct rig *rig)
+{
+    assert_int_equal(kp_storage_start(rig->storage, NULL), KP_OK);
+}
+
+static struct rig *begin(void)
+{
+    struct rig *rig = calloc(1, sizeof *rig);
+
+    assert_non_null(rig);
+    snprintf(rig->dir, sizeof rig->dir, "/tmp/kpid-unit-XXXXXX");
+    assert_non_null(mkdtemp(rig->dir));
+    rig->cfg = (struct kp_storage_cfg){.path = rig->dir, .sync_ms = 1, .checkpoint_ms = 1000, .history_ms = INT64_C(86400000) * 400};
+    open_store(rig);
+    return rig;
+}
+
+static void end(struct rig *rig)
+{
+    static const char *const files[] = {"kpid.db", "kpid.db-wal", "kpid.db-shm", "lock", "copy.db"};
+    char path[256];
+
+    kp_storage_stop(&rig->storage);
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", rig->dir, files[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(rig->dir), 0);
+    free(rig);
+}
+
+/* By another connection. */
+static void sql(const struct rig *rig, const char *text)
+{
+    char path[256];
+    sqlite3 *db = NULL;
+
+    snprintf(path, sizeof path, "%s/kpid.db", rig->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static uint64_t push(struct rig *rig, const char *text, uint32_t flags)
+{
+    struct kp_chunk *chunk = kp_storage_blank(rig->storage);
+
+    assert_non_null(chunk);
+    assert_true(kp_chunk_put(chunk, text, strlen(text)));
+    chunk->at_ms = 1000;
+    chunk->events = 1;
+    chunk->flags = flags;
+    return kp_storage_push(rig->storage, chunk);
+}
+
+/* Until the store says so; it tells when something has changed. */
+#define wait_until(rig, condition)                                                                                     \
+    do {                                                                                                               \
+        struct pollfd told = {kp_storage_fd((rig)->storage), POLLIN, 0};                                               \
+                                                                                                                       \
+        kp_storage_view((rig)->storage, &(rig)->view);                                                                 \
+        while (!(condition)) {                                                                                         \
+            assert_true(poll(&told, 1, 20000) >= 0);                                                                   \
+            kp_storage_view((rig)->storage, &(rig)->view);                                                             \
+        }                                                                                                              \
+    } while (0)
+
+struct walked {
+    char text[4096];
+    char lost[512];
+    uint64_t chunks, events;
+};
+
+static bool on_row(void *ctx, const struct kp_journal_row *row)
+{
+    struct walked *walked = ctx;
+    size_t at = strlen(walked->text);
+
+    snprintf(walked->text + at, sizeof walked->text - at, "%llu:%.*s ", (unsigned long long)row->seq, (int)row->len, (const char *)row->data);
+    return true;
+}
+
+static void on_lost(void *ctx, const char *what, uint64_t chunks, uint64_t events)
+{
+    struct walked *walked = ctx;
+
+    snprintf(walked->lost, sizeof walked->lost, "%s", what);
+    walked->chunks += chunks;
+    walked->events += events;
+}
+
+static struct walked walk(struct rig *rig, uint64_t after)
+{
+    struct walked walked = {.text = ""};
+    const struct kp_journal_walk how = {on_row, on_lost, &walked};
+
+    assert_int_equal(kp_storage_walk(rig->storage, after, &how, NULL), KP_OK);
+    return walked;
+}
+
+static void again(struct rig *rig)
+{
+    kp_storage_stop(&rig->storage);
+    open_store(rig);
+}
+
+/* ---- The journal ---- */
+
+static void what_is_pushed_is_there_in_its_order_after_a_restart(void **state)
+{
+    struct rig *rig = begin();
+
+    (void)state;
+    start(rig);
+    assert_int_equal(push(rig, "one", 0), 1);
+    assert_int_equal(push(rig, "two", KP_CHUNK_AWAITED), 2);
+    assert_int_equal(push(rig, "three", 0), 3);
+    wait_until(rig, rig->view.committed == 3);
+    assert_int_equal(rig->view.queued, 0);
+    again(rig);
+    assert_string_equal(walk(rig, 0).text, "1:one 2:two 3:three ");
+    assert_string_equal(walk(rig, 2).text, "3:three ");
+    start(rig);
+    assert_int_equal(push(rig, "four", 0), 4);
+    again(rig);     /* what is queued is written at the end */
+    assert_string_equal(walk(rig, 3).text, "4:four ");
+    end(rig);
+}
+
+static void the_queue_is_bounded(void **state)
+{
+    struct rig *rig = begin();
+    char *large = calloc(1, 300001);
+
+    (void)state;
+    assert_non_null(large);
+    memset(large, 'x', 300000);
+    for (int i = 0; i < 4; i++)     /* nobody writes yet */
+        push(rig, large, 0);
+    assert_null(kp_storage_blank(rig->storage));
+    start(rig);
+    wait_until(rig, rig->view.committed == 4);
+    push(rig, "one more", 0);
+    free(large);
+    end(rig);
+}
+
+static void what_is_damaged_or_gone_is_told_and_the_rest_is_read(void **state)
+{
+    struct rig *rig = begin();
+    struct walked walked;
+
+    (void)state;
+    start(rig);
+    for (int i = 0; i < 5; i++)
+        push(rig, "a", 0);
+    wait_until(rig, rig->view.committed == 5);
+    kp_storage_stop(&rig->storage);
+    sql(rig, "UPDATE journal SET data = 'b' WHERE seq = 2; DELETE FROM journal WHERE seq = 4");
+    open_store(rig);
+    walked = walk(rig, 0);
+    assert_string_equal(walked.text, "1:a 3:a 5:a ");
+    assert_string_equal(walked.lost, "chunks 4 to 4 of the journal are gone");
+    assert_int_equal(walked.chunks, 2);
+    assert_int_equal(walked.events, 1);
+    end(rig);
+}
+
+static void alerts_are_kept_with_their_chunk(void **state)
+{
+    struct rig *rig = begin();
+    struct kp_chunk *chunk;
+
+    (void)state;
+    start(rig);
+    chunk = kp_storage_blank(rig->storage);
+    assert_true(kp_chunk_alert(chunk, "{\"rule\":\"r\",\"state\":\"firing\"}", 29));
+    assert_true(kp_chunk_alert(chunk, "{\"rule\":\"s\",\"state\":\"firing\"}", 29));
+    kp_storage_push(rig->storage, chunk);
+    wait_until(rig, rig->view.committed == 1);
+    sql(rig, "CREATE TEMP TABLE t(x CHECK(x = 2)); INSERT INTO t SELECT count(*) FROM alerts WHERE state = 'firing' AND rule IN ('r', 's')");
+    end(rig);
+}
+
+/* ---- Checkpoints ---- */
+
+/* Push `len` bytes through a pipe; whole: to its end. */
+static void put_checkpoint(struct rig *rig, uint64_t seq, const char *bytes, size_t len, bool whole)
+{
+    struct kp_pipe pipe_;
+    uint64_t before;
+    int fds[2];
+
+    kp_storage_view(rig->storage, &rig->view);
+    before = rig->view.checkpoints_done + rig->view.checkpoints_failed;
+    assert_int_equal(pipe(fds), 0);
+    kp_storage_checkpoint(rig->storage, fds[0], seq, 1000);
+    kp_pipe_init(&pipe_, fds[1]);
+    assert_true(kp_pipe_write(&pipe_, bytes, len));
+    if (whole)
+        assert_true(kp_pipe_end(&pipe_));
+    close(fds[1]);
+    wait_until(rig, rig->view.checkpoints_done + rig->view.checkpoints_failed > before);
+}
+
+static char *some_bytes(size_t len)
+{
+    char *bytes = malloc(len);
+    uint64_t seed = 7;
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (char)unit_random(&seed);
+    return bytes;
+}
+
+static bool reads_as(struct rig *rig, uint64_t id, const char *bytes, size_t len, struct kp_err *err)
+{
+    struct kp_checkpoint_reader *reader = kp_checkpoint_reader_open(rig->storage, id, err);
+    char *got = malloc(len + 1);
+    size_t n, at = 0;
+    bool same;
+
+    assert_non_null(reader);
+    assert_non_null(got);
+    while (at <= len && (n = kp_checkpoint_read(reader, got + at, len + 1 - at)) > 0)
+        at += n;
+    same = at == len && memcmp(got, bytes, len) == 0;
+    free(got);
+    return kp_checkpoint_reader_close(&reader, err) == KP_OK && same;
+}
+
+static void a_checkpoint_is_read_as_it_was_written(void **state)
+{
+    enum { LEN = 3 * 1024 * 1024 + 5 };
+    struct rig *rig = begin();
+    struct kp_checkpoint_info list[4];
+    char *bytes = some_bytes(LEN);
+    struct kp_err err = {0};
+    size_t n;
+
+    (void)state;
+    start(rig);
+    push(rig, "one", 0);
+    put_checkpoint(rig, 1, bytes, LEN, true);
+    assert_true(rig->view.last_checkpoint.ok);
+    assert_int_equal(rig->view.last_checkpoint.bytes, LEN);
+    put_checkpoint(rig, 1, bytes, 100, false);      /* whoever wrote it died */
+    assert_false(rig->view.last_checkpoint.ok);
+    again(rig);
+    assert_int_equal(kp_storage_checkpoints(rig->storage, list, 4, &n, NULL), KP_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(list[0].seq, 1);
+    assert_true(reads_as(rig, list[0].id, bytes, LEN, &err));
+    kp_storage_stop(&rig->storage);
+    sql(rig, "UPDATE checkpoint_part SET data = zeroblob(length(data)) WHERE n = 2");
+    open_store(rig);
+    assert_false(reads_as(rig, list[0].id, bytes, LEN, &err));
+    assert_non_null(strstr(err.text, "part 2 is damaged"));
+    kp_storage_stop(&rig->storage);
+    sql(rig, "DELETE FROM checkpoint_part WHERE n = 3");
+    open_store(rig);
+    assert_false(reads_as(rig, list[0].id, bytes, LEN, &err));
+    free(bytes);
+    end(rig);
+}
+
+static void two_are_kept_and_the_journal_behind_the_older_one_goes(void **state)
+{
+    struct rig *rig = begin();
+    struct kp_checkpoint_info list[4];
+    size_t n;
+
+    (void)state;
+    start(rig);
+    for (uint64_t i = 1; i <= 4; i++) {
+        push(rig, "chunk", 0);
+        wait_until(rig, rig->view.committed == i);
+        put_checkpoint(rig, i, "state", 5, true);
+    }
+    wait_until(rig, rig->view.journal_rows == 1);
+    again(rig);
+    assert_string_equal(walk(rig, 3).text, "4:chunk ");
+    assert_int_equal(walk(rig, 3).chunks, 0);
+    assert_int_equal(kp_storage_checkpoints(rig->storage, list, 4, &n, NULL), KP_OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(list[0].seq, 4);
+    assert_int_equal(list[1].seq, 3);
+    end(rig);
+}
+
+/* ---- Who may not ---- */
+
+static void refused(struct rig *rig, const char *why)
+{
+    struct kp_err err = {0};
+    struct kp_storage *storage = kp_storage_open(&rig->cfg, 1 << 20, &err);
+
+    assert_null(storage);
+    if (!strstr(err.text, why))
+        fail_msg("%s", err.text);
+}
+
+static void what_is_none_of_its_own_is_refused(void **state)
+{
+    struct rig *rig = begin();
+    char path[256];
+    int fd;
+
+    (void)state;
+    refused(rig, "another kpid runs on it");
+    kp_storage_stop(&rig->storage);
+    sql(rig, "PRAGMA user_version = 9");
+    refused(rig, "a newer kpid wrote it");
+    sql(rig, "PRAGMA user_version = 1; PRAGMA application_id = 5");
+    refused(rig, "a database of something else");
+    snprintf(path, sizeof path, "%s/kpid.db", rig->dir);
+    fd = open(path, O_WRONLY | O_TRUNC);
+    assert_true(write(fd, "no database, but long enough to be looked at as one ........................................................", 100) == 100);
+    close(fd);
+    refused(rig, "is no database, or it is damaged");
+    end(rig);
+}
+
+/* ---- A database that is locked ---- */
+
+static void it_fails_while_somebody_else_has_it_and_heals(void **state)
+{
+    struct rig *rig = begin();
+    char path[256];
+    sqlite3 *db = NULL;
+
+    (void)state;
+    start(rig);
+    push(rig, "one", 0);
+    wait_until(rig, rig->view.committed == 1);
+    snprintf(path, sizeof path, "%s/kpid.db", rig->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    push(rig, "two", KP_CHUNK_AWAITED);
+    wait_until(rig, rig->view.failing);
+    assert_non_null(strstr(rig->view.error, "locked"));
+    push(rig, "three", 0);
+    assert_int_equal(rig->view.committed, 1);
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    wait_until(rig, !rig->view.failing && rig->view.committed == 3);
+    again(rig);
+    assert_string_equal(walk(rig, 0).text, "1:one 2:two 3:three ");
+    end(rig);
+}
+
+static void a_copy_holds_the_same(void **state)
+{
+    struct rig *rig = begin();
+    struct kp_err err = {0};
+    char from[256], to[256];
+
+    (void)state;
+    start(rig);
+    push(rig, "one", 0);
+    wait_until(rig, rig->view.committed == 1);
+    assert_int_equal(kp_storage_copy(rig->storage, "a/b", &err), KP_EINVAL);
+    assert_int_equal(kp_storage_copy(rig->storage, "copy.db", &err), KP_OK);
+    wait_until(rig, rig->view.copies_done == 1);
+    assert_int_equal(kp_storage_copy(rig->storage, "copy.db", &err), KP_EINVAL);
+    push(rig, "two", 0);
+    kp_storage_stop(&rig->storage);
+    snprintf(from, sizeof from, "%s/copy.db", rig->dir);
+    snprintf(to, sizeof to, "%s/kpid.db", rig->dir);
+    assert_int_equal(rename(from, to), 0);
+    open_store(rig);
+    assert_string_equal(walk(rig, 0).text, "1:one ");
+    end(rig);
+}
+
+/* ---- What a chunk holds ---- */
+
+static void records_are_read_as_they_were_written_and_no_byte_more(void **state)
+{
+    static const struct kp_record records[] = {{.topic = {"", 0}, .bytes = "abc", .len = 3},
+                                               {.topic = {"call", 4}, .bytes = "", .len = 0},
+                                               {.is_request = true, .topic = {"", 0}, .bytes = "{}", .len = 2}};
+    unsigned char chunk[256], head[KP_RECORD_HEAD];
+    size_t len = 0, at = 0;
+    struct kp_record got;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(records); i++) {
+        size_t topic_at, n = kp_record_head(&records[i], head, &topic_at);
+
+        memcpy(chunk + len, head, topic_at);
+        memcpy(chunk + len + topic_at, records[i].topic.s, records[i].topic.len);
+        memcpy(chunk + len + topic_at + records[i].topic.len, head + topic_at, n - topic_at);
+        len += n + records[i].topic.len;
+        memcpy(chunk + len, records[i].bytes, records[i].len);
+        len += records[i].len;
+    }
+    for (size_t i = 0; i < COUNT_OF(records); i++) {
+        assert_true(kp_record_next(chunk, len, &at, &got));
+        assert_int_equal(got.is_request, records[i].is_request);
+        assert_int_equal(got.len, records[i].len);
+        assert_int_equal(got.topic.len, records[i].topic.len);
+        assert_memory_equal(got.bytes, records[i].bytes, got.len);
+    }
+    assert_int_equal(at, len);
+    assert_false(kp_record_next(chunk, len, &at, &got));
+    for (size_t cut = 0; cut < len; cut++)      /* under address sanitizer: what is cut off is not looked at */
+        for (size_t pos = 0; kp_record_next(chunk, cut, &pos, &got);)
+            assert_true(pos <= cut);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_pushed_is_there_in_its_order_after_a_restart),
+        cmocka_unit_test(the_queue_is_bounded),
+        cmocka_unit_test(what_is_damaged_or_gone_is_told_and_the_rest_is_read),
+        cmocka_unit_test(alerts_are_kept_with_their_chunk),
+        cmocka_unit_test(a_checkpoint_is_read_as_it_was_written),
+        cmocka_unit_test(two_are_kept_and_the_journal_behind_the_older_one_goes),
+        cmocka_unit_test(what_is_none_of_its_own_is_refused),
+        cmocka_unit_test(it_fails_while_somebody_else_has_it_and_heals),
+        cmocka_unit_test(a_copy_holds_the_same),
+        cmocka_unit_test(records_are_read_as_they_were_written_and_no_byte_more),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
