@@ -17,9 +17,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
     "  last: {aggregate: last, of: amount, by: [client], windows: [1h]}\n"                                             \
     "  open: {aggregate: sum, of: {open: {per: deal, closed: {type: won}, field: amount}}, windows: [day]}\n"
 
+#define ALERTS                                                                                                         \
+    "alerts:\n"                                                                                                        \
+    "  few: {kpi: calls, window: day, level: rep, warning: {above: 0}, hours: always, group: 50%, flapping: {changes: 2, within: 1h}}\n" \
+    "  usual: {kpi: calls, window: day, level: rep, compare: baseline, periods: 1, warning: {below: 90%}, hours: always}\n" \
+    "  peers: {kpi: calls, window: day, level: rep, compare: peers, min_peers: 1, warning: {below: 90%}, hours: always}\n" \
+    "  stuck: {kpi: open, level: rep, compare: stalled, warning: {above: 1h}, hours: always}\n"
+
 static const char *const configs[] = {
     "time: {clock: event}\nlimits: {dedup: 1000, recent: 16, entities: 100}\nsources: {pbx: {heartbeat: 1h}}\n"
-    "roster: {levels: [team, rep], members: [{rep: ana, team: one}]}\nkpis:\n" KPIS,
+    "roster: {levels: [team, rep], members: [{rep: ana, team: one}]}\nkpis:\n" KPIS ALERTS,
     "time: {clock: event, zone: Europe/London}\nlimits: {dedup: 5, recent: 2, entities: 100, keys: 8}\n"
     "sources: {crm: {heartbeat: 1h}}\n"
     "roster: {levels: [region, team, rep], members: [{rep: ana, team: two, region: g, aliases: [bob]}]}\nkpis:\n"
@@ -28,7 +35,7 @@ static const char *const configs[] = {
     "  p90: {aggregate: p90, of: amount, windows: [month, day-1, 1h]}\n"
     "  who: {aggregate: distinct, of: client, windows: [8wh]}\n"
     "  last: {aggregate: last, of: amount, by: [client], windows: [1h, month]}\n"
-    "  open: {aggregate: sum, of: {open: {per: deal, closed: {type: won}, field: amount}}, windows: [day, week]}\n",
+    "  open: {aggregate: sum, of: {open: {per: deal, closed: {type: won}, field: amount}}, windows: [day, week]}\n" ALERTS,
 };
 
 struct bytes {
