@@ -249,7 +249,7 @@ static uint64_t translate(const struct kp_plan *plan, const struct space_then *t
         const struct kp_plan_tracker *tracker = target->tracker[t] < 0 ? NULL : &plan->trackers[target->tracker[t]];
         uint64_t v = (bits & then->trackers[t].bits) >> then->trackers[t].shift;
 
-        if (tracker && tracker->kind == KP_TRACK_FUNNEL && v > (uint64_t)(tracker->nstages + tracker->nlost))
+        if (tracker && tracker->kind == KP_TRACK_FUNNEL && v > (uint64_t)tracker->nstages + (uint64_t)tracker->nlost)
             v = 0;
         if (tracker)
             now |= v << tracker->shift & tracker->bits;

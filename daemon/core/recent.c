@@ -307,10 +307,12 @@ static uint16_t *load_sets(struct kp_feeds *feeds, const struct kp_plan *plan, s
 
     *n = kp_load_count(load, KP_FEEDS_MAX + 1, "sets of KPIs");
     sets = calloc((size_t)*n + KP_FEEDS_ALL + 1, sizeof *sets);
-    if (!sets || !bits)
+    if (!sets || !bits) {
         kp_load_fail(load, "out of memory for sets of KPIs");
-    else
-        sets[KP_FEEDS_ALL] = KP_FEEDS_ALL;
+        free(bits);
+        return sets;
+    }
+    sets[KP_FEEDS_ALL] = KP_FEEDS_ALL;
     for (uint32_t i = KP_FEEDS_ALL + 1; i < *n && !load->failed; i++) {
         memset(bits, 0, (size_t)feeds->nwords * sizeof *bits);
         kp_kpi_set_load(bits, plan, load, map);

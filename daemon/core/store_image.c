@@ -139,6 +139,7 @@ struct shape {              /* a family of then */
     int ncells, nwords;
     struct goal *goals;     /* owned; room for every family of now */
     int ngoals;
+    bool gauge;             /* as its grids */
     bool is_same;           /* its rows can be put in as they are: into goals[0], which is the only one */
 };
 
@@ -187,7 +188,7 @@ static void load_grids(struct panes *panes, struct shape *shape)
         kp_load_fail(load, "out of memory for panes");
         return;
     }
-    first->gauge = kp_load_u8(load) != 0;
+    shape->gauge = first->gauge = kp_load_u8(load) != 0;
     first->ngrids = kp_load_u8(load);
     if (first->ngrids > KP_GRIDS_MAX) {
         first->ngrids = 0;
@@ -256,8 +257,10 @@ static void load_shapes(struct panes *panes)
     size_t most = 1;
 
     panes->shapes = calloc((size_t)n + 1, sizeof *panes->shapes);
-    if (!panes->shapes)
+    if (!panes->shapes) {
         kp_load_fail(load, "out of memory for panes");
+        return;
+    }
     for (uint32_t i = 0; i < n && !load->failed; i++) {
         struct shape *shape = &panes->shapes[panes->nshapes++];
 
@@ -490,7 +493,7 @@ static int64_t load_start(const struct shape *shape, struct kp_load *load, int64
 {
     int64_t start = kp_load_i64(load), oldest = -OLDEST_START_DAYS * KP_DAY_MS;
 
-    if (!load->failed && (start >= *before || (shape->grids->gauge ? start != INT64_MIN : start < oldest || start > KP_TIME_MAX)))
+    if (!load->failed && (start >= *before || (shape->gauge ? start != INT64_MIN : start < oldest || start > KP_TIME_MAX)))
         kp_load_fail(load, "panes: rows out of order");
     *before = start;
     return start;
@@ -616,7 +619,7 @@ static void load_other(struct panes *panes, const struct shape *shape, uint32_t 
         load_words(shape, load, panes->store->slab, panes->words);
         for (int g = 0; g < shape->ngoals && node != KP_NO_NODE && !load->failed; g++) {
             put_row(panes, shape, &shape->goals[g], node, start, &near[g]);
-            if (shape->grids->gauge && parent != KP_NO_NODE && under != parent) {
+            if (shape->gauge && parent != KP_NO_NODE && under != parent) {
                 move_gauge(panes, &shape->goals[g], node, under, false);
                 move_gauge(panes, &shape->goals[g], node, parent, true);
             }
@@ -633,7 +636,7 @@ static void load_list(struct panes *panes, const struct shape *shape, uint32_t t
 
     if (shape->is_same && node != KP_NO_NODE) {
         const struct kp_plan_family *fam = &store->plan->families[shape->goals[0].family];
-        bool stays = !shape->grids->gauge || stood_under(panes, then) == kp_store_node(store, node)->parent;
+        bool stays = !shape->gauge || stood_under(panes, then) == kp_store_node(store, node)->parent;
 
         list = &kp_store_node(store, node)->lists[shape->goals[0].family - store->plan->dims[fam->dim].first_family];
         if (stays && !list->head) {
