@@ -281,6 +281,7 @@ static void forget(struct kp_storage *storage)
         fails(storage, &err);
     else
         set_busy(storage, false);
+    kp_storage_tell(storage);
 }
 
 /* Open it again, after it has failed. */
