@@ -82,13 +82,14 @@ static void operate(struct daemon *d, const char *rule, const char *subject, boo
     const struct kp_operator_alert *alert =
         kp_operator_set(&d->operator, rule, subject, critical, firing, message, kp_clock_ms(CLOCK_REALTIME));
     const void *bytes;
+    char said[500];
     size_t len;
 
     if (!alert)
         return;
     kp_publish_operator(d->publish, alert);
-    kp_log(firing ? KP_LOG_ERROR : KP_LOG_INFO, "event=alert rule=%s state=%s message=\"%s\"", rule, firing ? "firing" : "resolved",
-           alert->message);
+    kp_log(firing ? KP_LOG_ERROR : KP_LOG_INFO, "event=alert rule=%s state=%s message=%s", rule, firing ? "firing" : "resolved",
+           kp_log_quote(alert->message, strlen(alert->message), said, sizeof said));
     if (!d->journal)
         return;
     kp_out_clear(d->json);
@@ -102,14 +103,15 @@ static void operate(struct daemon *d, const char *rule, const char *subject, boo
 static void look_after_clock(struct daemon *d)
 {
     int64_t behind = kp_engine_now(d->engine) - d->now_ms;
+    bool wrong = behind > KP_WALL_LEAP_MS || kp_wall_leaps(&d->wall);
     char text[200];
 
-    if (d->config->event_clock)
+    if (d->config->event_clock || (!wrong && !d->operator.n))
         return;
     snprintf(text, sizeof text, "the system's clock is %lld s %s: %s", (long long)(behind > 0 ? behind : d->wall.ahead_ms) / 1000,
              behind > 0 ? "behind the last instant that kpid knows" : "ahead all at once",
              behind > 0 ? "time stands still until it is reached" : "if it lasts, it is believed");
-    operate(d, "kpid.clock", "", true, behind > KP_WALL_LEAP_MS || kp_wall_leaps(&d->wall), text);
+    operate(d, "kpid.clock", "", true, wrong, text);
 }
 
 /* What is amiss with kpid and its sources: one alert for whoever runs it. */

@@ -138,6 +138,21 @@ class Alerts(Case):
         self.assertEqual((alert["target"], alert["ratio"], alert["coaching"]), (10, 0.1, "Call more"))
         self.d.stop()
 
+    def test_a_source_that_is_silent_is_told_of_once(self):
+        self.begin(QUIET, "alert/", config=CONFIG.replace("\nroster:", "\nsources: {pbx: {heartbeat: 20s}}\nroster:"))
+        self.send(0, source="pbx")
+        self.d.ask(op="advance", time=START + 60_000)
+        alert = receive(self.sub, lambda t, m: m["rule"] == "kpid.source")[1]
+        self.assertEqual(FIELDS - alert.keys(), set())
+        self.assertEqual((alert["state"], alert["entity"], alert["level"], alert["path"]), ("firing", "pbx", "company", []))
+        self.assertIn("source pbx has been silent", alert["message"])
+        self.assertIn("kpid.source", [a["rule"] for a in self.d.ask(op="alerts")["alerts"]])
+        self.send(61, source="pbx")
+        over = receive(self.sub, lambda t, m: m["rule"] == "kpid.source")[1]
+        self.assertEqual((over["state"], over["id"]), ("resolved", alert["id"]))
+        self.assertNotIn("kpid.source", [a["rule"] for a in self.d.ask(op="alerts")["alerts"]])
+        self.d.stop()
+
     def test_too_few_samples_are_no_alert(self):
         self.begin("  long: {kpi: talk, window: day, level: rep, warning: {above: 60}, min_count: 3}\n", "alert/emea/")
         for second in range(3):
