@@ -155,6 +155,7 @@ static enum kp_code note_config(struct daemon *d, struct kp_err *err)
 static enum kp_code make_engine(struct daemon *d, struct kp_err *err)
 {
     struct kp_alert_sink sink = {on_alert, d};
+    struct kp_storage_view view;
 
     if (getrandom(&d->seed, sizeof d->seed, 0) != (ssize_t)sizeof d->seed)
         return kp_fail(err, KP_EIO, "random seed: %s", strerror(errno));
@@ -167,6 +168,9 @@ static enum kp_code make_engine(struct daemon *d, struct kp_err *err)
         return KP_EIO;
     if (note_config(d, err))
         return KP_EIO;
+    kp_storage_view(d->storage, &view);
+    if (view.is_new)
+        kp_log(KP_LOG_WARN, "event=store path=%s what=\"there was none: it is made, and begins empty\"", d->config->storage.path);
     d->engine = kp_recover(d->storage, d->config, d->seed, &sink, wants_end, d, &d->recovery, err);
     if (!d->engine)
         return err->code ? err->code : KP_EIO;

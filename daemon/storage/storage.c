@@ -118,6 +118,10 @@ static enum kp_code migrate(struct kp_storage *storage, struct kp_err *err)
 
     if (kp_storage_number(storage, "SELECT count(*) FROM sqlite_schema", 0) > 0)
         return KP_OK;   /* there is no older version yet */
+    if (storage->started)
+        return kp_fail(err, KP_EIO, "%s: it was emptied while it was in use: what it held is gone; restart kpid to begin anew",
+                       storage->file);
+    storage->view.is_new = true;
     if (kp_storage_exec(storage, "BEGIN IMMEDIATE", err) || kp_storage_exec(storage, schema, err))
         return KP_EIO;
     snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT", KP_STORE_APPLICATION, KP_STORE_VERSION);
@@ -128,7 +132,9 @@ enum kp_code kp_storage_connect(struct kp_storage *storage, struct kp_err *err)
 {
     static const char set[] = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=1000;"
                               "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;";
-    int flags = storage->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    /* One that has gone while it was in use is not made anew: it would lack all that was promised before. */
+    int flags = storage->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | (storage->started ? 0 : SQLITE_OPEN_CREATE);
+    struct stat there = {0};
     enum kp_code code;
 
     if (sqlite3_open_v2(storage->file, &storage->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
@@ -146,9 +152,20 @@ enum kp_code kp_storage_connect(struct kp_storage *storage, struct kp_err *err)
         code = code ? code : migrate(storage, err);
         code = code ? code : prepare(storage, err);
     }
+    if (!code && stat(storage->file, &there) != 0)
+        code = kp_fail(err, KP_EIO, "%s: %s", storage->file, strerror(errno));
+    storage->dev = there.st_dev;
+    storage->ino = there.st_ino;
     if (code)
         kp_storage_disconnect(storage);
     return code;
+}
+
+bool kp_storage_has_gone(const struct kp_storage *storage)
+{
+    struct stat there;
+
+    return stat(storage->file, &there) != 0 || there.st_dev != storage->dev || there.st_ino != storage->ino;
 }
 
 /* ---- Opening ---- */
@@ -347,7 +364,7 @@ void kp_storage_stop(struct kp_storage **storage)
 
 /* ---- Chunks ---- */
 
-enum { POOL_MAX = 64, KEEP_ROOM = 2 << 20 /* bytes of a buffer that is kept for the next one */ };
+enum { POOL_MAX = 16, KEEP_ROOM = 2 << 20 /* bytes of a buffer that is kept for the next one */ };
 
 struct kp_chunk *kp_storage_blank(struct kp_storage *storage)
 {

@@ -179,6 +179,7 @@ struct kp_storage_view {
     uint64_t copies_done, copies_failed;
     char copy_error[256];
     uint64_t history_rows;          /* written */
+    bool is_new;                    /* it was made by this opening */
     int64_t created_ms;
     uint64_t file_bytes;
 };

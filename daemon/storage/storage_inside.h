@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/types.h>
 
 enum {
     KP_STORE_VERSION = 1,           /* user_version */
@@ -39,6 +40,8 @@ struct kp_storage {
     bool readonly, started;
     sqlite3 *db;                    /* owned; of the thread once that runs */
     sqlite3_stmt *insert, *insert_alert;
+    dev_t dev;                      /* of the file that is open */
+    ino_t ino;
     pthread_t thread;
     int wake, told;                 /* eventfds: for the thread; for the loop */
     pthread_mutex_t mutex;          /* of what follows */
@@ -68,6 +71,8 @@ int64_t kp_storage_now_us(void);    /* steady */
 /* Open the database file into storage->db, with its statements. */
 enum kp_code kp_storage_connect(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
 void kp_storage_disconnect(struct kp_storage *storage);
+/* Is the file that is open no longer the one of its name? SQLite would go on writing to it, for nobody. */
+bool kp_storage_has_gone(const struct kp_storage *storage);
 /* "what: what SQLite says (what the system says)". */
 enum kp_code kp_storage_fail(const struct kp_storage *storage, const char *what, struct kp_err *err);
 enum kp_code kp_storage_exec(struct kp_storage *storage, const char *sql, struct kp_err *err);

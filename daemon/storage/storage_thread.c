@@ -16,7 +16,8 @@ enum {
     TRANSACTION_BYTES = 8 << 20,
     BACKOFF_FIRST_US = 100 * 1000,
     BACKOFF_MAX_US = 2 * 1000 * 1000,
-    LAST_US = 5 * 1000 * 1000,      /* for what is queued when the end comes */
+    LAST_US = 5 * 1000 * 1000,      /* for what is queued when the end comes; */
+    LAST_FAILING_US = 1000 * 1000,  /* ... while the store fails */
 };
 
 void kp_storage_tell(struct kp_storage *storage)
@@ -138,6 +139,8 @@ static struct batch take_batch(struct kp_storage *storage)
 
 static enum kp_code write_batch(struct kp_storage *storage, const struct batch *batch, struct kp_err *err)
 {
+    if (kp_storage_has_gone(storage))
+        return kp_fail(err, KP_EIO, "%s: it was removed or replaced while it was in use", storage->file);
     if (kp_storage_exec(storage, "BEGIN IMMEDIATE", err))
         return KP_EIO;
     for (const struct kp_chunk *chunk = batch->first;; chunk = chunk->next) {
@@ -370,7 +373,7 @@ void *kp_storage_run(void *ctx)
 
     for (;;) {
         if (is_stopping(storage, &has_work)) {
-            until = until ? until : kp_storage_now_us() + LAST_US;
+            until = until ? until : kp_storage_now_us() + (storage->retry_us ? LAST_FAILING_US : LAST_US);
             if (!has_work || kp_storage_now_us() > until)
                 break;
         }

@@ -253,6 +253,21 @@ class Damage(Case):
         self.assertIn("has version 99", found.stderr)
         d.zmq.destroy(0)
 
+    def test_a_store_that_is_deleted_under_it_is_told_and_never_made_anew(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        self.assertTrue(any("begins empty" in line for line in d.log))
+        d.send({"type": "call", "rep": "ana"})
+        for name in os.listdir(f"{d.folder.name}/store"):
+            os.unlink(f"{d.folder.name}/store/{name}")
+
+        def failing():
+            d.send({"type": "call", "rep": "ana"})
+            return d.ask(op="status")["storage"]["state"] == "failing"
+        until(failing, "the failure")
+        self.assertFalse(os.path.exists(f"{d.folder.name}/store/kpid.db"))
+        d.quit()
+        d.zmq.destroy(0)
+
     def test_two_do_not_share_a_store(self):
         d = self.daemon(FLOOR, transport="ipc")
         found = subprocess.run([KPID, "--config", d.file], capture_output=True, text=True, timeout=DEADLINE)
