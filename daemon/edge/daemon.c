@@ -102,7 +102,7 @@ static void operate(struct daemon *d, const char *rule, const char *subject, boo
 /* Time stands still while the clock is behind it, and goes on by itself while the clock has leapt ahead. */
 static void look_after_clock(struct daemon *d)
 {
-    int64_t behind = kp_engine_now(d->engine) - d->now_ms;
+    int64_t known = kp_engine_now(d->engine), behind = known == INT64_MIN ? 0 : known - d->now_ms;
     bool wrong = behind > KP_WALL_LEAP_MS || kp_wall_leaps(&d->wall);
     char text[200];
 

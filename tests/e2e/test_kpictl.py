@@ -26,7 +26,8 @@ roster: {members: [{rep: ana, name: Ana Silva, team: one, region: emea}]}
 kpis: {calls: {aggregate: count, where: {type: call}, windows: [1h]}}
 alerts: {busy: {kpi: calls, window: 1h, level: rep, warning: {above: 1}, message: "{name}: {value} calls"}}
 """
-SUBS = ("check", "emit", "watch", "top", "get", "status", "replay", "test", "silence", "unsilence", "ack", "simulate")
+SUBS = ("check", "emit", "watch", "top", "get", "status", "replay", "test", "silence", "unsilence", "ack", "simulate", "reload",
+        "checkpoint", "history")
 
 
 class Kpictl(Case):
@@ -418,12 +419,21 @@ class Kpictl(Case):
         self.d.stop()
 
 
+ASK = ("watch", "top", "get", "status", "silence", "unsilence", "ack", "reload", "checkpoint", "history")
+
+
+# An alert at any time of the day, for the examples that need one.
+CERTAIN = "  certain: {kpi: calls_made, window: 1h, level: rep, warning: {above: 1}}"
+
+
 class Examples(Case):
     """What --help and the README show is typed in as it stands there, at the sockets of a daemon of our own."""
 
     def setUp(self):
         with open(EXAMPLE) as f:
             config = re.sub(r"(tcp://127.0.0.1):\d+", r"\1:*", f.read())
+        config = re.sub(r"(?m)^# (storage: \{path:) [^,}]*", r"\1 store", config)
+        config = re.sub(r"(?m)^alerts:$", "alerts:\n" + CERTAIN, config)
         beside = {}
         for name in ("roster.csv", "uk.ics"):
             with open(f"{TOP}/config/{name}", newline="") as f:
@@ -452,8 +462,8 @@ class Examples(Case):
         """Those of the example, with our endpoints for the usual ones, and an end for what has none."""
         for port, name in {5556: "sub", 5557: "pull", 5558: "router"}.items():
             command = command.replace(f"tcp://127.0.0.1:{port}", self.d.endpoints[name])
-        given = self.for_the_floor(shlex.split(command)[1:])
-        if given[0] in ("watch", "top", "get", "status", "silence", "unsilence", "ack"):
+        given = self.for_the_floor(shlex.split(command.replace("/var/lib/kpid", "store"))[1:])
+        if given[0] in ASK and "--store" not in given:
             given += ["--control", self.d.endpoints["control"]]
         if given[0] == "emit" and "--push" not in given and "--pub" not in given:
             given += ["--router", self.d.endpoints["router"]]
@@ -469,6 +479,7 @@ class Examples(Case):
             made = {"matchers": {"rule": "*"}, "by": "me", "for": "1h"}
             given = [self.d.ask(op="silence", **made)["silence"]["id"] if re.fullmatch(r"s\d+", part) else part for part in given]
         if given[0] == "ack":
+            self.d.send(*[{"type": "call", "rep": "ana", "direction": "outbound"}] * 3)
             alert = until(lambda: self.d.ask(op="alerts")["alerts"])[0]
             given = [re.sub(r"^[0-9a-f]{16}$", alert["id"], part) for part in given]
             instead = {"behind_*": alert["rule"][:2] + "*", "emea/field-1": "/".join(alert["path"])}
@@ -496,6 +507,11 @@ class Examples(Case):
                 found = found[part]
 
     def try_it(self, example):
+        for command in example.split(" && "):
+            if not command.startswith("mv "):
+                self.try_one(command)
+
+    def try_one(self, example):
         before, kpictl_part, *after = re.split(r"(?:^|\| )(?=kpictl )| \| ", example)
         given = self.arguments(kpictl_part)
         if given[0] == "watch":
@@ -506,7 +522,8 @@ class Examples(Case):
                 with open(f"{self.folder}/{shlex.split(before)[1].removesuffix('.gz')}") as f:
                     text = f.read()
             found = kpictl(*given, cwd=self.folder, input=text)
-            self.assertEqual(found.returncode, 0, f"{example}\n{found.stderr}")
+            if "nothing is kept of that" not in found.stderr:       # the floor is new
+                self.assertEqual(found.returncode, 0, f"{example}\n{found.stderr}")
             out = found.stdout
         if after and after[0].startswith("jq "):
             self.jq(after[0][3:], out)

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 struct rig {
@@ -203,6 +204,7 @@ static void alerts_are_kept_with_their_chunk(void **state)
     (void)state;
     start(rig);
     chunk = kp_storage_blank(rig->storage);
+    chunk->at_ms = (int64_t)time(NULL) * 1000;      /* older ones are forgotten */
     assert_true(kp_chunk_alert(chunk, "{\"rule\":\"r\",\"state\":\"firing\"}", 29));
     assert_true(kp_chunk_alert(chunk, "{\"rule\":\"s\",\"state\":\"firing\"}", 29));
     kp_storage_push(rig->storage, chunk);
