@@ -158,6 +158,9 @@ static bool take_numbers(struct kp_engine *engine, uint32_t node, uint32_t pass)
     if (engine->now_ms == INT64_MIN)
         return false;
     ranked = kp_ranks_take(engine->ranks, node, engine->now_ms, engine->version, pass);
+    /* What has changed by time alone since it was published still is to be. */
+    if (kp_engine_changed(engine, node))
+        kp_store_node(&engine->store, node)->flags |= KP_NODE_CHANGED;
     kp_store_node(&engine->store, node)->stale_at = kp_read_node(&engine->reader, node, engine->now_ms);
     return ranked && !kp_rank_is_nobody(&engine->reader, node);
 }
@@ -176,6 +179,8 @@ static void view(struct kp_engine *engine, uint32_t node, int p, bool ranked, st
 
     view->kpi = cfg;
     view->window = pair->window;
+    view->is_now = engine->plan->kpis[pair->kpi].is_now;
+    view->may_fall = engine->plan->kpis[pair->kpi].may_fall;
     view->number = engine->now_ms == INT64_MIN ? nothing_yet(cfg->agg) : engine->reader.numbers[p];
     view->target = kp_target_of(engine->targets, node, pair->target);
     view->expected = kp_target_expected(engine->targets, node, pair->target);
@@ -205,14 +210,6 @@ size_t kp_engine_read(struct kp_engine *engine, uint32_t node, uint32_t pass, co
     return n;
 }
 
-static bool is_closed(const struct kp_plan *plan, const struct kp_plan_pair *pair)
-{
-    for (int i = 0; i < plan->nclosed; i++)
-        if (strcmp(plan->closed[i].text, pair->window->text) == 0)
-            return true;
-    return false;
-}
-
 size_t kp_engine_read_closed(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells)
 {
     const struct kp_plan *plan = engine->plan;
@@ -220,21 +217,32 @@ size_t kp_engine_read_closed(struct kp_engine *engine, uint32_t node, const stru
     size_t n = 0;
 
     if (engine->now_ms != INT64_MIN)
-        kp_read_node(&engine->reader, node, engine->now_ms);
+        kp_read_closed(&engine->reader, node, engine->now_ms);
     for (int p = 0; p < plan->npairs && engine->now_ms != INT64_MIN; p++)
-        if (plan->kpis[plan->pairs[p].kpi].dim == dim && !plan->pairs[p].spare && is_closed(plan, &plan->pairs[p]))
+        if (plan->kpis[plan->pairs[p].kpi].dim == dim && plan->pairs[p].kept)
             view(engine, node, p, false, &engine->views[n++]);
     *cells = engine->views;
     return n;
 }
 
-int64_t kp_engine_period_from(const struct kp_engine *engine, uint32_t node, const struct kp_window *window)
+bool kp_engine_period(const struct kp_engine *engine, uint32_t node, const struct kp_window *window, int64_t *from, int64_t *to)
 {
-    const struct kp_plan_clock *clock = &engine->plan->clocks[kp_store_node(&engine->store, node)->clock];
+    const struct kp_zone *zone = engine->plan->clocks[kp_store_node(&engine->store, node)->clock].zone;
+    int week_start = engine->config->week_start;
 
     if (window->kind != KP_WIN_CALENDAR || engine->now_ms == INT64_MIN)
-        return INT64_MIN;
-    return kp_period_start(clock->zone, window->period, engine->config->week_start, engine->now_ms, -window->back);
+        return false;
+    *from = kp_period_start(zone, window->period, week_start, engine->now_ms, -window->back);
+    *to = kp_period_start(zone, window->period, week_start, engine->now_ms, 1 - window->back);
+    return true;
+}
+
+bool kp_engine_day_ends(const struct kp_engine *engine, int64_t until_ms)
+{
+    for (int c = 0; c < engine->plan->nclocks && engine->now_ms != INT64_MIN; c++)
+        if (kp_period_start(engine->plan->clocks[c].zone, KP_PER_DAY, engine->config->week_start, engine->now_ms, 1) <= until_ms)
+            return true;
+    return false;
 }
 
 uint32_t kp_engine_pass(struct kp_engine *engine)
@@ -290,9 +298,10 @@ static int find_pair(const struct kp_engine *engine, int kpi, struct kp_str wind
     const struct kp_plan_kpi *known = &engine->plan->kpis[kpi];
 
     for (int i = 0; i < known->npairs; i++) {
-        const char *text = engine->plan->pairs[known->pairs[i]].window->text;
+        const struct kp_plan_pair *pair = &engine->plan->pairs[known->pairs[i]];
+        const char *text = pair->window->text;
 
-        if (strlen(text) == window.len && memcmp(text, window.s, window.len) == 0)
+        if (!pair->spare && strlen(text) == window.len && memcmp(text, window.s, window.len) == 0)
             return known->pairs[i];
     }
     return -1;

@@ -334,22 +334,67 @@ static const struct kp_window *period_before(struct kp_plan *plan, const struct 
 }
 
 /* A history has what a period came to, with what came late: so its panes stay for one more. */
+static bool add_closed_of(struct kp_plan *plan, int k)
+{
+    const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
+
+    for (size_t i = 0; i < cfg->nwindows; i++) {
+        const struct kp_window *before = period_before(plan, &cfg->windows[i]);
+        int known = plan->npairs, p = before ? kp_plan_add_pair(plan, k, before, false) : -1;
+
+        if (before && p < 0)
+            return false;
+        if (p >= 0)
+            plan->pairs[p].kept = true;
+        for (; known < plan->npairs; known++)
+            plan->pairs[known].spare = true;
+    }
+    return true;
+}
+
 static bool add_closed(struct kp_plan *plan)
 {
+    const struct kp_storage_cfg *storage = &plan->config->storage;
+
     plan->closed = calloc(KP_PER_YEAR + 2, sizeof *plan->closed);   /* one for each kind of period, at most */
     if (!plan->closed)
         return false;
-    for (int k = 0; k < plan->nkpis && plan->config->storage.path && plan->config->storage.history_ms; k++) {
-        const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
+    for (int k = 0; k < plan->nkpis && storage->path && storage->history_ms && storage->samples_ms; k++)
+        if (!plan->kpis[k].is_now && !add_closed_of(plan, k))
+            return false;
+    for (int p = 0; p < plan->npairs; p++)
+        for (int i = 0; i < plan->nclosed; i++)
+            plan->pairs[p].closed |= strcmp(plan->closed[i].text, plan->pairs[p].window->text) == 0;
+    return true;
+}
 
-        for (size_t i = 0; i < cfg->nwindows; i++) {
-            const struct kp_window *before = period_before(plan, &cfg->windows[i]);
+/* What is so now belongs to no window. */
+static bool is_gauge(const struct kp_plan_kpi *kpi)
+{
+    const struct kp_of_cfg *of = &kpi->cfg->of_more;
 
-            if (before && kp_plan_add_pair(plan, k, before, false) < 0)
-                return false;
+    return of->kind == KP_OF_OPEN || (of->kind == KP_OF_FUNNEL && of->part == KP_FUNNEL_OPEN);
+}
+
+/* Operands come before the formulas over them. */
+static void find_natures(struct kp_plan *plan)
+{
+    for (int k = 0; k < plan->nkpis; k++) {
+        struct kp_plan_kpi *kpi = &plan->kpis[k];
+
+        kpi->is_now = is_gauge(kpi);
+        kpi->may_fall = kpi->cfg->of_more.kind != KP_OF_EVENT || kpi->cfg->once.per;
+    }
+    for (int i = 0; i < plan->nformulas; i++) {
+        struct kp_plan_kpi *kpi = &plan->kpis[plan->formula_order[i]];
+        const int *operands;
+        size_t n = kp_formula_operands(kpi->formula, &operands);
+
+        for (size_t o = 0; o < n; o++) {
+            kpi->is_now |= plan->kpis[operands[o]].is_now;
+            kpi->may_fall |= plan->kpis[operands[o]].may_fall;
         }
     }
-    return true;
 }
 
 enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
@@ -364,8 +409,6 @@ enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
             if (kp_plan_add_pair(plan, k, &cfg->windows[i], true) < 0)
                 return kp_plan_no_memory(err);
     }
-    if (!add_closed(plan))
-        return kp_plan_no_memory(err);
     for (size_t i = 0; i < plan->config->nalerts; i++) {
         const struct kp_alert_cfg *cfg = &plan->config->alerts[i];
         int k = kp_plan_find_kpi(plan, cfg->kpi, strlen(cfg->kpi));
@@ -375,7 +418,8 @@ enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
         if (kp_plan_add_pair(plan, k, &cfg->window, false) < 0 || (cfg->compare == KP_CMP_BASELINE && !kp_plan_add_spare(plan, k, cfg)))
             return kp_plan_no_memory(err);
     }
-    return KP_OK;
+    find_natures(plan);
+    return add_closed(plan) ? KP_OK : kp_plan_no_memory(err);
 }
 
 /* ---- Families ---- */
@@ -386,17 +430,9 @@ static enum kp_code too_many_windows(const struct kp_plan_kpi *kpi, struct kp_er
                    kpi->cfg->name, KP_FAMILY_WINDOWS_MAX, KP_GRIDS_MAX);
 }
 
-/* What is so now belongs to no window. */
-static bool is_gauge(const struct kp_plan_kpi *kpi)
-{
-    const struct kp_of_cfg *of = &kpi->cfg->of_more;
-
-    return of->kind == KP_OF_OPEN || (of->kind == KP_OF_FUNNEL && of->part == KP_FUNNEL_OPEN);
-}
-
 enum kp_code kp_plan_find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, struct kp_err *err)
 {
-    struct kp_family own = {.zone = plan->clocks[0].zone, .week_start = plan->config->week_start, .gauge = is_gauge(kpi)};
+    struct kp_family own = {.zone = plan->clocks[0].zone, .week_start = plan->config->week_start, .gauge = kpi->is_now};
     struct kp_plan_family *fam;
     int f;
 
@@ -515,15 +551,23 @@ static enum kp_code add_cells_of(struct kp_plan *plan, struct kp_plan_kpi *kpi, 
     return KP_OK;
 }
 
-static bool add_emit(struct kp_plan_family *fam, int k, int p, int window)
+/* What a pair is lowered from, and when its window is read. */
+static bool add_emit(struct kp_plan *plan, int k, int p)
 {
-    struct kp_plan_emit *emit = kp_plan_grow(&fam->emits, fam->nemits, sizeof *emit);
+    struct kp_plan_family *fam = &plan->families[plan->kpis[k].family];
+    const struct kp_plan_pair *pair = &plan->pairs[p];
+    uint32_t window = UINT32_C(1) << pair->family_window;
+    struct kp_plan_emit *emit;
 
+    fam->asked |= pair->spare ? 0 : window;
+    fam->closed |= pair->closed ? window : 0;
+    if (pair->spare && !pair->closed)
+        return true;
+    emit = kp_plan_grow(&fam->emits, fam->nemits, sizeof *emit);
     if (!emit)
         return false;
-    *emit = (struct kp_plan_emit){.window = window, .kpi = k, .pair = p};
+    *emit = (struct kp_plan_emit){.window = pair->family_window, .kpi = k, .pair = p};
     fam->nemits++;
-    fam->asked |= UINT32_C(1) << window;
     return true;
 }
 
@@ -543,8 +587,7 @@ static enum kp_code add_cells(struct kp_plan *plan, struct kp_err *err)
         if (code)
             return code;
         for (int i = 0; i < kpi->npairs && !kpi->formula; i++)
-            if (!plan->pairs[kpi->pairs[i]].spare &&
-                !add_emit(&plan->families[kpi->family], k, kpi->pairs[i], plan->pairs[kpi->pairs[i]].family_window))
+            if (!add_emit(plan, k, kpi->pairs[i]))
                 return kp_plan_no_memory(err);
     }
     for (int f = 0; f < plan->nfamilies; f++) {

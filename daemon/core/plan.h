@@ -32,7 +32,9 @@ struct kp_plan_pair {
     const struct kp_window *window; /* borrowed from the configuration */
     int family_window;              /* index in its family; -1: a formula */
     bool shown;                     /* asked for under `windows`, so it is published */
-    bool spare;                     /* keeps panes for a baseline, and is not read itself */
+    bool spare;                     /* keeps panes for a baseline or the history, and is not read with the others */
+    bool closed;                    /* what the period before came to: read for the history */
+    bool kept;                      /* ... and kept there */
     int target;                     /* index of its target set, -1: none */
     int *operands;                  /* owned; formula: the pair of each operand, as kp_formula_operands lists them */
 };
@@ -44,6 +46,8 @@ struct kp_plan_kpi {
     int since;                      /* outlet that tells since when what is open stands where it stands; -1: no rule asks */
     int count, sum, min, max, square, last, quant, distinct;    /* cells by word in the row; -1: not needed */
     struct kp_formula *formula;     /* owned */
+    bool is_now;                    /* what is open, or a formula with that: it is so now, and of no window */
+    bool may_fall;                  /* its samples can be taken back: of entities, or a formula with such */
     int *pairs;                     /* owned; in the order of `windows`, hidden ones last */
     int npairs;
     bool *feeds;                    /* owned; by KPI: does this one's value enter that one's? */
@@ -78,6 +82,7 @@ struct kp_plan_family {
     struct kp_plan_emit *emits;     /* owned; by window */
     int nemits;
     uint32_t asked;                 /* bit w: some pair is read from window w */
+    uint32_t closed;                /* bit w: the history reads window w */
 };
 
 struct kp_plan_dim {

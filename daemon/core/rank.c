@@ -63,7 +63,7 @@ bool kp_rank_is_nobody(const struct kp_reader *reader, uint32_t node)
         const struct kp_number *number = &reader->numbers[p];
 
         /* Those of other dimensions are another key's, which was read before. */
-        if (plan->kpis[plan->pairs[p].kpi].dim == dim && (number->n != 0 || (number->has && number->value != 0)))
+        if (!plan->pairs[p].spare && plan->kpis[plan->pairs[p].kpi].dim == dim && (number->n != 0 || (number->has && number->value != 0)))
             return false;
     }
     return true;

@@ -182,9 +182,9 @@ static void emit(struct kp_reader *reader, const struct kp_plan_family *fam, int
         reader->numbers[fam->emits[lo].pair] = lower(&plan->kpis[fam->emits[lo].kpi], reader->acc);
 }
 
-static bool is_asked(const struct kp_plan_family *fam, int window)
+static bool is_in(uint32_t windows, int window)
 {
-    return fam->asked >> window & 1;
+    return windows >> window & 1;
 }
 
 /* All windows that end at t, shortest first. `changes`: when the oldest pane of one leaves it. */
@@ -196,7 +196,7 @@ static void read_open(struct kp_reader *reader, const struct kp_rows *rows, cons
     const struct kp_row *row = newest(rows, list, t), *last = NULL;
     int n = grid->nopen;
 
-    while (n && !is_asked(fam, grid->order[n - 1]))
+    while (n && !is_in(fam->asked, grid->order[n - 1]))
         n--;
     start(reader, fam);
     for (int i = 0; i < n; i++) {
@@ -229,8 +229,9 @@ static const struct kp_row *add_window(struct kp_reader *reader, const struct kp
     return last;
 }
 
+/* Of the windows that end before t those that are in a set. */
 static void read_closed(struct kp_reader *reader, const struct kp_rows *rows, const struct kp_list *list,
-                        const struct kp_family *grid, int64_t t, int64_t *changes)
+                        const struct kp_family *grid, uint32_t windows, int64_t t, int64_t *changes)
 {
     const struct kp_plan_family *fam = rows->family;
     const struct selection all = {NULL, fam->ncells};
@@ -238,7 +239,7 @@ static void read_closed(struct kp_reader *reader, const struct kp_rows *rows, co
     for (int i = grid->nopen; i < grid->nwindows; i++) {
         int w = grid->order[i];
 
-        if (!is_asked(fam, w))
+        if (!is_in(windows, w))
             continue;
         start(reader, fam);
         add_window(reader, rows, list, grid, all, w, t);
@@ -262,16 +263,39 @@ int64_t kp_read_node(struct kp_reader *reader, uint32_t node, int64_t t)
         const struct kp_rows *rows = &store->rows[dim->first_family + i];
 
         read_open(reader, rows, &hot->lists[i], &rows->family->grids[hot->clock], t, &changes);
-        read_closed(reader, rows, &hot->lists[i], &rows->family->grids[hot->clock], t, &changes);
+        read_closed(reader, rows, &hot->lists[i], &rows->family->grids[hot->clock], rows->family->asked, t, &changes);
         kp_no_later(&changes, next_begins(rows, &hot->lists[i], t), t);
     }
     for (int i = 0; i < plan->nformulas; i++) {
         const struct kp_plan_kpi *kpi = &plan->kpis[plan->formula_order[i]];
 
         for (int p = 0; kpi->dim == d && p < kpi->npairs; p++)
-            eval_formula(reader, kpi->pairs[p]);
+            if (!plan->pairs[kpi->pairs[p]].spare)
+                eval_formula(reader, kpi->pairs[p]);
     }
     return changes;
+}
+
+void kp_read_closed(struct kp_reader *reader, uint32_t node, int64_t t)
+{
+    const struct kp_store *store = reader->store;
+    const struct kp_plan *plan = store->plan;
+    const struct kp_node_hot *hot = kp_store_node(store, node);
+    int d = kp_plan_dim_of(plan, hot->level);
+    int64_t changes = INT64_MAX;
+
+    for (int i = 0; i < plan->dims[d].nfamilies; i++) {
+        const struct kp_rows *rows = &store->rows[plan->dims[d].first_family + i];
+
+        read_closed(reader, rows, &hot->lists[i], &rows->family->grids[hot->clock], rows->family->closed, t, &changes);
+    }
+    for (int i = 0; i < plan->nformulas; i++) {
+        const struct kp_plan_kpi *kpi = &plan->kpis[plan->formula_order[i]];
+
+        for (int p = 0; kpi->dim == d && p < kpi->npairs; p++)
+            if (plan->pairs[kpi->pairs[p]].closed)
+                eval_formula(reader, kpi->pairs[p]);
+    }
 }
 
 struct kp_number kp_read_rule(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t t,

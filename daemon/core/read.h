@@ -28,6 +28,8 @@ void kp_reader_release(struct kp_reader *reader);
 /* Read every pair of the node's dimension into reader->numbers, as of t (the plan's bounds must be at t). Returns when
  * time alone will change one of them; INT64_MAX: never. */
 int64_t kp_read_node(struct kp_reader *reader, uint32_t node, int64_t t);
+/* What the periods before those that run came to: the pairs that the history reads. */
+void kp_read_closed(struct kp_reader *reader, uint32_t node, int64_t t);
 
 /* Read what a rule needs; its number. *changes_at: as above. */
 struct kp_number kp_read_rule(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t t,

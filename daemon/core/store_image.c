@@ -347,7 +347,7 @@ static uint32_t closed_windows(const struct kp_plan_family *fam)
     for (int w = 0; w < fam->grids->nwindows && !fam->grids->gauge; w++)
         if (fam->grids->window[w].kind == KP_WIN_CALENDAR && fam->grids->window[w].back)
             closed |= UINT32_C(1) << w;
-    return closed & fam->asked;
+    return closed & (fam->asked | fam->closed);
 }
 
 static struct goal *goal_of(struct panes *panes, struct shape *shape, int family)

@@ -118,7 +118,7 @@ static void number_sets(struct kp_targets *t)
         struct kp_plan_pair *pair = &plan->pairs[p];
         const struct kp_window *window = pair->window;
 
-        if (window->kind != KP_WIN_CALENDAR || pair->spare || plan->kpis[pair->kpi].dim != 0 ||
+        if (window->kind != KP_WIN_CALENDAR || (pair->spare && !pair->kept) || plan->kpis[pair->kpi].dim != 0 ||
             !has_target(plan->config, pair->kpi, window->period))
             continue;
         pair->target = set_of(t, pair->kpi, window->period, window->back);

@@ -1,16 +1,11 @@
 #include "checkpoint.h"
 
+#include "child.h"
 #include "clock.h"
 #include "log.h"
 
 #include "kpid/checkpoint.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { RETRY_MS = 5000, CUT_MS = 2000 };
@@ -25,13 +20,17 @@ void kp_checkpointer_ask(struct kp_checkpointer *c)
     c->asked = true;
 }
 
-/* In the child: nothing but the engine and the pipe is touched, and no memory is asked for, since another thread may have held the
- * allocator's lock when the process was forked. */
+void kp_checkpointer_every(struct kp_checkpointer *c, int64_t every_ms, int64_t steady_ms)
+{
+    c->every_ms = every_ms;
+    c->due_ms = steady_ms + every_ms;
+}
+
+/* In the child. */
 static void write_out(const struct kp_engine *engine, int fd)
 {
     struct kp_pipe pipe;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     kp_pipe_init(&pipe, fd);
     if (!kp_engine_save(engine, kp_pipe_write, &pipe) || !kp_pipe_end(&pipe))
         _exit(1);
@@ -42,40 +41,28 @@ static void begin(struct kp_checkpointer *c, const struct kp_engine *engine, str
 {
     int64_t from = kp_clock_us(CLOCK_MONOTONIC);
     struct kp_storage_view view;
-    int fds[2];
+    struct kp_err err = {0};
+    int fd;
 
     c->due_ms = steady_ms + c->every_ms;
-    if (pipe2(fds, O_CLOEXEC) != 0) {
-        kp_log(KP_LOG_ERROR, "event=checkpoint done=no error=\"pipe: %s\"", strerror(errno));
-        return;
-    }
     kp_storage_view(c->storage, &view);
     c->seen = view.checkpoints_done + view.checkpoints_failed;
-    c->child = fork();
+    c->child = kp_child_begin(&fd, &err);
     if (c->child == 0)
-        write_out(engine, fds[1]);
+        write_out(engine, fd);
     c->pause_us = kp_clock_us(CLOCK_MONOTONIC) - from;
     c->pause_max_us = c->pause_us > c->pause_max_us ? c->pause_us : c->pause_max_us;
-    close(fds[1]);
     if (c->child < 0) {
-        kp_log(KP_LOG_ERROR, "event=checkpoint done=no error=\"fork: %s\"", strerror(errno));
+        kp_log(KP_LOG_ERROR, "event=checkpoint done=no error=\"%s\"", err.text);
         c->child = 0;
         c->failed++;
-        close(fds[0]);
         return;
     }
     c->running = true;
     c->asked = false;
     c->mends = kp_journal_has_hole(journal);
     c->position = kp_journal_position(journal);
-    kp_storage_checkpoint(c->storage, fds[0], c->position, kp_engine_now(engine));
-}
-
-static void reap(struct kp_checkpointer *c, int how)
-{
-    while (c->child && waitpid(c->child, NULL, how) < 0 && errno == EINTR)
-        ;
-    c->child = 0;
+    kp_storage_checkpoint(c->storage, fd, c->position, kp_engine_now(engine));
 }
 
 static void see_to_end(struct kp_checkpointer *c, struct kp_journal *journal, int64_t steady_ms)
@@ -87,6 +74,8 @@ static void see_to_end(struct kp_checkpointer *c, struct kp_journal *journal, in
         return;
     if (view.last_checkpoint.ok) {
         c->count++;
+        c->older = c->newest;
+        c->newest = view.last_checkpoint.seq;
         if (c->mends)
             kp_journal_mend(journal);
         kp_log(KP_LOG_INFO, "event=checkpoint done=yes position=%llu bytes=%llu took_ms=%lld pause_us=%lld",
@@ -97,9 +86,9 @@ static void see_to_end(struct kp_checkpointer *c, struct kp_journal *journal, in
         if (c->due_ms > steady_ms + RETRY_MS)
             c->due_ms = steady_ms + RETRY_MS;
         kp_log(KP_LOG_ERROR, "event=checkpoint done=no error=\"%s\"", view.error);
-        kill(c->child, SIGKILL);
     }
-    reap(c, 0);
+    kp_child_end(c->child, !view.last_checkpoint.ok);
+    c->child = 0;
     c->running = false;
 }
 
@@ -111,12 +100,17 @@ void kp_checkpointer_turn(struct kp_checkpointer *c, const struct kp_engine *eng
         see_to_end(c, journal, steady_ms);
         return;
     }
+    if (broken) {
+        if (c->due_ms <= steady_ms)
+            c->due_ms = steady_ms + RETRY_MS;
+        return;
+    }
     /* Two are kept, so it may take two, and the thread some time, until the journal is shorter. */
-    if (kp_journal_is_full(journal) && steady_ms >= c->cut_ms) {
+    if (kp_journal_is_full(journal) && steady_ms >= c->cut_ms && c->older != kp_journal_position(journal)) {
         c->cut_ms = steady_ms + CUT_MS;
         c->asked = true;
     }
-    if (broken || (!c->asked && !hole && steady_ms < c->due_ms))
+    if (!c->asked && !hole && steady_ms < c->due_ms)
         return;
     if (c->asked || hole || kp_journal_position(journal) != c->position)
         begin(c, engine, journal, steady_ms);
@@ -131,8 +125,6 @@ int64_t kp_checkpointer_due(const struct kp_checkpointer *c)
 
 void kp_checkpointer_stop(struct kp_checkpointer *c)
 {
-    if (!c->child)
-        return;
-    kill(c->child, SIGKILL);
-    reap(c, 0);
+    kp_child_end(c->child, true);
+    c->child = 0;
 }

@@ -17,12 +17,15 @@ struct kp_checkpointer {
     int64_t cut_ms;                 /* not before: one to cut the journal, steady */
     bool mends;                     /* what is running has all that the journal lacks */
     uint64_t position;              /* of the newest complete one, or of that which is running */
+    uint64_t newest, older;         /* positions of those that this process has completed */
     uint64_t count, failed;
     int64_t pause_us, pause_max_us; /* of the loop, by the fork */
     uint64_t seen;                  /* checkpoints that had ended when the running one began */
 };
 
 void kp_checkpointer_init(struct kp_checkpointer *c, struct kp_storage *storage, int64_t every_ms, int64_t steady_ms);
+/* From now on so often. */
+void kp_checkpointer_every(struct kp_checkpointer *c, int64_t every_ms, int64_t steady_ms);
 /* One as soon as possible. */
 void kp_checkpointer_ask(struct kp_checkpointer *c);
 /* Between two turns: begin one that is due, see to the end of one that runs. */

@@ -9,15 +9,16 @@
 
 static KP_READER(read_path)
 {
-    char **path = (char **)(void *)((char *)into + key->at);
+    char **path = into;
 
+    (void)key;
     *path = kp_file_of(ld, node);
 }
 
 /* "always", "off", or a duration. */
 static KP_READER(read_sync)
 {
-    int64_t *sync = (int64_t *)(void *)((char *)into + key->at);
+    int64_t *sync = into;
     const char *text = node->kind == KP_NODE_SCALAR ? node->text : NULL;
 
     if (text && strcmp(text, "always") == 0)
@@ -31,7 +32,7 @@ static KP_READER(read_sync)
 /* A duration, or 0: never. */
 static KP_READER(read_time_kept)
 {
-    int64_t *ms = (int64_t *)(void *)((char *)into + key->at);
+    int64_t *ms = into;
 
     if (node->kind == KP_NODE_SCALAR && node->text && strcmp(node->text, "0") == 0)
         *ms = 0;

@@ -26,6 +26,7 @@ enum {
     LAST_WORD_MS = 400,     /* for the last snapshots */
     LAST_CHECKPOINT_MS = 60000,
     HELD_MS = 1000,         /* time stands still no longer */
+    LEAP_MS = 3600000,      /* time that went on unseen, as while kpid did not run */
     GATHER_FROM = 16,       /* messages of a turn from which it pays to let more gather */
     GATHER_NS = 400000,
 };
@@ -35,6 +36,7 @@ struct daemon {
     struct kp_config *reloaded;         /* owned; NULL: it is still the first one */
     uint64_t seed;                      /* of the engine */
     bool reload;                        /* SIGHUP has asked for one */
+    bool ending;                        /* SIGTERM has */
     void *zmq;                          /* owned, like all that follows */
     int signals;
     struct kp_storage *storage;         /* NULL: memory only, like the journal */
@@ -137,9 +139,10 @@ static void look_after(struct daemon *d)
 
 static bool wants_end(void *ctx)
 {
-    bool reload = false;    /* it is being read just now */
+    struct daemon *d = ctx;
 
-    return kp_signals_take(((struct daemon *)ctx)->signals, &reload);
+    d->ending |= kp_signals_take(d->signals, &d->reload);
+    return d->ending;
 }
 
 /* So that a tool that is given the store alone knows what its numbers mean. */
@@ -177,7 +180,7 @@ static enum kp_code make_engine(struct daemon *d, struct kp_err *err)
     if (kp_storage_start(d->storage, err))
         return KP_EIO;
     d->journal = kp_journal_new(d->storage, err);
-    kp_history_init(&d->history, d->storage, d->config);
+    kp_history_init(&d->history, d->storage, d->config, kp_engine_has_new(d->engine) ? kp_engine_now(d->engine) : view.created_ms);
     kp_checkpointer_init(&d->checkpointer, d->storage, d->config->storage.checkpoint_ms, kp_clock_ms(CLOCK_MONOTONIC));
     return d->journal ? KP_OK : KP_ENOMEM;
 }
@@ -270,25 +273,26 @@ static void release(struct daemon *d, struct kp_outbox *outbox)
 
 /* ---- The loop ---- */
 
-static void at_most(int64_t *wait, int64_t ms)
+static void not_beyond(int64_t *wait, int64_t due, int64_t now)
 {
-    if (ms < *wait)
-        *wait = ms < 0 ? 0 : ms;
+    if (due < now + *wait)
+        *wait = due > now ? due - now : 0;
 }
 
-static long sleep_ms(const struct daemon *d, bool busy)
+/* held: nothing is taken in, nor looked at, until the store has told of something. */
+static long sleep_ms(const struct daemon *d, bool busy, bool held)
 {
-    int64_t wait = IDLE_MS;
+    int64_t wait = IDLE_MS, steady_ms = kp_clock_ms(CLOCK_MONOTONIC), now_ms = kp_clock_ms(CLOCK_REALTIME);
 
     if (busy)
         return 0;
-    at_most(&wait, kp_publish_due(d->publish) - kp_clock_ms(CLOCK_MONOTONIC));
-    if (!d->config->event_clock && kp_engine_due(d->engine) != INT64_MAX)
-        at_most(&wait, kp_engine_due(d->engine) - kp_clock_ms(CLOCK_REALTIME));
-    if (d->journal && !d->config->event_clock && !d->history.running && kp_history_due(&d->history) != INT64_MAX)
-        at_most(&wait, kp_history_due(&d->history) - kp_clock_ms(CLOCK_REALTIME));
+    not_beyond(&wait, kp_publish_due(d->publish), steady_ms);
     if (d->journal)
-        at_most(&wait, kp_checkpointer_due(&d->checkpointer) - kp_clock_ms(CLOCK_MONOTONIC));
+        not_beyond(&wait, kp_checkpointer_due(&d->checkpointer), steady_ms);
+    if (!d->config->event_clock && !held)
+        not_beyond(&wait, kp_engine_due(d->engine), now_ms);
+    if (d->journal && !d->config->event_clock && !held)
+        not_beyond(&wait, kp_history_due(&d->history), now_ms);
     return (long)wait;
 }
 
@@ -319,8 +323,12 @@ static bool settle(struct daemon *d, bool taken, int64_t now_ms)
 static bool take(struct daemon *d, int64_t now_ms)
 {
     uint64_t before = kp_ingest_messages(d->ingest);
-    bool busy = kp_ingest_turn(d->ingest, now_ms);
+    int64_t known = kp_engine_now(d->engine);
+    bool busy;
 
+    if (d->journal && !d->config->event_clock && known != INT64_MIN && now_ms - known > LEAP_MS)
+        kp_history_before_leap(&d->history, d->engine, now_ms);
+    busy = kp_ingest_turn(d->ingest, now_ms);
     return settle(d, kp_ingest_messages(d->ingest) != before, now_ms) || busy;
 }
 
@@ -335,12 +343,21 @@ static int64_t time_of_turn(struct daemon *d)
     return d->now_ms;
 }
 
+/* Is the engine to stay as it is, until the disk has caught up? */
+static bool is_held(const struct daemon *d)
+{
+    return kp_journal_mode(d->journal) == KP_JOURNAL_FULL || d->reload || kp_control_wants_reload(d->control);
+}
+
 /* One turn of everything; true: there is more to do now. `asked`: something is there on the sockets beside ingest. While the disk
  * is behind, nothing is done that it would have to keep. */
 static bool turn(struct daemon *d, bool asked)
 {
     int64_t now_ms = time_of_turn(d), steady_ms = kp_clock_ms(CLOCK_MONOTONIC);
-    bool full = kp_journal_begin(d->journal, now_ms) == KP_JOURNAL_FULL, busy = false;
+    bool full, busy = false;
+
+    kp_journal_begin(d->journal, now_ms);
+    full = is_held(d);
 
     if (d->journal)
         release(d, kp_journal_waiting(d->journal));
@@ -372,7 +389,8 @@ static void take_over(struct daemon *d, struct kp_config *config, struct kp_engi
     d->engine = engine;
     d->config = config;
     kp_publish_rebind(d->publish, config);
-    kp_history_rebind(&d->history, config);
+    kp_history_rebind(&d->history, config, kp_engine_now(engine));
+    kp_checkpointer_every(&d->checkpointer, config->storage.checkpoint_ms, kp_clock_ms(CLOCK_MONOTONIC));
     kp_checkpointer_ask(&d->checkpointer);
     kp_engine_destroy(&old);
     if (d->reloaded)
@@ -388,7 +406,7 @@ static void refill(struct daemon *d, struct kp_engine *engine)
     struct kp_err err = {0};
     struct kp_storage *storage = kp_storage_open_readonly(d->config->storage.path, &err);
     uint64_t events = 0;
-    enum kp_code code = storage ? kp_refill(engine, storage, d->seed, kp_journal_position(d->journal), &events, &err) : KP_EIO;
+    enum kp_code code = storage ? kp_refill(engine, storage, d->seed, kp_journal_position(d->journal), wants_end, d, &events, &err) : KP_EIO;
 
     kp_storage_stop(&storage);
     if (code)
@@ -454,10 +472,10 @@ static void poll_what(struct daemon *d, struct polled *p)
         add_item(p, kp_control_socket(d->control), 0);
 }
 
-/* Is all on disk that the engine knows, so that what is kept there is whole? If the disk is behind or fails, it is as good as it gets. */
+/* Is all on disk that the engine knows, so that what is kept there is whole? If the disk fails, it is as good as it gets. */
 static bool is_settled(const struct daemon *d)
 {
-    return !d->journal || kp_journal_mode(d->journal) != KP_JOURNAL_OPEN ||
+    return !d->journal || kp_journal_mode(d->journal) == KP_JOURNAL_BROKEN ||
            kp_journal_committed(d->journal) >= kp_journal_position(d->journal);
 }
 
@@ -468,15 +486,15 @@ static void run(struct daemon *d)
 
     poll_what(d, &p);
     for (;;) {
-        bool full = kp_journal_mode(d->journal) == KP_JOURNAL_FULL, asked = false;
+        bool held = is_held(d), asked = false;
 
         for (size_t i = 0; i < p.n; i++)
-            p.items[i].events = full && i != p.signals && p.items[i].socket ? 0 : ZMQ_POLLIN;
-        if (zmq_poll(p.items, (int)p.n, sleep_ms(d, busy)) < 0 && errno != EINTR) {
+            p.items[i].events = held && i != p.signals && p.items[i].socket ? 0 : ZMQ_POLLIN;
+        if (zmq_poll(p.items, (int)p.n, sleep_ms(d, busy, held)) < 0 && errno != EINTR) {
             kp_log(KP_LOG_ERROR, "event=poll error=\"%s\"", zmq_strerror(errno));
             return;
         }
-        if ((p.items[p.signals].revents & ZMQ_POLLIN) && kp_signals_take(d->signals, &d->reload))
+        if (d->ending || ((p.items[p.signals].revents & ZMQ_POLLIN) && wants_end(d)))
             return;
         for (size_t i = p.signals + 1; i < p.n; i++)
             asked |= p.items[i].revents != 0;

@@ -109,6 +109,9 @@ static void put(struct kp_journal *journal, const struct kp_record *record)
         return;
     if (chunk)
         chunk->len = before;
+    if (chunk)      /* else it is known to fail already */
+        snprintf(journal->error, sizeof journal->error, "storage: memory is out");
+    journal->mode = KP_JOURNAL_BROKEN;      /* nothing more of this turn may be promised */
     journal->unjournaled++;
     journal->hole = true;
 }

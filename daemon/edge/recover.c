@@ -91,6 +91,21 @@ static struct kp_engine *load_newest(struct recovery *r, uint64_t seed, const st
     return kp_engine_new(r->config, seed, sink, err);
 }
 
+/* Is something gone that a checkpoint once held? */
+static void look_whether_whole(struct recovery *r)
+{
+    struct kp_storage_view view;
+    char text[128];
+
+    kp_storage_view(r->storage, &view);
+    if (!view.gone)
+        return;
+    r->report->lost_chunks += view.gone;
+    snprintf(text, sizeof text, "the last %llu chunks that checkpoints held are gone, and the checkpoints, too",
+             (unsigned long long)view.gone);
+    damaged(r->report, text);
+}
+
 /* ---- The journal ---- */
 
 static void sweep(struct recovery *r)
@@ -169,7 +184,7 @@ static enum kp_code replay(struct recovery *r, struct kp_err *err)
 /* What is new in the configuration, out of kept events. It is no reason not to start. */
 static void refill(struct recovery *r, uint64_t seed, struct kp_err *err)
 {
-    if (kp_refill(r->engine, r->storage, seed, r->report->from, &r->report->refilled, err))
+    if (kp_refill(r->engine, r->storage, seed, r->report->from, r->stop, r->ctx, &r->report->refilled, err))
         kp_log(KP_LOG_ERROR, "event=refill done=no error=\"%s\"", err->text);
     else if (r->report->refilled)
         kp_log(KP_LOG_INFO, "event=refill done=yes events=%llu", (unsigned long long)r->report->refilled);
@@ -183,6 +198,7 @@ struct kp_engine *kp_recover(struct kp_storage *storage, const struct kp_config 
     int64_t from_ms = kp_clock_ms(CLOCK_MONOTONIC), loaded_ms;
 
     memset(report, 0, sizeof *report);
+    look_whether_whole(&r);
     r.engine = load_newest(&r, seed, sink, err);
     loaded_ms = kp_clock_ms(CLOCK_MONOTONIC);
     report->load_ms = loaded_ms - from_ms;

@@ -1,16 +1,13 @@
 #include "reload.h"
 
+#include "child.h"
 #include "config.h"
 #include "intake.h"
 #include "record.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 void kp_reload_release(struct kp_reload *reload)
@@ -89,34 +86,15 @@ struct kp_config *kp_reload_config(const struct kp_config *old, struct kp_reload
 
 static bool write_all(void *ctx, const void *bytes, size_t len)
 {
-    const int *fd = ctx;
-    const char *at = bytes;
-
-    while (len) {
-        ssize_t n = write(*fd, at, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
+    return kp_child_write(*(const int *)ctx, bytes, len);
 }
 
 static size_t read_some(void *ctx, void *buf, size_t most)
 {
-    const int *fd = ctx;
-    ssize_t n;
-
-    do
-        n = read(*fd, buf, most);
-    while (n < 0 && errno == EINTR);
-    return n > 0 ? (size_t)n : 0;
+    return kp_child_read(*(const int *)ctx, buf, most);
 }
 
-/* In the child: see checkpoint.c. */
+/* In the child. */
 static void write_out(const struct kp_engine *engine, int fd, bool numbers)
 {
     _exit((numbers ? kp_engine_save_numbers : kp_engine_save)(engine, write_all, &fd) ? 0 : 1);
@@ -126,24 +104,16 @@ static void write_out(const struct kp_engine *engine, int fd, bool numbers)
 static enum kp_code carry_over(const struct kp_engine *from, struct kp_engine *to, struct kp_load_report *report, struct kp_err *err)
 {
     enum kp_code code;
-    pid_t child;
-    int fds[2];
+    int fd;
+    pid_t child = kp_child_begin(&fd, err);
 
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return kp_fail(err, KP_EIO, "pipe: %s", strerror(errno));
-    child = fork();
-    if (child == 0)
-        write_out(from, fds[1], !report);
-    close(fds[1]);
     if (child < 0)
-        code = kp_fail(err, KP_EIO, "fork: %s", strerror(errno));
-    else
-        code = report ? kp_engine_load(to, read_some, &fds[0], report, err) : kp_engine_load_numbers(to, read_some, &fds[0], err);
-    close(fds[0]);
-    if (child > 0 && code)
-        kill(child, SIGKILL);
-    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-        ;
+        return KP_EIO;
+    if (child == 0)
+        write_out(from, fd, !report);
+    code = report ? kp_engine_load(to, read_some, &fd, report, err) : kp_engine_load_numbers(to, read_some, &fd, err);
+    close(fd);
+    kp_child_end(child, code != KP_OK);
     return code;
 }
 
@@ -153,6 +123,9 @@ struct refill {
     struct kp_engine *engine;
     struct kp_intake *intake;
     uint64_t upto;
+    bool (*stop)(void *ctx);    /* NULL: nobody asks */
+    void *ctx;
+    bool stopped;
 };
 
 static bool take_row(void *ctx, const struct kp_journal_row *row)
@@ -166,13 +139,14 @@ static bool take_row(void *ctx, const struct kp_journal_row *row)
         if (!record.is_request)
             kp_intake_take(refill->intake, record.bytes, record.len, record.topic, row->at_ms);
     kp_intake_flush(refill->intake);
-    return true;
+    refill->stopped = refill->stop && refill->stop(refill->ctx);
+    return !refill->stopped;
 }
 
-enum kp_code kp_refill(struct kp_engine *engine, struct kp_storage *storage, uint64_t seed, uint64_t upto, uint64_t *events,
-                       struct kp_err *err)
+enum kp_code kp_refill(struct kp_engine *engine, struct kp_storage *storage, uint64_t seed, uint64_t upto, bool (*stop)(void *ctx),
+                       void *ctx, uint64_t *events, struct kp_err *err)
 {
-    struct refill refill = {.upto = upto};
+    struct refill refill = {.upto = upto, .stop = stop, .ctx = ctx};
     const struct kp_journal_walk walk = {take_row, NULL, &refill};
     enum kp_code code;
 
@@ -182,6 +156,8 @@ enum kp_code kp_refill(struct kp_engine *engine, struct kp_storage *storage, uin
     refill.engine = kp_engine_new(kp_engine_config(engine), seed, NULL, err);
     refill.intake = refill.engine ? kp_intake_new(refill.engine, NULL, err) : NULL;
     code = refill.intake ? kp_storage_walk(storage, 0, &walk, err) : KP_ENOMEM;
+    if (!code && refill.stopped)
+        code = kp_fail(err, KP_EIO, "it was stopped");
     if (!code)
         *events = kp_intake_stats(refill.intake)->accepted;
     if (!code && !kp_engine_config(engine)->event_clock)

@@ -27,8 +27,9 @@ struct kp_engine *kp_reload_engine(const struct kp_engine *old, const struct kp_
                                    const struct kp_alert_sink *sink, struct kp_reload *reload) KP_CHECK;
 
 /* What fills that which began empty in an engine that was loaded, out of the events that are kept in the journal up to a position: an
- * engine is told of all of them. Nothing is done where nothing is new. *events: how many there were. */
-enum kp_code kp_refill(struct kp_engine *engine, struct kp_storage *storage, uint64_t seed, uint64_t upto, uint64_t *events,
-                       struct kp_err *err) KP_CHECK;
+ * engine is told of all of them. Nothing is done where nothing is new. stop: asked now and then, may be NULL; true ends it, KP_EIO.
+ * *events: how many there were. */
+enum kp_code kp_refill(struct kp_engine *engine, struct kp_storage *storage, uint64_t seed, uint64_t upto, bool (*stop)(void *ctx),
+                       void *ctx, uint64_t *events, struct kp_err *err) KP_CHECK;
 
 #endif

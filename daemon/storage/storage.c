@@ -11,6 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { PAGE_BYTES = 8192 };
+#define POSITION_MAX (INT64_C(1) << 60)
+
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE journal(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, events INTEGER NOT NULL, flags INTEGER NOT NULL,"
@@ -28,7 +31,7 @@ static const char schema[] =
     "CREATE TABLE history(kpi TEXT NOT NULL, level TEXT NOT NULL, path TEXT NOT NULL, window TEXT NOT NULL, at INTEGER NOT NULL,"
     "  closed INTEGER NOT NULL, value REAL, n INTEGER NOT NULL, target REAL, expected REAL,"
     "  PRIMARY KEY(kpi, level, path, window, at, closed)) WITHOUT ROWID;"
-    "CREATE INDEX history_at ON history(at);";
+    "CREATE INDEX history_at ON history(closed, at);";
 
 int64_t kp_storage_now_us(void)
 {
@@ -100,8 +103,11 @@ static enum kp_code check_owner(struct kp_storage *storage, struct kp_err *err)
                        "begin anew: what it held is lost then",
                        storage->file, sqlite3_errmsg(storage->db));
     }
-    if (tables == 0 && !storage->readonly)
-        return KP_OK;
+    if (tables == 0)
+        return kp_fail(err, KP_EIO,
+                       "%s is empty: what it held is gone, and kpid does not go on as if it had never been. Put a copy in its place, or "
+                       "remove it to begin anew",
+                       storage->file);
     if (owner != KP_STORE_APPLICATION)
         return kp_fail(err, KP_EINVAL, "%s is a database of something else: kpid did not make it", storage->file);
     if (version > KP_STORE_VERSION)
@@ -111,32 +117,42 @@ static enum kp_code check_owner(struct kp_storage *storage, struct kp_err *err)
     return KP_OK;
 }
 
-/* Bring an older one up to date: a step for each version. */
-static enum kp_code migrate(struct kp_storage *storage, struct kp_err *err)
+/* Make the file where there is none: under another name first, so that one of its own name is always whole. */
+static enum kp_code make(struct kp_storage *storage, struct kp_err *err)
 {
-    char sql[128];
+    struct stat there;
+    char made[sizeof storage->file + 8], sql[160];
+    enum kp_code code = KP_OK;
 
-    if (kp_storage_number(storage, "SELECT count(*) FROM sqlite_schema", 0) > 0)
-        return KP_OK;   /* there is no older version yet */
-    if (storage->started)
-        return kp_fail(err, KP_EIO, "%s: it was emptied while it was in use: what it held is gone; restart kpid to begin anew",
-                       storage->file);
-    storage->view.is_new = true;
-    if (kp_storage_exec(storage, "BEGIN IMMEDIATE", err) || kp_storage_exec(storage, schema, err))
-        return KP_EIO;
-    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT", KP_STORE_APPLICATION, KP_STORE_VERSION);
-    return kp_storage_exec(storage, sql, err);
+    if (stat(storage->file, &there) == 0 || errno != ENOENT)
+        return KP_OK;
+    snprintf(made, sizeof made, "%s.new", storage->file);
+    unlink(made);
+    if (sqlite3_open_v2(made, &storage->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+        code = kp_storage_fail(storage, "make", err);
+    snprintf(sql, sizeof sql, "PRAGMA page_size=%d; BEGIN; PRAGMA application_id=%d; PRAGMA user_version=%d;", PAGE_BYTES,
+             KP_STORE_APPLICATION, KP_STORE_VERSION);
+    code = code ? code : kp_storage_exec(storage, sql, err);
+    code = code ? code : kp_storage_exec(storage, schema, err);
+    code = code ? code : kp_storage_exec(storage, "INSERT INTO meta VALUES('created', strftime('%s') * 1000); COMMIT", err);
+    kp_storage_disconnect(storage);
+    if (!code && rename(made, storage->file) != 0)
+        code = kp_fail(err, KP_EIO, "%s: can't be renamed: %s", made, strerror(errno));
+    storage->view.is_new = !code;
+    return code;
 }
 
 enum kp_code kp_storage_connect(struct kp_storage *storage, struct kp_err *err)
 {
-    static const char set[] = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=1000;"
-                              "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;";
-    /* One that has gone while it was in use is not made anew: it would lack all that was promised before. */
-    int flags = storage->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | (storage->started ? 0 : SQLITE_OPEN_CREATE);
+    static const char set[] = "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=1000; PRAGMA cache_size=-16384;"
+                              "PRAGMA temp_store=MEMORY;";
+    int flags = storage->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     struct stat there = {0};
     enum kp_code code;
 
+    /* One that has gone while it was in use is not made anew: it would lack all that was promised before. */
+    if (!storage->readonly && !storage->started && make(storage, err))
+        return KP_EIO;
     if (sqlite3_open_v2(storage->file, &storage->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         kp_storage_fail(storage, "open", err);
         kp_storage_disconnect(storage);
@@ -149,7 +165,6 @@ enum kp_code kp_storage_connect(struct kp_storage *storage, struct kp_err *err)
         code = kp_storage_exec(storage, set, err);
         code = code ? code
                     : kp_storage_exec(storage, storage->cfg.sync_ms < 0 ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=FULL", err);
-        code = code ? code : migrate(storage, err);
         code = code ? code : prepare(storage, err);
     }
     if (!code && stat(storage->file, &there) != 0)
@@ -181,6 +196,7 @@ static struct kp_storage *blank(const char *path, struct kp_err *err)
     storage->lock = storage->wake = storage->told = -1;
     storage->last = &storage->first;
     pthread_mutex_init(&storage->mutex, NULL);
+    pthread_cond_init(&storage->question, NULL);
     if ((size_t)snprintf(storage->file, sizeof storage->file, "%s/kpid.db", path) < sizeof storage->file)
         return storage;
     kp_fail(err, KP_EINVAL, "storage.path: too long");
@@ -203,17 +219,25 @@ static enum kp_code take_lock(struct kp_storage *storage, struct kp_err *err)
     return KP_OK;
 }
 
-/* Where the journal stands. */
-static void take_stock(struct kp_storage *storage)
+/* Where the journal stands. A position is never given twice, whatever has become of what stood there. */
+static enum kp_code take_stock(struct kp_storage *storage, struct kp_err *err)
 {
     struct kp_storage_view *view = &storage->view;
     int64_t last = kp_storage_number(storage, "SELECT max(seq) FROM journal", 0);
     int64_t held = kp_storage_number(storage, "SELECT max(seq) FROM checkpoint WHERE complete", 0);
+    int64_t known = kp_storage_number(storage, "SELECT value FROM meta WHERE key='position'", 0);
 
-    view->committed = view->pushed = (uint64_t)(last > held ? last : held);
+    last = last > held ? last : held;
+    view->gone = known > last ? (uint64_t)(known - last) : 0;
+    last = last > known ? last : known;
+    if (last < 0 || last > POSITION_MAX)
+        return kp_fail(err, KP_EIO, "%s is damaged: %lld is no position in a journal. Put a copy in its place, or move it away to begin "
+                                    "anew", storage->file, (long long)last);
+    view->committed = view->pushed = (uint64_t)last;
     view->journal_rows = (uint64_t)kp_storage_number(storage, "SELECT count(*) FROM journal", 0);
     view->journal_bytes = (uint64_t)kp_storage_number(storage, "SELECT sum(length(data)) FROM journal", 0);
     view->created_ms = kp_storage_number(storage, "SELECT value FROM meta WHERE key='created'", 0);
+    return KP_OK;
 }
 
 struct kp_storage *kp_storage_open(const struct kp_storage_cfg *cfg, size_t queue_bytes, struct kp_err *err)
@@ -233,11 +257,9 @@ struct kp_storage *kp_storage_open(const struct kp_storage_cfg *cfg, size_t queu
     if (!ok)
         kp_fail(err, KP_EIO, "storage: eventfd: %s", strerror(errno));
     mask = umask(077);
-    ok = ok && !take_lock(storage, err) && !kp_storage_connect(storage, err);
+    ok = ok && !take_lock(storage, err) && !kp_storage_connect(storage, err) && !take_stock(storage, err);
     umask(mask);
-    if (ok)
-        take_stock(storage);
-    else
+    if (!ok)
         kp_storage_stop(&storage);
     return storage;
 }
@@ -261,8 +283,7 @@ enum kp_code kp_storage_seed(struct kp_storage *storage, uint64_t *seed, struct 
 
     if (!storage->readonly) {
         ok = sqlite3_prepare_v2(storage->db,
-                                "INSERT OR IGNORE INTO meta(key, value) VALUES('seed', ?), ('created', strftime('%s') * 1000)", -1,
-                                &stmt, NULL) == SQLITE_OK;
+                                "INSERT OR IGNORE INTO meta(key, value) VALUES('seed', ?)", -1, &stmt, NULL) == SQLITE_OK;
         ok = ok && sqlite3_bind_int64(stmt, 1, (int64_t)*seed) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_DONE;
         sqlite3_finalize(stmt);
     }
@@ -302,6 +323,9 @@ enum kp_code kp_storage_start(struct kp_storage *storage, struct kp_err *err)
     if (pthread_create(&storage->thread, NULL, kp_storage_run, storage) != 0)
         return kp_fail(err, KP_EIO, "storage: a thread can't be made");
     storage->started = true;
+    if (pthread_create(&storage->answerer, NULL, kp_history_answer, storage) != 0)
+        return kp_fail(err, KP_EIO, "storage: a thread can't be made");
+    storage->answers = true;
     return KP_OK;
 }
 
@@ -334,10 +358,13 @@ void kp_storage_stop(struct kp_storage **storage)
     if (s->started) {
         pthread_mutex_lock(&s->mutex);
         s->stopping = true;
+        pthread_cond_signal(&s->question);
         pthread_mutex_unlock(&s->mutex);
         kp_storage_wake(s);
         pthread_join(s->thread, NULL);
     }
+    if (s->answers)
+        pthread_join(s->answerer, NULL);
     if (s->copier_runs)
         pthread_join(s->copier, NULL);
     kp_storage_disconnect(s);
@@ -357,6 +384,7 @@ void kp_storage_stop(struct kp_storage **storage)
         close(s->told);
     if (s->lock >= 0)
         close(s->lock);
+    pthread_cond_destroy(&s->question);
     pthread_mutex_destroy(&s->mutex);
     free(s);
     *storage = NULL;
@@ -495,5 +523,5 @@ void kp_storage_view(struct kp_storage *storage, struct kp_storage_view *view)
     *view = storage->view;
     view->stuck_ms = storage->busy_since_us ? (kp_storage_now_us() - storage->busy_since_us) / 1000 : 0;
     pthread_mutex_unlock(&storage->mutex);
-    view->journal_full = storage->cfg.journal_bytes && view->journal_bytes > storage->cfg.journal_bytes;
+    view->journal_full = storage->cfg.journal_bytes && view->journal_bytes > storage->cfg.journal_bytes + storage->cfg.journal_bytes / 8;
 }

@@ -103,8 +103,10 @@ enum kp_code kp_storage_copy(struct kp_storage *storage, const char *name, struc
 
 struct kp_history_row {
     const char *kpi, *level, *path, *window;    /* path: as in topics, "emea/field-1/ana" */
-    int64_t at_ms;              /* of a sample; of a period that has ended its start */
+    int64_t at_ms;              /* of a sample; of a period its start */
     bool closed;                /* what the period came to */
+    bool may_fall, is_now;      /* written, of a closed one: see kp_history_put */
+    bool only_if_there;         /* it takes the place of one, or is nothing */
     bool has;                   /* else it had no value */
     double value, target, expected;     /* NaN: none */
     int64_t n;
@@ -112,13 +114,15 @@ struct kp_history_row {
 struct kp_history_batch;
 /* A batch to be filled; NULL: the one before is not written yet. */
 struct kp_history_batch *kp_history_begin(struct kp_storage *storage);
-/* Append a copy. False: it is full, or memory is out: push it, and go on with the next one. */
+/* Append a copy. False: it is full: push it, and go on with the next one.
+ * What a period came to takes the place of what was said of it before only if it knows of as many samples (n), or, where samples can be
+ * taken back (may_fall), of any; or if it is so now. After a reload a KPI may know less of the past than it did. */
 bool kp_history_put(struct kp_history_batch *batch, const struct kp_history_row *row);
 /* Hand it over; it is written when nothing is more urgent, and takes the place of what was there. */
 void kp_history_push(struct kp_storage *storage, struct kp_history_batch *batch);
 
 enum { KP_QUERY_TEXT = 4096, KP_QUERY_MOST = 10000, KP_QUERIES_MAX = 16 };
-/* A question about it, answered by the thread. Owned by who asks. */
+/* A question about it, answered by a thread of its own. Owned by who asks. */
 struct kp_history_query {
     void *owner;                /* whatever who asks wants to know again */
     void (*drop)(struct kp_history_query *query);   /* the storage ends without an answer */
@@ -180,6 +184,7 @@ struct kp_storage_view {
     char copy_error[256];
     uint64_t history_rows;          /* written */
     bool is_new;                    /* it was made by this opening */
+    uint64_t gone;                  /* positions that checkpoints once held, and neither they nor the journal know now */
     int64_t created_ms;
     uint64_t file_bytes;
 };

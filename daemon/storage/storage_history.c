@@ -1,4 +1,4 @@
-/* What was: values of KPIs, and alerts as they happened. */
+/* Values of KPIs, as they were. */
 #include "storage_inside.h"
 
 #include <math.h>
@@ -17,9 +17,6 @@ struct kp_history_batch {
     size_t n, len;
     char texts[TEXT_MAX];
 };
-
-const char *const kp_history_alert_names[10] = {"id",    "rule",     "kpi",   "level",  "key",
-                                                "state", "severity", "value", "reason", "message"};
 
 /* ---- Filling ---- */
 
@@ -92,7 +89,7 @@ bool kp_history_waits(struct kp_storage *storage)
     bool waits;
 
     pthread_mutex_lock(&storage->mutex);
-    waits = storage->history != NULL || storage->nasked;
+    waits = storage->history != NULL;
     pthread_mutex_unlock(&storage->mutex);
     return waits;
 }
@@ -114,16 +111,28 @@ static bool write_row(sqlite3_stmt *stmt, const struct kp_history_batch *batch, 
               bind_text(stmt, 3, batch->texts + kept->path) && bind_text(stmt, 4, batch->texts + kept->window) &&
               sqlite3_bind_int64(stmt, 5, row->at_ms) == SQLITE_OK && sqlite3_bind_int(stmt, 6, row->closed) == SQLITE_OK &&
               bind_real(stmt, 7, row->has ? row->value : (double)NAN) && sqlite3_bind_int64(stmt, 8, row->n) == SQLITE_OK &&
-              bind_real(stmt, 9, row->target) && bind_real(stmt, 10, row->expected) && sqlite3_step(stmt) == SQLITE_DONE;
+              bind_real(stmt, 9, row->target) && bind_real(stmt, 10, row->expected) &&
+              sqlite3_bind_int64(stmt, 11, row->is_now ? 0 : row->may_fall ? 1 : INT64_MAX) == SQLITE_OK &&
+              sqlite3_step(stmt) == SQLITE_DONE;
 
     sqlite3_reset(stmt);
     return ok;
 }
 
+/* ?11: so many samples are enough to take the place of more. What was the target then is not what it is now. */
+static const char put_row[] =
+    "INSERT INTO history(kpi, level, path, window, at, closed, value, n, target, expected) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) "
+    "ON CONFLICT DO UPDATE SET value = excluded.value, n = excluded.n, target = coalesce(target, excluded.target), "
+    "expected = coalesce(expected, excluded.expected) WHERE (excluded.n >= min(n, ?11) OR NOT closed) AND "
+    "(value, n) IS NOT (excluded.value, excluded.n)";
+static const char change_row[] =
+    "UPDATE history SET value = ?7, n = ?8 WHERE kpi = ?1 AND level = ?2 AND path = ?3 AND window = ?4 AND at = ?5 AND closed = ?6 AND "
+    "?8 >= min(n, ?11) AND ?9 IS ?9 AND ?10 IS ?10";
+
 enum kp_code kp_history_write(struct kp_storage *storage, struct kp_err *err)
 {
     struct kp_history_batch *batch;
-    sqlite3_stmt *stmt = NULL;
+    sqlite3_stmt *put = NULL, *change = NULL;
     bool ok;
 
     pthread_mutex_lock(&storage->mutex);
@@ -133,11 +142,12 @@ enum kp_code kp_history_write(struct kp_storage *storage, struct kp_err *err)
         return KP_OK;
     if (kp_storage_exec(storage, "BEGIN IMMEDIATE", err))
         return KP_EIO;
-    ok = sqlite3_prepare_v2(storage->db, "INSERT OR REPLACE INTO history(kpi, level, path, window, at, closed, value, n, target, "
-                                         "expected) VALUES(?,?,?,?,?,?,?,?,?,?)", -1, &stmt, NULL) == SQLITE_OK;
+    ok = sqlite3_prepare_v2(storage->db, put_row, -1, &put, NULL) == SQLITE_OK &&
+         sqlite3_prepare_v2(storage->db, change_row, -1, &change, NULL) == SQLITE_OK;
     for (size_t i = 0; ok && i < batch->n; i++)
-        ok = write_row(stmt, batch, &batch->rows[i]);
-    sqlite3_finalize(stmt);
+        ok = write_row(batch->rows[i].row.only_if_there ? change : put, batch, &batch->rows[i]);
+    sqlite3_finalize(put);
+    sqlite3_finalize(change);
     if (!ok)
         return kp_storage_fail(storage, "history", err);
     if (kp_storage_exec(storage, "COMMIT", err))
@@ -149,142 +159,4 @@ enum kp_code kp_history_write(struct kp_storage *storage, struct kp_err *err)
     free(batch);
     kp_storage_tell(storage);
     return KP_OK;
-}
-
-/* ---- Questions ---- */
-
-bool kp_history_ask(struct kp_storage *storage, struct kp_history_query *query)
-{
-    bool ok;
-
-    pthread_mutex_lock(&storage->mutex);
-    ok = storage->nasked + storage->nanswered < KP_QUERIES_MAX;
-    if (ok)
-        storage->asked[storage->nasked++] = query;
-    pthread_mutex_unlock(&storage->mutex);
-    if (ok)
-        kp_storage_wake(storage);
-    return ok;
-}
-
-struct kp_history_query *kp_history_answered(struct kp_storage *storage)
-{
-    struct kp_history_query *query = NULL;
-
-    pthread_mutex_lock(&storage->mutex);
-    if (storage->nanswered) {
-        query = storage->answered[0];
-        storage->nanswered--;
-        memmove(storage->answered, storage->answered + 1, storage->nanswered * sizeof(*storage->answered));
-    }
-    pthread_mutex_unlock(&storage->mutex);
-    return query;
-}
-
-void kp_history_query_release(struct kp_history_query *query)
-{
-    for (size_t i = 0; query->told && i < query->n; i++)
-        for (int t = 0; t < 10; t++)
-            free(query->told[i].texts[t]);
-    free(query->told);
-    free(query->rows);
-    query->told = NULL;
-    query->rows = NULL;
-    query->n = 0;
-}
-
-static double column_real(sqlite3_stmt *stmt, int i)
-{
-    return sqlite3_column_type(stmt, i) == SQLITE_NULL ? (double)NAN : sqlite3_column_double(stmt, i);
-}
-
-static void take_value(struct kp_history_query *query, sqlite3_stmt *stmt)
-{
-    query->rows[query->n++] = (struct kp_history_row){.at_ms = sqlite3_column_int64(stmt, 0),
-                                                      .closed = sqlite3_column_int(stmt, 1),
-                                                      .has = sqlite3_column_type(stmt, 2) != SQLITE_NULL,
-                                                      .value = column_real(stmt, 2),
-                                                      .n = sqlite3_column_int64(stmt, 3),
-                                                      .target = column_real(stmt, 4),
-                                                      .expected = column_real(stmt, 5)};
-}
-
-static void take_alert(struct kp_history_query *query, sqlite3_stmt *stmt)
-{
-    struct kp_history_alert *alert = &query->told[query->n++];
-
-    alert->at_ms = sqlite3_column_int64(stmt, 0);
-    for (int t = 0; t < 10; t++)
-        if (sqlite3_column_type(stmt, t + 1) != SQLITE_NULL)
-            alert->texts[t] = strdup((const char *)sqlite3_column_text(stmt, t + 1));
-}
-
-static void answer(struct kp_storage *storage, struct kp_history_query *query)
-{
-    static const char values[] = "SELECT at, closed, value, n, target, expected FROM history WHERE kpi = ?1 AND level = ?2 AND "
-                                 "path = ?3 AND window = ?4 AND at >= ?5 AND at < ?6 ORDER BY at, closed LIMIT ?7";
-    static const char alerts[] = "SELECT at, id, rule, kpi, level, key, state, severity, value, reason, message FROM alerts "
-                                 "WHERE at >= ?5 AND at < ?6 AND (?1 = '' OR rule = ?1) AND (?2 = '' OR level = ?2) AND "
-                                 "(?3 = '' OR key = ?3) ORDER BY at, seq LIMIT ?7";
-    sqlite3_stmt *stmt = NULL;
-    int step = SQLITE_ERROR;
-
-    query->rows = query->alerts ? NULL : calloc(KP_QUERY_MOST, sizeof *query->rows);
-    query->told = query->alerts ? calloc(KP_QUERY_MOST, sizeof *query->told) : NULL;
-    if (!query->rows && !query->told) {
-        kp_fail(&query->err, KP_ENOMEM, "out of memory");
-        return;
-    }
-    if (sqlite3_prepare_v2(storage->db, query->alerts ? alerts : values, -1, &stmt, NULL) == SQLITE_OK &&
-        bind_text(stmt, 1, query->alerts ? query->rule : query->kpi) && bind_text(stmt, 2, query->level) &&
-        bind_text(stmt, 3, query->path) && (query->alerts || bind_text(stmt, 4, query->window)) &&
-        sqlite3_bind_int64(stmt, 5, query->from_ms) == SQLITE_OK && sqlite3_bind_int64(stmt, 6, query->to_ms) == SQLITE_OK &&
-        sqlite3_bind_int(stmt, 7, KP_QUERY_MOST + 1) == SQLITE_OK)
-        while ((step = sqlite3_step(stmt)) == SQLITE_ROW && query->n < KP_QUERY_MOST)
-            (query->alerts ? take_alert : take_value)(query, stmt);
-    query->more = step == SQLITE_ROW;
-    if (step != SQLITE_ROW && step != SQLITE_DONE)
-        kp_storage_fail(storage, "history", &query->err);
-    sqlite3_finalize(stmt);
-}
-
-/* The first question: to be answered. NULL: none. */
-static struct kp_history_query *first_asked(struct kp_storage *storage)
-{
-    struct kp_history_query *query;
-
-    pthread_mutex_lock(&storage->mutex);
-    query = storage->nasked ? storage->asked[0] : NULL;
-    pthread_mutex_unlock(&storage->mutex);
-    return query;
-}
-
-static void give_back(struct kp_storage *storage, struct kp_history_query *query)
-{
-    pthread_mutex_lock(&storage->mutex);
-    storage->nasked--;
-    memmove(storage->asked, storage->asked + 1, storage->nasked * sizeof(*storage->asked));
-    storage->answered[storage->nanswered++] = query;
-    pthread_mutex_unlock(&storage->mutex);
-    kp_storage_tell(storage);
-}
-
-void kp_history_refuse(struct kp_storage *storage)
-{
-    struct kp_history_query *query;
-
-    while ((query = first_asked(storage)) != NULL) {
-        kp_fail(&query->err, KP_EIO, "storage: %.200s", storage->view.error);
-        give_back(storage, query);
-    }
-}
-
-void kp_history_answer(struct kp_storage *storage)
-{
-    struct kp_history_query *query = first_asked(storage);
-
-    if (!query)
-        return;
-    answer(storage, query);
-    give_back(storage, query);
 }

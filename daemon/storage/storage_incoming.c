@@ -149,7 +149,7 @@ static enum kp_code complete(struct kp_storage *storage, struct kp_err *err)
     struct kp_incoming *in = &storage->incoming;
     int64_t took_ms = (kp_storage_now_us() - in->began_us) / 1000;
     uint64_t hash = XXH3_64bits_digest(hash_of(in)), said;
-    char sql[256];
+    char sql[320];
 
     memcpy(&said, in->head + 4, sizeof said);
     if (hash != said) {
@@ -158,8 +158,11 @@ static enum kp_code complete(struct kp_storage *storage, struct kp_err *err)
     }
     if (put_part(storage, err))
         return KP_EIO;
-    snprintf(sql, sizeof sql, "UPDATE checkpoint SET bytes=%llu, parts=%u, sum=%lld, complete=1, took=%lld WHERE id=%llu",
-             (unsigned long long)in->bytes, in->nparts, (long long)hash, (long long)took_ms, (unsigned long long)in->id);
+    snprintf(sql, sizeof sql,
+             "BEGIN; UPDATE checkpoint SET bytes=%llu, parts=%u, sum=%lld, complete=1, took=%lld WHERE id=%llu;"
+             "INSERT OR REPLACE INTO meta(key, value) VALUES('position', %llu); COMMIT",
+             (unsigned long long)in->bytes, in->nparts, (long long)hash, (long long)took_ms, (unsigned long long)in->id,
+             (unsigned long long)in->seq);
     if (kp_storage_exec(storage, sql, err))
         return KP_EIO;
     close_pipe(in);

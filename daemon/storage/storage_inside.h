@@ -1,6 +1,6 @@
 /* What the parts of the store share. Internal to it: storage.c opens and closes, storage_thread.c writes, storage_read.c is for
- * recovery, storage_copy.c for copies, storage_prune.c forgets,
- * storage_history.c keeps what was. */
+ * recovery, storage_copy.c for copies, storage_prune.c forgets, storage_history.c
+ * keeps what was, and storage_ask.c tells of it. */
 #ifndef KPID_STORAGE_INSIDE_H
 #define KPID_STORAGE_INSIDE_H
 
@@ -37,7 +37,7 @@ struct kp_storage {
     char file[4096];
     size_t queue_bytes;
     int lock;                       /* -1: none */
-    bool readonly, started;
+    bool readonly, started, answers;    /* its threads run */
     sqlite3 *db;                    /* owned; of the thread once that runs */
     sqlite3_stmt *insert, *insert_alert;
     dev_t dev;                      /* of the file that is open */
@@ -56,10 +56,13 @@ struct kp_storage {
     struct kp_history_batch *history;   /* owned; to be written */
     struct kp_history_query *asked[KP_QUERIES_MAX], *answered[KP_QUERIES_MAX];     /* owned by who asks */
     size_t nasked, nanswered;
+    pthread_cond_t question;        /* there is one, or the end */
+    pthread_t answerer;
     /* the thread's own */
     struct kp_incoming incoming;
     int64_t retry_us, backoff_us;   /* failing: when to try again */
     bool prune;                     /* there may be something to forget */
+    uint64_t uncut_bytes;           /* that the journal had when that was last looked for */
     pthread_t copier;
     bool copier_runs;
     char copy_to[4096];
@@ -95,12 +98,12 @@ void kp_incoming_drop(struct kp_storage *storage, const char *why);
 /* ---- storage_history.c ---- */
 /* Write the batch that waits, if there is one. KP_EIO: it still waits. */
 enum kp_code kp_history_write(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
-/* Answer the first question, if there is one. */
-void kp_history_answer(struct kp_storage *storage);
-/* While the store fails: no answer is no answer. */
-void kp_history_refuse(struct kp_storage *storage);
 bool kp_history_waits(struct kp_storage *storage);
 void kp_history_batch_free(struct kp_history_batch *batch);
+
+/* ---- storage_ask.c ---- */
+/* A thread: answer questions until storage->stopping. */
+void *kp_history_answer(void *storage);
 
 /* ---- storage_prune.c ---- */
 /* Forget a slice of what is no longer needed. *more: there is more. */

@@ -41,11 +41,46 @@ static enum kp_code prune_checkpoints(struct kp_storage *storage, bool *more, st
     return kp_storage_exec(storage, sql, err);
 }
 
+/* What of the journal may go: from its begin to `upto`. */
+struct cut {
+    int64_t upto, bytes, rows;
+};
+
+/* Raw events are kept for a while, but not beyond what the journal may hold in all. Rows that a clock which was ahead has put into the
+ * future hold up none. */
+static bool may_go(const struct kp_storage *storage, int64_t at, int64_t now, const struct cut *cut)
+{
+    uint64_t left = storage->view.journal_bytes - (uint64_t)cut->bytes;
+
+    return !storage->cfg.keep_ms || at <= now - storage->cfg.keep_ms ||
+           (storage->cfg.journal_bytes && storage->view.journal_bytes > (uint64_t)cut->bytes && left > storage->cfg.journal_bytes);
+}
+
+static struct cut find_cut(const struct kp_storage *storage, sqlite3_stmt *stmt)
+{
+    struct cut cut = {.upto = -1}, next = cut;
+    int64_t now = now_ms();
+
+    while (next.bytes < SLICE_BYTES && sqlite3_step(stmt) == SQLITE_ROW) {
+        int64_t at = sqlite3_column_int64(stmt, 2);
+
+        next.upto = sqlite3_column_int64(stmt, 0);
+        next.bytes += sqlite3_column_int64(stmt, 1);
+        next.rows++;
+        if (may_go(storage, at, now, &cut))
+            cut = next;
+        else if (at <= now)
+            break;
+    }
+    return cut;
+}
+
 /* The journal behind the oldest checkpoint that is kept, and older than raw events are: falling back to that one loses nothing. */
 static enum kp_code prune_journal(struct kp_storage *storage, bool *more, struct kp_err *err)
 {
-    int64_t behind, before = now_ms() - storage->cfg.keep_ms, upto = -1, bytes = 0, rows = 0;
     sqlite3_stmt *stmt = NULL;
+    struct cut cut;
+    int64_t behind;
     char sql[300];
 
     behind = kp_storage_number(storage,
@@ -54,35 +89,31 @@ static enum kp_code prune_journal(struct kp_storage *storage, bool *more, struct
                                -1);
     if (behind < 0)
         return KP_OK;
-    snprintf(sql, sizeof sql, "SELECT seq, length(data) FROM journal WHERE seq <= %lld AND at <= %lld ORDER BY seq LIMIT %d",
-             (long long)behind, storage->cfg.keep_ms ? (long long)before : (long long)INT64_MAX, SLICE_ROWS);
+    snprintf(sql, sizeof sql, "SELECT seq, length(data), at FROM journal WHERE seq <= %lld ORDER BY seq LIMIT %d", (long long)behind,
+             SLICE_ROWS);
     if (sqlite3_prepare_v2(storage->db, sql, -1, &stmt, NULL) != SQLITE_OK)
         return kp_storage_fail(storage, "prune", err);
-    while (bytes < SLICE_BYTES && sqlite3_step(stmt) == SQLITE_ROW) {
-        upto = sqlite3_column_int64(stmt, 0);
-        bytes += sqlite3_column_int64(stmt, 1);
-        rows++;
-    }
+    cut = find_cut(storage, stmt);
     sqlite3_finalize(stmt);
-    if (upto < 0)
+    if (cut.upto < 0)
         return KP_OK;
     *more = true;
-    snprintf(sql, sizeof sql, "DELETE FROM journal WHERE seq <= %lld", (long long)upto);
+    snprintf(sql, sizeof sql, "DELETE FROM journal WHERE seq <= %lld", (long long)cut.upto);
     if (kp_storage_exec(storage, sql, err))
         return KP_EIO;
     pthread_mutex_lock(&storage->mutex);
-    storage->view.journal_rows -= (uint64_t)rows < storage->view.journal_rows ? (uint64_t)rows : storage->view.journal_rows;
-    storage->view.journal_bytes -= (uint64_t)bytes < storage->view.journal_bytes ? (uint64_t)bytes : storage->view.journal_bytes;
+    storage->view.journal_rows -= (uint64_t)cut.rows < storage->view.journal_rows ? (uint64_t)cut.rows : storage->view.journal_rows;
+    storage->view.journal_bytes -= (uint64_t)cut.bytes < storage->view.journal_bytes ? (uint64_t)cut.bytes : storage->view.journal_bytes;
     pthread_mutex_unlock(&storage->mutex);
     return KP_OK;
 }
 
-/* sql: takes an instant, and how many at most. */
-static enum kp_code prune_old(struct kp_storage *storage, const char *sql, int64_t before, bool *more, struct kp_err *err)
+/* Rows that are older than the newest of their kind by so much: by the time that they tell, which is not always the clock's. */
+static enum kp_code prune_old(struct kp_storage *storage, const char *sql, int64_t age_ms, bool *more, struct kp_err *err)
 {
     sqlite3_stmt *stmt = NULL;
     bool ok = sqlite3_prepare_v2(storage->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-              sqlite3_bind_int64(stmt, 1, before) == SQLITE_OK && sqlite3_bind_int(stmt, 2, SLICE_ROWS) == SQLITE_OK &&
+              sqlite3_bind_int64(stmt, 1, age_ms) == SQLITE_OK && sqlite3_bind_int(stmt, 2, SLICE_ROWS) == SQLITE_OK &&
               sqlite3_step(stmt) == SQLITE_DONE;
 
     sqlite3_finalize(stmt);
@@ -92,26 +123,23 @@ static enum kp_code prune_old(struct kp_storage *storage, const char *sql, int64
     return KP_OK;
 }
 
+#define OF_HISTORY(closed)                                                                                                              \
+    "DELETE FROM history WHERE (kpi, level, path, window, at, closed) IN (SELECT kpi, level, path, window, at, closed FROM history "   \
+    "WHERE closed = " closed " AND at < (SELECT max(at) FROM history WHERE closed = 0) - ? LIMIT ?)"
+
 enum kp_code kp_storage_prune(struct kp_storage *storage, bool *more, struct kp_err *err)
 {
-    int64_t before = now_ms() - storage->cfg.history_ms;
-    enum kp_code code = KP_OK;
+    static const char alerts[] = "DELETE FROM alert WHERE (seq, n) IN (SELECT seq, n FROM alert WHERE at < (SELECT max(at) FROM alert) - ? "
+                                 "LIMIT ?)";
+    int64_t history_ms = storage->cfg.history_ms;
+    enum kp_code code;
 
     *more = false;
     code = prune_checkpoints(storage, more, err);
     code = code || *more ? code : prune_journal(storage, more, err);
-    if (code || *more || !storage->cfg.history_ms)
+    if (code || *more || !history_ms)
         return code;
-    code = prune_old(storage, "DELETE FROM history WHERE (kpi, level, path, window, at, closed) IN (SELECT kpi, level, path, window, at, "
-                              "closed FROM history WHERE at < ? AND closed = 0 LIMIT ?)",
-                     now_ms() - SAMPLES_MS, more, err);
-    if (code || *more)
-        return code;
-    code = prune_old(storage, "DELETE FROM alert WHERE (seq, n) IN (SELECT seq, n FROM alert WHERE at < ? LIMIT ?)", before, more,
-                     err);
-    return code ? code
-                : prune_old(storage,
-                            "DELETE FROM history WHERE (kpi, level, path, window, at, closed) IN (SELECT kpi, level, path, window, at, "
-                            "closed FROM history WHERE at < ? LIMIT ?)",
-                            before, more, err);
+    code = prune_old(storage, OF_HISTORY("0"), history_ms < SAMPLES_MS ? history_ms : SAMPLES_MS, more, err);
+    code = code || *more ? code : prune_old(storage, OF_HISTORY("1"), history_ms, more, err);
+    return code || *more ? code : prune_old(storage, alerts, history_ms, more, err);
 }

@@ -169,6 +169,15 @@ static void note_commit(struct kp_storage_view *view, const struct batch *batch,
     view->queued -= batch->held;
 }
 
+/* What is over the journal's limit may be what is kept only for a while: then it needs no checkpoint to be cut. Looked at anew when
+ * enough has come to be worth it. */
+static bool is_to_be_cut(const struct kp_storage *storage)
+{
+    uint64_t limit = storage->cfg.journal_bytes, bytes = storage->view.journal_bytes;
+
+    return limit && bytes > limit && bytes > storage->uncut_bytes + limit / 16;
+}
+
 static void finish_batch(struct kp_storage *storage, const struct batch *batch, int64_t began_us)
 {
     struct kp_chunk *chunk = batch->first;
@@ -184,6 +193,7 @@ static void finish_batch(struct kp_storage *storage, const struct batch *batch, 
     storage->urgent = urgent;
     storage->busy_since_us = 0;
     note_commit(&storage->view, batch, kp_storage_now_us() - began_us);
+    storage->prune |= is_to_be_cut(storage);
     pthread_mutex_unlock(&storage->mutex);
     for (size_t i = 0; i < batch->n; i++) {
         struct kp_chunk *next = chunk->next;
@@ -284,6 +294,7 @@ static void forget(struct kp_storage *storage)
         fails(storage, &err);
     else
         set_busy(storage, false);
+    storage->uncut_bytes = storage->view.journal_bytes;
     kp_storage_tell(storage);
 }
 
@@ -332,7 +343,6 @@ static void keep_history(struct kp_storage *storage)
         fails(storage, &err);
         return;
     }
-    kp_history_answer(storage);
     set_busy(storage, false);
 }
 
@@ -350,7 +360,6 @@ static void turn(struct kp_storage *storage)
     part = us == 0 && !storage->incoming.running ? false : wait_for_work(storage, us);
     take_next_checkpoint(storage);
     if (storage->retry_us) {
-        kp_history_refuse(storage);
         if (kp_storage_now_us() >= storage->retry_us)
             retry(storage);
         return;

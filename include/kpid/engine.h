@@ -122,6 +122,8 @@ struct kp_cell_view {           /* one KPI in one window */
     uint32_t rank, of;          /* among its peers, 1 is best; 0: it has none */
     enum kp_status status;      /* by the thresholds of the rules on it, NONE: there is no rule; NO_DATA: a source that
                                  * it needs is silent */
+    bool is_now;                /* it is what stands open now, whatever the window */
+    bool may_fall;              /* what was counted can be taken back: a deal's later event says otherwise */
 };
 /* Read a node as of the engine's time: cells in the order of the configuration, KPI by KPI. *cells borrows until the
  * next call of anything. Returns how many.
@@ -130,10 +132,13 @@ struct kp_cell_view {           /* one KPI in one window */
 size_t kp_engine_read(struct kp_engine *engine, uint32_t node, uint32_t pass, const struct kp_cell_view **cells);
 
 /* The same of the periods before those that run, where a history is kept: a cell for each calendar window, called as the running one is
- * with a "-1" behind. Without ranks. */
+ * with a "-1" behind. Without ranks, and without what is so now. */
 size_t kp_engine_read_closed(struct kp_engine *engine, uint32_t node, const struct kp_cell_view **cells);
-/* The local start of the period that a calendar window holds, for a node; INT64_MIN: it is none, or there is no time yet. */
-int64_t kp_engine_period_from(const struct kp_engine *engine, uint32_t node, const struct kp_window *window);
+/* The period that a calendar window holds, by the clock of a node: *from <= t < *to. False: the window is none, or there is no time
+ * yet. */
+bool kp_engine_period(const struct kp_engine *engine, uint32_t node, const struct kp_window *window, int64_t *from, int64_t *to);
+/* Does a day end between the engine's time and then, by the clock of anybody? */
+bool kp_engine_day_ends(const struct kp_engine *engine, int64_t until_ms);
 
 /* A number for a pass that begins now. */
 uint32_t kp_engine_pass(struct kp_engine *engine);

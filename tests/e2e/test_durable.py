@@ -3,6 +3,7 @@
 test_durable.py             a few kills, as in tools/test
 test_durable.py --kills N   as many as that, for the long run
 """
+import contextlib
 import random
 import resource
 import sqlite3
@@ -240,6 +241,30 @@ class Damage(Case):
         found = subprocess.run([KPID, "--config", d.file], capture_output=True, text=True, timeout=DEADLINE)
         self.assertEqual(found.returncode, 1)
         self.assertIn("no database, or it is damaged", found.stderr)
+        open(f"{d.folder.name}/store/kpid.db", "w").close()
+        found = subprocess.run([KPID, "--config", d.file], capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("is empty: what it held is gone", found.stderr)
+        d.zmq.destroy(0)
+
+    def test_rows_that_went_with_their_checkpoints_are_missed(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        d.send({"type": "call", "rep": "ana"})
+        d.quit()
+        db = sqlite3.connect(f"{d.folder.name}/store/kpid.db")
+        before = db.execute("SELECT max(seq) FROM checkpoint").fetchone()[0]
+        db.executescript("DELETE FROM journal; DELETE FROM checkpoint; DELETE FROM checkpoint_part")
+        db.close()
+        d.start()
+        self.assertTrue(any("event=damage" in line and "are gone" in line for line in d.log))
+        self.assertGreater(d.send({"type": "call", "rep": "ana"})["seq"], before)
+        d.quit()
+        db = sqlite3.connect(f"{d.folder.name}/store/kpid.db")
+        db.execute("INSERT INTO journal VALUES(9223372036854775807, 0, 0, 0, 0, '')")
+        db.commit()
+        db.close()
+        found = subprocess.run([KPID, "--config", d.file], capture_output=True, text=True, timeout=DEADLINE)
+        self.assertIn("is no position in a journal", found.stderr)
         d.zmq.destroy(0)
 
     def test_a_store_of_a_newer_kpid_is_refused(self):
@@ -424,7 +449,8 @@ class Operating(Case):
         self.assertEqual((found.returncode, found.stderr), (0, ""))
         self.assertEqual(found.stdout.strip(), f"{d.folder.name}/store/copy.db")
         self.assertIn("is there already", kpictl("checkpoint", "--copy", "copy.db", *control).stderr)
-        self.assertIn("without a slash", kpictl("checkpoint", "--copy", "../copy.db", *control).stderr)
+        for name in ("../copy.db", "kpid.db-journal", "lock", "-rf", "a\nb"):
+            self.assertIn("without a slash", kpictl("checkpoint", f"--copy={name}", *control).stderr)
         os.mkdir(f"{d.folder.name}/backup")
         os.rename(f"{d.folder.name}/store/copy.db", f"{d.folder.name}/backup/kpid.db")
         found = kpictl("get", "--store", f"{d.folder.name}/backup", "--key", "ana", "--json")
@@ -441,7 +467,8 @@ class Operating(Case):
 
 class History(Case):
     YAML = FLOOR.replace("checkpoint_every: 1s", "checkpoint_every: 1s, samples: 1s").replace(
-        "\nstorage", "\ntime: {clock: event}\ntargets: [{kpi: calls, per: day, value: 4}]\nstorage")
+        "\nstorage", "\ntime: {clock: event}\ntargets: [{kpi: calls, per: day, value: 4}]\nstorage").replace(
+        "unknown: accept", "unknown: accept, members: [{rep: ana, team: one}]")
 
     def test_samples_and_what_periods_came_to(self):
         d = self.daemon(self.YAML, transport="ipc")
@@ -455,7 +482,7 @@ class History(Case):
             return d.ask(op="history", kpi="calls", window="day", key="ana", **more)["values"]
         d.send({"type": "kpid.tick", "time": noon + 2 * hour})
         closed = until(lambda: [v for v in values() if v["closed"] and v["value"] == 3], "it")
-        self.assertEqual([(v["at"], v["target"]) for v in closed], [(noon - day - 12 * hour, None if closed[0]["target"] is None else 4)])
+        self.assertEqual([(v["at"], v["target"]) for v in closed], [(noon - day - 12 * hour, 4)])
         samples = until(lambda: [v for v in values(**{"from": noon}) if not v["closed"]], "samples")
         self.assertEqual(samples[-1]["value"], 2)
         self.assertEqual(values(**{"from": noon + day}), [])
@@ -470,6 +497,58 @@ class History(Case):
         d.kill()
         d.start()
         self.assertEqual([v["value"] for v in values() if v["closed"]], [3])
+        d.stop()
+
+    def test_a_reload_that_begins_anew_takes_nothing_back(self):
+        d = self.daemon(self.YAML, transport="ipc")
+        day, noon = 86_400_000, 1_795_694_400_000
+        for at in (noon - day, noon):
+            d.send({"type": "call", "rep": "ana", "time": at, "duration": 10})
+
+        def closed():
+            return [v["value"] for v in d.ask(op="history", kpi="calls", window="day", key="ana")["values"] if v["closed"]]
+        d.send({"type": "kpid.tick", "time": noon + 2000})
+        until(lambda: closed() == [1], "what yesterday came to")
+        with open(d.file) as f:
+            text = f.read()
+        with open(d.file, "w") as f:
+            f.write(text.replace("calls: {aggregate: count, where: {type: call}", "calls: {aggregate: count, where: {type: call, x: y}"))
+        found = kpictl("reload", "--control", d.endpoints["control"])
+        self.assertIn("1 new", found.stdout)
+        d.send({"type": "kpid.tick", "time": noon + 20000})
+        until(lambda: d.ask(op="history", kpi="talk", window="30d", key="ana", **{"from": noon + 20000})["values"], "a pass")
+        self.assertEqual(closed(), [1])
+        d.stop()
+
+    def test_what_a_day_came_to_that_ended_while_kpid_did_not_run(self):
+        d = self.daemon(FLOOR.replace("checkpoint_every: 1s", "checkpoint_every: 1d"), transport="ipc")
+        for _ in range(3):
+            d.send({"type": "call", "rep": "ana"})
+        d.kill()
+        then = now_ms() - 3 * 86_400_000
+        db = sqlite3.connect(f"{d.folder.name}/store/kpid.db")
+        db.execute("UPDATE journal SET at = at - ?", (3 * 86_400_000,))
+        db.execute("DELETE FROM history")
+        db.commit()
+        db.close()
+        d.start()
+
+        def closed():
+            values = d.ask(op="history", kpi="calls", window="day", key="ana")["values"]
+            return [(v["at"] // 86_400_000, v["value"], v["n"]) for v in values if v["closed"]]
+        self.assertEqual(until(closed, "the day"), [(then // 86_400_000, 3, 3)])
+        d.stop()
+
+    def test_a_key_of_more_numbers_than_a_batch_holds(self):
+        kpis = "".join(f"  k{i}: {{aggregate: count, windows: [1m, 2m, 3m, 4m, 5m, 6m, 10m, 1h]}}\n" for i in range(600))
+        d = self.daemon("storage: {path: store, samples: 1s}\nroster: {levels: [rep], unknown: accept}\nkpis:\n" + kpis, transport="ipc")
+        d.send({"type": "call", "rep": "ana"})
+
+        def rows():
+            db = sqlite3.connect(f"file:{d.folder.name}/store/kpid.db?mode=ro", uri=True)
+            with contextlib.closing(db):
+                return db.execute("SELECT count(*) FROM (SELECT DISTINCT kpi, window FROM history WHERE path = 'ana')").fetchone()[0]
+        until(lambda: rows() == 4800, "all of them")
         d.stop()
 
     def test_alerts_as_they_happened(self):
@@ -515,6 +594,8 @@ class Reload(Case):
             self.assertEqual(d.value("rep", "ana", "talk", "30d"), 62 * 60)
             self.assertEqual(d.value("rep", "ana", "mails", "day"), 1)
             if storage:
+                for _ in range(2):      # the first may have been under way: what the reload made is on disk then
+                    self.assertEqual(kpictl("checkpoint", "--control", d.endpoints["control"]).returncode, 0)
                 d.kill()
                 d.start()
                 self.assertEqual(d.value("rep", "ana", "talk", "30d"), 62 * 60)
@@ -554,6 +635,31 @@ class Reload(Case):
             self.assertEqual(d.value("rep", "ana", "talk", "30d"), before + 99)
             self.assertAlmostEqual(d.value("rep", "ben", "speed", "30d"), 61.5, delta=5)
             d.stop()
+
+    def test_a_kill_meanwhile_leaves_nobody_who_holds_the_store(self):
+        d = self.daemon(FLOOR, transport="ipc")
+        for n in range(0, 4000, 500):
+            d.send(*({"type": "call", "rep": f"r{i}"} for i in range(n, n + 500)))
+
+        def children():
+            with open(f"/proc/{d.process.pid}/task/{d.process.pid}/children") as f:
+                return f.read().split()
+        d.process.send_signal(signal.SIGHUP)
+        until(lambda: children() or any("event=reload" in line for line in d.log), "a child")
+        d.kill()
+        d.start()
+        self.assertEqual(d.value("company", "", "calls", "day"), 4000)
+        d.stop()
+
+    def test_how_often_checkpoints_are_made_can_change(self):
+        d = self.daemon(FLOOR.replace("checkpoint_every: 1s", "checkpoint_every: 1h"), transport="ipc")
+        d.send({"type": "call", "rep": "ana"})
+        self.change(d, "checkpoint_every: 1h", "checkpoint_every: 1s")
+        self.assertEqual(kpictl("reload", "--control", d.endpoints["control"]).returncode, 0)
+        until(lambda: d.metrics()["kpid_checkpoints_total"] == 1, "the one after a reload")
+        d.send({"type": "call", "rep": "ana"})
+        until(lambda: d.metrics()["kpid_checkpoints_total"] == 2, "the next one")
+        d.stop()
 
     def test_a_faulty_one_changes_nothing(self):
         d = self.daemon(FLOOR, transport="ipc")

@@ -22,7 +22,7 @@ static inline void must_load(const char *yaml, struct kp_config *config)
     struct kp_fault_list list;
 
     kp_fault_list_init(&list, "test.yaml");
-    if (kp_config_load_bytes("test.yaml", NULL, yaml, strlen(yaml), config, &list.faults)) {
+    if (kp_config_load_bytes("test.yaml", ".", yaml, strlen(yaml), config, &list.faults)) {
         kp_fault_list_print(&list, stderr);
         fail_msg("does not load:\n%s", yaml);
     }
@@ -50,7 +50,7 @@ static inline char *faults_of_bytes(const char *yaml, size_t len)
     int count;
 
     kp_fault_list_init(&list, "test.yaml");
-    count = kp_config_load_bytes("test.yaml", NULL, yaml, len, &config, &list.faults);
+    count = kp_config_load_bytes("test.yaml", ".", yaml, len, &config, &list.faults);
     assert_int_equal(count, (int)list.faults.count);
     text = faults_of_list(&list);
     if (count == 0)

@@ -65,7 +65,7 @@ static inline struct rig *rig_new(const char *yaml)
     struct kp_err err = {0};
 
     assert_non_null(rig);
-    assert_int_equal(kp_config_load_bytes("config", NULL, yaml, strlen(yaml), &rig->config, &faults), 0);
+    assert_int_equal(kp_config_load_bytes("config", ".", yaml, strlen(yaml), &rig->config, &faults), 0);
     rig->engine = kp_engine_new(&rig->config, 1, &sink, &err);
     if (!rig->engine)
         fail_msg("%s", err.text);

@@ -208,6 +208,31 @@ static void every_top_setting_reaches_its_place(void **state)
     kp_config_release(&c);
 }
 
+/* "sync checkpoint history samples keep journal" */
+static const char *storage_of(const char *yaml)
+{
+    static char text[200];
+    struct kp_config c;
+
+    must_load(yaml, &c);
+    snprintf(text, sizeof text, "%lld %lld %lld %lld %lld %llu", (long long)c.storage.sync_ms, (long long)c.storage.checkpoint_ms,
+             (long long)c.storage.history_ms, (long long)c.storage.samples_ms, (long long)c.storage.keep_ms,
+             (unsigned long long)c.storage.journal_bytes);
+    kp_config_release(&c);
+    return text;
+}
+
+static void storage_s_settings_reach_their_places(void **state)
+{
+    (void)state;
+    assert_string_equal(storage_of(KPI "storage: {path: /nowhere}\n"), "5 60000 34560000000 900000 0 4294967296");
+    assert_string_equal(storage_of(KPI "storage: {path: /nowhere, sync: always, checkpoint_every: 2s, history: 0, samples: 0, keep_events: 0, "
+                                       "journal: 1MiB}\n"), "0 2000 0 0 0 1048576");
+    assert_string_equal(storage_of(KPI "storage: {path: /nowhere, sync: off, history: 2d, samples: 1s, keep_events: 3d, journal: 1MiB}\n"),
+                        "-1 60000 172800000 1000 259200000 1048576");
+    assert_string_equal(storage_of(KPI "storage: {path: /nowhere, sync: 7ms}\n"), "7 60000 34560000000 900000 0 4294967296");
+}
+
 /* ---- endpoints ---- */
 
 static void endpoints_are_checked_before_any_socket_sees_them(void **state)
@@ -589,6 +614,7 @@ int main(void)
         cmocka_unit_test(the_shipped_example_loads_and_an_engine_takes_it),
         cmocka_unit_test(keys_left_out_have_their_documented_defaults),
         cmocka_unit_test(every_top_setting_reaches_its_place),
+        cmocka_unit_test(storage_s_settings_reach_their_places),
         cmocka_unit_test(endpoints_are_checked_before_any_socket_sees_them),
         cmocka_unit_test(where_takes_a_value_a_list_operators_and_alternatives),
         cmocka_unit_test(an_empty_where_matches_every_event),

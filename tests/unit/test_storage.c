@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -320,6 +321,151 @@ static void two_are_kept_and_the_journal_behind_the_older_one_goes(void **state)
     end(rig);
 }
 
+#define DAY_MS INT64_C(86400000)
+
+/* What is kept for a while goes when the journal would be over its limit, and needs no checkpoint for that. */
+static void raw_events_are_kept_no_further_than_the_journal_s_limit(void **state)
+{
+    static char text[64 * 1024];
+    struct rig *rig = begin();
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    kp_storage_stop(&rig->storage);
+    rig->cfg.keep_ms = DAY_MS;
+    rig->cfg.journal_bytes = 1 << 20;
+    open_store(rig);
+    start(rig);
+    for (uint64_t i = 1; i <= 64; i++) {
+        struct kp_chunk *chunk = kp_storage_blank(rig->storage);
+
+        assert_non_null(chunk);
+        assert_true(kp_chunk_put(chunk, text, sizeof text));
+        chunk->at_ms = (int64_t)time(NULL) * 1000;
+        kp_storage_push(rig->storage, chunk);
+        wait_until(rig, rig->view.committed == i);
+        if (i % 8 == 0)
+            put_checkpoint(rig, i, "state", 5, true);
+    }
+    wait_until(rig, rig->view.journal_bytes <= 1 << 20);
+    assert_false(rig->view.journal_full);
+    assert_true(rig->view.journal_rows > 10);   /* and no more than it must */
+    end(rig);
+}
+
+/* ---- What was ---- */
+
+#define NOTHING ((double)NAN)
+
+static void put_row(struct rig *rig, struct kp_history_row row)
+{
+    struct kp_history_batch *batch;
+    uint64_t before;
+
+    wait_until(rig, (batch = kp_history_begin(rig->storage)) != NULL);
+    kp_storage_view(rig->storage, &rig->view);
+    before = rig->view.history_rows;
+    row.kpi = "calls";
+    row.level = "rep";
+    row.path = "a/ana";
+    row.window = "day";
+    row.has = true;
+    assert_true(kp_history_put(batch, &row));
+    kp_history_push(rig->storage, batch);
+    wait_until(rig, rig->view.history_rows > before);
+}
+
+static void no_answer(struct kp_history_query *query)
+{
+    (void)query;
+    fail_msg("no answer");
+}
+
+/* "value/n/target" of each row from one instant on. */
+static const char *rows_from(struct rig *rig, int64_t from_ms)
+{
+    static struct kp_history_query query;
+    static char text[512];
+    struct kp_history_query *answer;
+    size_t at = 0;
+
+    query = (struct kp_history_query){.drop = no_answer, .kpi = "calls", .level = "rep", .path = "a/ana", .window = "day",
+                                      .from_ms = from_ms, .to_ms = INT64_MAX};
+    assert_true(kp_history_ask(rig->storage, &query));
+    wait_until(rig, (answer = kp_history_answered(rig->storage)) != NULL);
+    assert_ptr_equal(answer, &query);
+    assert_int_equal(query.err.code, KP_OK);
+    text[0] = '\0';
+    for (size_t i = 0; i < query.n; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%g/%lld/%g ", query.rows[i].value, (long long)query.rows[i].n,
+                               query.rows[i].target);
+    kp_history_query_release(&query);
+    return text;
+}
+
+static void what_a_period_came_to_is_not_unlearned(void **state)
+{
+    struct rig *rig = begin();
+    const struct kp_history_row closed = {.at_ms = DAY_MS, .closed = true, .value = 7, .n = 7, .target = 10, .expected = NOTHING};
+    struct kp_history_row row = closed;
+
+    (void)state;
+    start(rig);
+    put_row(rig, closed);
+    row.n = 0;
+    row.value = 0;
+    row.target = 5;
+    put_row(rig, row);      /* a KPI that a reload made new */
+    assert_string_equal(rows_from(rig, DAY_MS), "7/7/10 ");
+    row.n = 8;
+    row.value = 8;
+    put_row(rig, row);      /* one came late; and what the target was then, not now */
+    assert_string_equal(rows_from(rig, DAY_MS), "8/8/10 ");
+    row.may_fall = true;
+    row.n = 6;
+    row.value = 6;
+    put_row(rig, row);      /* two were taken back */
+    assert_string_equal(rows_from(rig, DAY_MS), "6/6/10 ");
+    row.n = 0;
+    row.value = 0;
+    put_row(rig, row);
+    assert_string_equal(rows_from(rig, DAY_MS), "6/6/10 ");
+    row.is_now = row.only_if_there = true;
+    put_row(rig, row);
+    assert_string_equal(rows_from(rig, DAY_MS), "0/0/10 ");
+    row.at_ms = 2 * DAY_MS;
+    put_row(rig, row);      /* there is none */
+    assert_string_equal(rows_from(rig, 2 * DAY_MS), "");
+    end(rig);
+}
+
+/* Of a year ago, told by a clock of events: they are young among their own. */
+static void samples_go_by_the_time_that_they_tell(void **state)
+{
+    const int64_t now = (int64_t)time(NULL) * 1000 - 366 * DAY_MS;
+    struct rig *rig = begin();
+    struct kp_history_row row = {.value = 1, .n = 1, .target = NOTHING, .expected = NOTHING};
+
+    (void)state;
+    start(rig);
+    for (int back = 20; back >= 0; back -= 10) {
+        row.at_ms = now - back * DAY_MS;
+        row.n = back + 1;
+        put_row(rig, row);
+    }
+    row.closed = true;
+    row.n = 99;
+    row.at_ms = now - 30 * DAY_MS;
+    put_row(rig, row);
+    put_checkpoint(rig, 0, "state", 5, true);   /* after which what is old goes */
+    put_checkpoint(rig, 0, "state", 5, true);
+    kp_storage_stop(&rig->storage);     /* not before all of it has gone */
+    open_store(rig);
+    start(rig);
+    assert_string_equal(rows_from(rig, 0), "1/99/nan 1/11/nan 1/1/nan ");
+    end(rig);
+}
+
 /* ---- Who may not ---- */
 
 static void refused(struct rig *rig, const char *why)
@@ -450,6 +596,9 @@ int main(void)
         cmocka_unit_test(alerts_are_kept_with_their_chunk),
         cmocka_unit_test(a_checkpoint_is_read_as_it_was_written),
         cmocka_unit_test(two_are_kept_and_the_journal_behind_the_older_one_goes),
+        cmocka_unit_test(raw_events_are_kept_no_further_than_the_journal_s_limit),
+        cmocka_unit_test(what_a_period_came_to_is_not_unlearned),
+        cmocka_unit_test(samples_go_by_the_time_that_they_tell),
         cmocka_unit_test(what_is_none_of_its_own_is_refused),
         cmocka_unit_test(it_fails_while_somebody_else_has_it_and_heals),
         cmocka_unit_test(a_copy_holds_the_same),
