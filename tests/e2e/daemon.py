@@ -92,19 +92,21 @@ class Daemon:
         return s
 
     def ask(self, **request):
-        s = self.socket(zmq.REQ, "control")
-        s.send(msgpack.packb(request))
-        reply = msgpack.unpackb(s.recv())
-        s.close()
-        return reply
+        return self.exchange("control", request)
+
+    def exchange(self, name, message):
+        s = self.socket(zmq.REQ, name)
+        s.send(msgpack.packb(message))
+        try:
+            return msgpack.unpackb(s.recv())
+        except zmq.Again:
+            raise AssertionError(f"no answer from {name}; the daemon has {self.process.poll()} and said:\n" + "\n".join(self.log[-20:]))
+        finally:
+            s.close()
 
     def send(self, *events):
         """Acknowledged; the reply."""
-        s = self.socket(zmq.REQ, "router")
-        s.send(msgpack.packb(list(events)))
-        reply = msgpack.unpackb(s.recv())
-        s.close()
-        return reply
+        return self.exchange("router", list(events))
 
     def metrics(self):
         return self.ask(op="status")["metrics"]
