@@ -125,6 +125,7 @@ class Daemon:
         self.process.wait(DEADLINE)
         self.reader.join(DEADLINE)
         self.process.stderr.close()
+        assert healthy("\n".join(self.log)), "\n".join(self.log)
 
     def stop(self):
         """End it; what it said. It must end well, and soon."""

@@ -106,7 +106,8 @@ class Rules(Case):
         self.assertEqual(found.returncode, 0, found.stdout + found.stderr)
 
     def test_a_changed_threshold_is_noticed(self):
-        for rule, before, after, where in (
+        """All of them; under a sanitizer, which takes a minute and a half for that and sees the same code each time, some."""
+        changes = (
                 ("quiet_phone", "above: 4h", "above: 241m", "four hours of work"),
                 ("quiet_phone", "group: 50%", "group: 51%", "half of a team is silent"),
                 ("quiet_team", "above: 2h", "above: 121m", "an hour without any"),
@@ -124,7 +125,8 @@ class Rules(Case):
                 ("team_not_as_usual", "periods: 4", "periods: 3", "without four days"),
                 ("stuck_deal", "above: 21d", "above: 22d", "three weeks after"),
                 ("region_win_rate", "min_count: 15", "min_count: 14", "three of fifteen"),
-                ("costly_clients", "above: 1500", "above: 1501", "1500 a client")):
+                ("costly_clients", "above: 1500", "above: 1501", "1500 a client"))
+        for rule, before, after, where in changes[::6] if os.environ.get("KPID_SANITIZE") else changes:
             self.example()
             head, mine, tail = re.split(rf"(?ms)(^  {rule}:.*?)(?=^  \w+:|\Z)", read(f"{self.folder}/kpid.yaml"))
             self.assertEqual(mine.count(before), 1, f"{rule}: {before}")
