@@ -201,7 +201,7 @@ static bool starts_with(const char *s, uint32_t len, const struct kp_str *prefix
 
 static bool grow_words(struct field *f)
 {
-    struct word *old = f->words;
+    struct word *old = f->bits ? f->words : NULL;
     size_t size = f->bits ? (size_t)1 << f->bits : 0;
     struct field bigger = *f;
 
@@ -215,7 +215,6 @@ static bool grow_words(struct field *f)
         if (old[i].s)
             *word_slot(&bigger, old[i].s, old[i].len) = old[i];
     *f = bigger;
-    /* NOLINTNEXTLINE: the analyzer mixes up the two fields */
     free(old);
     return true;
 }

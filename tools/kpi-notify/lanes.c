@@ -243,8 +243,11 @@ static enum kp_code begin(struct lanes *lanes, int64_t n, struct kp_err *err)
     struct lane *lane = lane_of(lanes, n);
     const struct route *route;
     struct parcel parcel;
-    enum kp_code code = spool_load(lanes->spool, n, &parcel, err);
+    enum kp_code code;
 
+    if (!lane)
+        return KP_OK;   /* it was not chosen */
+    code = spool_load(lanes->spool, n, &parcel, err);
     if (!code)
         memcpy(lane->alert, parcel.alert, sizeof lane->alert);
     if (!code && parcel.kind == AIM_MAIL)
