@@ -94,13 +94,15 @@ static bool read_ms(const char *word, size_t len, int64_t *at_ms)
 {
     int64_t v = 0;
 
+    if (len < 10 || len > 15)
+        return false;       /* fewer digits are no ms of any year that is meant */
     for (size_t i = 0; i < len; i++) {
         if (word[i] < '0' || word[i] > '9')
             return false;
         v = v * 10 + (word[i] - '0');
     }
     *at_ms = v;
-    return len >= 10 && len <= 15;      /* fewer digits are no ms of any year that is meant */
+    return true;
 }
 
 static bool read_clock(struct scan *s, struct point *point)
