@@ -83,7 +83,7 @@ static enum kp_code prepare(struct kp_storage *storage, struct kp_err *err)
 {
     if (sqlite3_prepare_v3(storage->db, "INSERT OR REPLACE INTO journal(seq, at, events, flags, sum, data) VALUES(?,?,?,?,?,?)", -1,
                            SQLITE_PREPARE_PERSISTENT, &storage->insert, NULL) != SQLITE_OK ||
-        sqlite3_prepare_v3(storage->db, "INSERT OR REPLACE INTO alert(seq, n, at, body) VALUES(?,?,?,?)", -1,
+        sqlite3_prepare_v3(storage->db, "INSERT OR REPLACE INTO alert(seq, n, at, body) VALUES(?1,?2,coalesce(?4->>'$.time',?3),?4)", -1,
                            SQLITE_PREPARE_PERSISTENT, &storage->insert_alert, NULL) != SQLITE_OK)
         return kp_storage_fail(storage, "prepare", err);
     return KP_OK;
