@@ -53,23 +53,6 @@ void kp_child_end(pid_t pid, bool early)
         ;
 }
 
-bool kp_child_write(int fd, const void *bytes, size_t len)
-{
-    const char *at = bytes;
-
-    while (len) {
-        ssize_t n = write(fd, at, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 size_t kp_child_read(int fd, void *buf, size_t most)
 {
     ssize_t n;

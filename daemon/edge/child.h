@@ -17,8 +17,7 @@ pid_t kp_child_begin(int *fd, struct kp_err *err);
 /* Wait for its end; `early`: kill it first. Takes 0: there is none. */
 void kp_child_end(pid_t pid, bool early);
 
-/* All of it, and what there is, whatever signals come between. */
-bool kp_child_write(int fd, const void *bytes, size_t len);
+/* What there is, at most so much; 0: it has ended. */
 size_t kp_child_read(int fd, void *buf, size_t most);
 
 #endif

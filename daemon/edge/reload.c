@@ -86,7 +86,7 @@ struct kp_config *kp_reload_config(const struct kp_config *old, struct kp_reload
 
 static bool write_all(void *ctx, const void *bytes, size_t len)
 {
-    return kp_child_write(*(const int *)ctx, bytes, len);
+    return kp_pipe_all(*(const int *)ctx, bytes, len);
 }
 
 static size_t read_some(void *ctx, void *buf, size_t most)

@@ -155,6 +155,8 @@ struct kp_pipe {
 void kp_pipe_init(struct kp_pipe *pipe, int fd);
 bool kp_pipe_write(void *pipe, const void *bytes, size_t len);
 bool kp_pipe_end(struct kp_pipe *pipe);
+/* Plain bytes into any pipe: all of them, whatever signals come between. */
+bool kp_pipe_all(int fd, const void *bytes, size_t len);
 
 /* ---- How it is ---- */
 

@@ -18,7 +18,7 @@ enum { READ_BYTES = 1 << 16, FRAME_MAX = 1 << 20 };
 
 _Static_assert(sizeof(XXH3_state_t) <= sizeof(((struct kp_pipe *)0)->hash), "room for the state");
 
-static bool write_all(int fd, const void *bytes, size_t len)
+bool kp_pipe_all(int fd, const void *bytes, size_t len)
 {
     const char *at = bytes;
 
@@ -55,7 +55,7 @@ bool kp_pipe_write(void *ctx, const void *bytes, size_t len)
         uint32_t n = len < FRAME_MAX ? (uint32_t)len : FRAME_MAX;
 
         XXH3_64bits_update(state_of(pipe), at, n);
-        if (!write_all(pipe->fd, &n, sizeof n) || !write_all(pipe->fd, at, n))
+        if (!kp_pipe_all(pipe->fd, &n, sizeof n) || !kp_pipe_all(pipe->fd, at, n))
             return false;
         at += n;
         len -= n;
@@ -68,7 +68,7 @@ bool kp_pipe_end(struct kp_pipe *pipe)
     uint32_t none = 0;
     uint64_t hash = XXH3_64bits_digest(state_of(pipe));
 
-    return write_all(pipe->fd, &none, sizeof none) && write_all(pipe->fd, &hash, sizeof hash);
+    return kp_pipe_all(pipe->fd, &none, sizeof none) && kp_pipe_all(pipe->fd, &hash, sizeof hash);
 }
 
 /* ---- The thread's side ---- */
