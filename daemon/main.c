@@ -3,12 +3,14 @@
 #include "faults.h"
 #include "log.h"
 
+#include "kpid/engine.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char help[] =
-    "usage: kpid --config FILE\n"
+    "usage: kpid [--check] --config FILE\n"
     "\n"
     "Takes events over ZeroMQ, keeps KPIs over rolling windows, publishes alerts and snapshots. One YAML file says it\n"
     "all; config/README.md is its reference, and kpictl check says every fault in one.\n"
@@ -17,12 +19,25 @@ static const char help[] =
     "  $ kill -TERM PID                            end: counts what has arrived, publishes a last snapshot\n"
     "\n"
     "  --config FILE   the configuration\n"
+    "  --check         look whether it is well, and end\n"
     "  --version       the version\n"
     "  --help          this\n"
     "\n"
     "Exit status: 0 ended as asked, 1 failed, 2 wrong use or configuration.\n";
 
-static int run(const char *file)
+/* Does an engine take it? */
+static enum kp_code look(const struct kp_config *config, struct kp_err *err)
+{
+    struct kp_engine *engine = kp_engine_new(config, 0, NULL, err);
+
+    if (!engine)
+        return err->code ? err->code : KP_EINVAL;
+    kp_engine_destroy(&engine);
+    printf("%s: well: %zu KPIs, %zu alerts, %zu members\n", config->file, config->nkpis, config->nalerts, config->roster.nmembers);
+    return KP_OK;
+}
+
+static int run(const char *file, bool check)
 {
     struct kp_fault_list faults;
     struct kp_config config;
@@ -36,8 +51,10 @@ static int run(const char *file)
         return 2;
     }
     kp_fault_list_release(&faults);
-    code = kp_daemon_run(&config, &err);
-    if (code)
+    code = check ? look(&config, &err) : kp_daemon_run(&config, &err);
+    if (code && check)
+        fprintf(stderr, "%s: %s\n", file, err.text);
+    else if (code)
         kp_log(KP_LOG_ERROR, "event=failed error=\"%s\"", err.text);
     kp_config_release(&config);
     return code == KP_OK ? 0 : code == KP_EINVAL || code == KP_ELIMIT ? 2 : 1;
@@ -46,8 +63,9 @@ static int run(const char *file)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"config", 1, NULL, 'c'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {NULL, 0, NULL, 0}};
+        {"config", 1, NULL, 'c'}, {"check", 0, NULL, 'k'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {NULL, 0, NULL, 0}};
     const char *file = NULL;
+    bool check = false;
     int c;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -59,13 +77,14 @@ int main(int argc, char **argv)
             puts("kpid " KPID_VERSION);
             return 0;
         }
-        if (c != 'c')
+        if (c == '?')
             return 2;
-        file = optarg;
+        check |= c == 'k';
+        file = c == 'c' ? optarg : file;
     }
     if (!file || optind < argc) {
         fputs("kpid: needs --config FILE and nothing else; --help tells more\n", stderr);
         return 2;
     }
-    return run(file);
+    return run(file, check);
 }

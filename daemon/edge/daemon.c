@@ -10,6 +10,7 @@
 #include "publish.h"
 #include "recover.h"
 #include "reload.h"
+#include "service.h"
 #include "signals.h"
 #include "wall.h"
 
@@ -54,6 +55,7 @@ struct daemon {
     bool unsettled;                     /* there is more to look at now */
     int64_t now_ms;                     /* of the last turn */
     struct kp_wall wall;
+    struct kp_service service;
 };
 
 /* ---- Alerts ---- */
@@ -137,10 +139,15 @@ static void look_after(struct daemon *d)
 
 /* ---- Opening ---- */
 
+/* Asked while something takes long: the journal is read again. */
 static bool wants_end(void *ctx)
 {
     struct daemon *d = ctx;
 
+    if (d->ingest)
+        kp_service_alive(&d->service, kp_clock_ms(CLOCK_MONOTONIC));
+    else
+        kp_service_wait(&d->service, kp_clock_ms(CLOCK_MONOTONIC));
     d->ending |= kp_signals_take(d->signals, &d->reload);
     return d->ending;
 }
@@ -287,6 +294,7 @@ static long sleep_ms(const struct daemon *d, bool busy, bool held)
     if (busy)
         return 0;
     not_beyond(&wait, kp_publish_due(d->publish), steady_ms);
+    not_beyond(&wait, kp_service_due(&d->service), steady_ms);
     if (d->journal)
         not_beyond(&wait, kp_checkpointer_due(&d->checkpointer), steady_ms);
     if (!d->config->event_clock && !held)
@@ -356,6 +364,7 @@ static bool turn(struct daemon *d, bool asked)
     int64_t now_ms = time_of_turn(d), steady_ms = kp_clock_ms(CLOCK_MONOTONIC);
     bool full, busy = false;
 
+    kp_service_alive(&d->service, steady_ms);
     kp_journal_begin(d->journal, now_ms);
     full = is_held(d);
 
@@ -500,7 +509,9 @@ static void run(struct daemon *d)
             asked |= p.items[i].revents != 0;
         busy = turn(d, asked);
         if ((d->reload || kp_control_wants_reload(d->control)) && is_settled(d)) {
+            kp_service_reloading();
             reload(d);
+            kp_service_ready();
             busy = true;
         }
     }
@@ -556,12 +567,17 @@ static void end(struct daemon *d)
 enum kp_code kp_daemon_run(const struct kp_config *config, struct kp_err *err)
 {
     struct daemon d = {.config = config, .signals = -1};
-    enum kp_code code = open_parts(&d, err);
+    enum kp_code code;
+
+    kp_service_init(&d.service);
+    code = open_parts(&d, err);
 
     if (!code && !d.recovery.stopped) {
         kp_log(KP_LOG_INFO, "event=ready version=%s config=%s kpis=%zu alerts=%zu members=%zu", KPID_VERSION, config->file,
                config->nkpis, config->nalerts, config->roster.nmembers);
+        kp_service_ready();
         run(&d);
+        kp_service_stopping();
         end(&d);
     }
     close_parts(&d);

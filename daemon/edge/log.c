@@ -2,10 +2,28 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Does stderr go to journald? It says so by the device and inode of its stream (systemd.exec(5), JOURNAL_STREAM), and takes a
+ * priority in front of a line (sd-daemon(3)). */
+static bool is_journal(void)
+{
+    static int known = -1;
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long dev, ino;
+    struct stat here;
+
+    if (known < 0)
+        known = stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &here) == 0 && here.st_dev == dev &&
+                here.st_ino == ino;
+    return known;
+}
 
 void kp_log(enum kp_log_level level, const char *fmt, ...)
 {
-    static const char *const names[] = {"info", "warn", "error"};
+    static const char *const names[] = {"info", "warn", "error"}, *const priorities[] = {"<6>", "<4>", "<3>"};
     char line[2048];
     va_list args;
     int n;
@@ -15,7 +33,7 @@ void kp_log(enum kp_log_level level, const char *fmt, ...)
     va_end(args);
     if (n < 0)
         return;
-    fprintf(stderr, "level=%s %s\n", names[level], line);   /* stderr is unbuffered: one write a line */
+    fprintf(stderr, "%slevel=%s %s\n", is_journal() ? priorities[level] : "", names[level], line);   /* stderr is unbuffered: one write a line */
 }
 
 char *kp_log_quote(const char *bytes, size_t len, char *buf, size_t size)

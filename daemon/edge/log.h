@@ -1,4 +1,5 @@
-/* Lines for the operator: `level=info event=ready ...` to stderr, key=value; journald has the clock. */
+/* Lines for the operator: `level=info event=ready ...` to stderr, key=value; journald has the clock, and is told
+ * the level as its priority. */
 #ifndef KPID_LOG_H
 #define KPID_LOG_H
 
