@@ -29,7 +29,7 @@ kpis:
   speed: {aggregate: mean, of: {elapsed: {from: {type: lead}, to: {type: stage, stage: won}, per: deal}}, windows: [30d], unit: s}
   wins: {aggregate: count, where: {type: stage, stage: won}, once: {per: deal}, windows: [30d]}
 alerts:
-  many: {kpi: calls, window: 30d, level: rep, warning: {above: 20}, hours: always}
+  many: {kpi: calls, window: 30d, level: rep, warning: {above: 8}, hours: always}
 """
 START = 1_773_000_000_000       # of 2026-03-08
 HOUR = 3_600_000
@@ -93,8 +93,9 @@ class Stores(Case):
 def make(file):
     d = Daemon(FLOOR, transport="ipc")
     d.send(*events(0, 30))
-    d.ask(op="silence", matchers={"rule": "many", "key": "ben"}, until=START + 900 * HOUR, by="maria")
-    d.ask(op="ack", rule="many", key="ana", by="maria")
+    assert d.ask(op="silence", matchers={"rule": "many", "key": "ben"}, until=START + 900 * HOUR, by="maria")["ok"]
+    assert d.ask(op="ack", matchers={"rule": "many", "key": "ana"}, by="maria")["ok"]
+    assert d.ask(op="alerts")["alerts"]
     assert kpictl("checkpoint", "--control", d.endpoints["control"]).returncode == 0
     d.send(*events(30, 40))         # in the journal alone
     until(lambda: d.ask(op="history", kpi="calls", window="day", key="ana")["values"], "a sample")
