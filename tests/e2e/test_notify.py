@@ -280,7 +280,7 @@ routes:
         self.sell("ana", 150)
         until(lambda: deaf.taken, "the connection")
         self.sell("ana", -100)
-        until(lambda: len(mails.seen) == 2, "the mails")
+        until(lambda: n.said("event=sent") == 2, "the mails")     # and that it is written down
         self.assertIn("waiting=2", n.stop())
 
     def test_a_hook_that_never_answers_is_given_up_after_the_timeout(self):
