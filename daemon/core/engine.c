@@ -120,20 +120,17 @@ const struct kp_schema *kp_engine_schema(const struct kp_engine *engine)
 
 /* ---- Adding ---- */
 
-static void run(struct kp_engine *engine, const struct kp_op *op, uint32_t n, uint64_t *words,
+static void run(struct kp_engine *engine, const struct kp_op *op, const struct kp_section *section, uint64_t *words,
                 const struct kp_sample *samples, int64_t time_ms, uint64_t tie)
 {
-    for (const struct kp_op *end = op + n; op < end; op++) {
-        uint64_t *at = words + op->word;
+    const struct kp_op *plain = op + section->plain, *end = op + section->count;
 
-        if (op->value < 0) {
-            ++*at;          /* only counts take no value */
-            continue;
-        }
+    for (; op < plain; op++)
+        ++words[op->word];
+    for (; op < end; op++)
         if (samples[op->value].ok &&
-            !kp_cell_add(op->kind, at, &samples[op->value], time_ms, tie, engine->store.slab))
+            !kp_cell_add(op->kind, words + op->word, &samples[op->value], time_ms, tie, engine->store.slab))
             engine->memory_out++;
-    }
 }
 
 /* Rows of one family for a node and all that it stands under. */
@@ -150,7 +147,7 @@ static void add_section(struct kp_engine *engine, const struct kp_program *progr
 
         if (!row)
             return;     /* older than this family's panes; another one's may reach so far */
-        run(engine, program->ops + section->first, section->count, row->words, samples, time_ms, tie);
+        run(engine, program->ops + section->first, section, row->words, samples, time_ms, tie);
         at = hot->parent;
     }
 }
@@ -464,7 +461,9 @@ static bool begins(const struct kp_value *text, const char *with, size_t len)
 
 static bool is_own_type(const struct kp_event *ev)
 {
-    return begins(&ev->v[KP_SLOT_TYPE], "kpid.", 5) && ev->v[KP_SLOT_TYPE].len > 5;
+    const struct kp_value *type = &ev->v[KP_SLOT_TYPE];
+
+    return type->len > 5 && type->s[0] == 'k' && begins(type, "kpid.", 5);  /* none of the usual types gets to the second */
 }
 
 /* Which KPIs have no data is a matter of all keys, and of their alerts. */

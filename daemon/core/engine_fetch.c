@@ -92,18 +92,12 @@ static inline void fetch_rows(const struct kp_engine *engine, const struct kp_pr
     for (uint32_t i = 0; i < program->nsections && program->sections[i].dim == 0; i++) {
         const struct kp_section *section = &program->sections[i];
         const struct kp_row *row = newest_row(engine, hot, section->family);
-        uintptr_t last = (uintptr_t)row / LINE;
 
         if (!row)
             continue;
         __builtin_prefetch(row, 1);
-        for (const struct kp_op *op = program->ops + section->first, *end = op + section->count; op < end; op++) {
-            uintptr_t line = (uintptr_t)&row->words[op->word] / LINE;
-
-            if (line != last)
-                __builtin_prefetch((const void *)(line * LINE), 1);
-            last = line;
-        }
+        for (const struct kp_op *op = program->ops + section->first, *end = op + section->count; op < end; op++)
+            __builtin_prefetch(&row->words[op->word], 1);   /* a line again costs less than asking whether it is one */
     }
 }
 

@@ -159,16 +159,23 @@ int kp_filters_add(struct kp_filters *set, struct kp_schema *schema, const struc
 
 /* ---- Classifiers ---- */
 
+static inline uint64_t four(const char *s)
+{
+    uint32_t word;
+
+    memcpy(&word, s, sizeof word);
+    return word;
+}
+
 static inline struct ends ends_of(const char *s, uint32_t len)
 {
     struct ends e = {0, 0};
 
-    if (len >= 8) {
-        memcpy(&e.a, s, 8);
-        memcpy(&e.b, s + len - 8, 8);
-    } else if (len >= 4) {
-        memcpy(&e.a, s, 4);
-        memcpy(&e.b, s + len - 4, 4);
+    if (len >= 4) {     /* by halves that overlap in a short one: how long words are is as good as random, so no branch on 8 */
+        uint32_t half = len >= 8 ? 4 : len - 4;
+
+        e.a = four(s) | four(s + half) << 32;
+        e.b = four(s + len - 4 - half) | four(s + len - 4) << 32;
     } else if (len) {
         e.a = ((uint64_t)(unsigned char)s[0] << 16) | ((uint64_t)(unsigned char)s[len / 2] << 8) | (unsigned char)s[len - 1];
     }
@@ -205,7 +212,7 @@ static bool grow_words(struct field *f)
     size_t size = f->bits ? (size_t)1 << f->bits : 0;
     struct field bigger = *f;
 
-    if (size && f->nwords * 2 < size)
+    if (size && f->nwords * 4 < size)
         return true;
     bigger.bits = f->bits ? f->bits + 1 : 4;
     bigger.words = calloc((size_t)1 << bigger.bits, sizeof *bigger.words);

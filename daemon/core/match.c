@@ -145,6 +145,21 @@ static int16_t value_in(struct kp_program *program, int value)
     return (int16_t)program->nvalues++;
 }
 
+/* Those that only count go first: to ask each is a branch that nobody can guess. Returns how many. */
+static uint32_t plain_first(struct kp_op *ops, uint32_t n)
+{
+    uint32_t plain = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (ops[i].value < 0) {
+            struct kp_op op = ops[plain];
+
+            ops[plain++] = ops[i];
+            ops[i] = op;
+        }
+    return plain;
+}
+
 static void add_sections(const struct kp_plan *plan, struct kp_program *program, const bool *held)
 {
     uint32_t nops = 0;
@@ -167,6 +182,7 @@ static void add_sections(const struct kp_plan *plan, struct kp_program *program,
                                                   .value = value_in(program, fam->cells[c].value)};
         }
         section->count = nops - section->first;
+        section->plain = plain_first(program->ops + section->first, section->count);
         if (section->count) {
             program->nsections++;
             program->dims |= 1u << fam->dim;
