@@ -132,6 +132,24 @@ static void free_alert(struct kp_alert_cfg *alert)
     free(alert->coaching);
 }
 
+static void free_security(struct kp_security_cfg *security)
+{
+    free(security->server_file);
+    free(security->users_file);
+    for (size_t i = 0; i < security->nusers; i++) {
+        free(security->users[i].name);
+        free_strings(security->users[i].emit.items, security->users[i].emit.count);
+        free_strings(security->users[i].read.items, security->users[i].read.count);
+    }
+    free(security->users);
+    explicit_bzero(security->secret_key, sizeof security->secret_key);
+}
+
+bool kp_endpoint_is_tcp(const char *endpoint)
+{
+    return strncmp(endpoint, "tcp://", 6) == 0;
+}
+
 bool kp_alert_cfg_same(const struct kp_alert_cfg *a, const struct kp_alert_cfg *b)
 {
     return a->compare == b->compare && strcmp(a->name, b->name) == 0 && strcmp(a->kpi, b->kpi) == 0 &&
@@ -151,6 +169,7 @@ void kp_config_release(struct kp_config *config)
     free(config->publish_endpoint);
     free(config->control_endpoint);
     free(config->storage.path);
+    free_security(&config->security);
     free_roster(&config->roster);
     free(config->windows);
     for (size_t i = 0; i < config->ncalendars; i++)

@@ -42,6 +42,21 @@ static bool is_wanted(const struct kp_wanted *wanted, const struct kp_cell_view 
                        among(wanted->windows, wanted->nwindows, cell->window->text));
 }
 
+/* The value and its rank alone. */
+static void put_rank(struct kp_out *out, const struct kp_cell_view *cell)
+{
+    kp_out_map(out, 1u + 2u * (cell->rank > 0));
+    kp_out_text(out, "value");
+    kp_out_real(out, cell->number.has ? cell->number.value : (double)NAN);
+    if (cell->rank > 0) {
+        kp_out_text(out, "rank");
+        kp_out_uint(out, cell->rank);
+        kp_out_text(out, "of");
+        kp_out_uint(out, cell->of);
+    }
+    kp_out_end(out);
+}
+
 static void put_numbers(struct kp_out *out, const struct kp_cell_view *cell)
 {
     static const char *const statuses[] = {NULL, "ok", "warning", "critical", "no_data"};
@@ -89,7 +104,8 @@ static size_t count_wanted(const struct kp_cell_view *cells, size_t n, size_t fi
     return count;
 }
 
-static void put_kpis(struct kp_out *out, const struct kp_cell_view *cells, size_t n, const struct kp_wanted *wanted)
+static void put_kpis(struct kp_out *out, const struct kp_cell_view *cells, size_t n, const struct kp_wanted *wanted,
+                     void (*put)(struct kp_out *out, const struct kp_cell_view *cell))
 {
     size_t kpis = 0, next;
 
@@ -107,7 +123,7 @@ static void put_kpis(struct kp_out *out, const struct kp_cell_view *cells, size_
         for (size_t k = i; k < next; k++)
             if (is_wanted(wanted, &cells[k])) {
                 kp_out_text(out, cells[k].window->text);
-                put_numbers(out, &cells[k]);
+                put(out, &cells[k]);
             }
         kp_out_end(out);
     }
@@ -137,7 +153,32 @@ void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t n
     kp_out_text(out, "time");
     kp_out_int(out, kp_engine_now(engine) < 0 ? 0 : kp_engine_now(engine));
     put_place(out, engine, node);
-    put_kpis(out, cells, n, wanted);
+    put_kpis(out, cells, n, wanted, put_numbers);
+    kp_out_end(out);
+}
+
+void kp_encode_peer(struct kp_out *out, struct kp_engine *engine, uint32_t node, uint64_t seq, uint32_t pass,
+                    const struct kp_wanted *wanted)
+{
+    const struct kp_cell_view *cells;
+    size_t n = kp_engine_read(engine, node, pass, &cells);
+    struct kp_place place;
+
+    kp_engine_place(engine, node, &place);
+    kp_out_map(out, 8);
+    put_head(out, "peer", seq);
+    kp_out_text(out, "level");
+    kp_out_text(out, kp_engine_level_name(engine, place.level));
+    kp_out_text(out, "key");
+    kp_out_nil(out);
+    kp_out_text(out, "name");
+    kp_out_nil(out);
+    kp_out_text(out, "path");
+    kp_out_array(out, place.npath - 1);
+    for (size_t i = 0; i + 1 < place.npath; i++)
+        kp_out_str(out, place.path[i].s, place.path[i].len);
+    kp_out_end(out);
+    put_kpis(out, cells, n, wanted, put_rank);
     kp_out_end(out);
 }
 

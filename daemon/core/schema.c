@@ -16,7 +16,7 @@ const char *kp_reason_name(enum kp_reason reason)
         [KP_ACCEPTED] = "accepted",   [KP_DUPLICATE] = "duplicate", [KP_MALFORMED] = "malformed",
         [KP_NOT_A_MAP] = "not_a_map", [KP_NO_TYPE] = "no_type",     [KP_BAD_TIME] = "bad_time",
         [KP_BAD_FIELD] = "bad_field", [KP_FUTURE] = "future",       [KP_TOO_LATE] = "too_late",
-        [KP_UNKNOWN_REP] = "unknown_rep", [KP_TOO_LARGE] = "too_large", [KP_LIMIT] = "limit",
+        [KP_UNKNOWN_REP] = "unknown_rep", [KP_TOO_LARGE] = "too_large", [KP_LIMIT] = "limit", [KP_DENIED] = "denied",
     };
 
     return reason < KP_REASONS ? names[reason] : "?";

@@ -43,6 +43,8 @@ const struct kp_key kp_limits_keys[] = {
     {.name = "entities", .read = kp_read_count32, .at = AT(limits.entities), .min = 1, .max = 1000000000},
     {.name = "leap", .read = kp_read_count32, .at = AT(limits.leap), .min = 1, .max = 1000000000},
     {.name = "silences", .read = kp_read_count32, .at = AT(limits.silences), .min = 1, .max = 100000},
+    {.name = "subscriptions", .read = kp_read_count32, .at = AT(limits.subscriptions), .min = 1, .max = 100000000},
+    {.name = "requests", .read = kp_read_count32, .at = AT(limits.requests), .min = 1, .max = 100000000},
     {.name = "acks", .read = kp_read_count32, .at = AT(limits.acks), .min = 1, .max = 100000000},
     {.name = NULL},
 };
@@ -94,6 +96,7 @@ static const struct kp_key top_keys[] = {
     {.name = "dedup", .read = read_dedup},
     {.name = "limits", .read = read_limits},
     {.name = "storage", .read = kp_read_storage},
+    {.name = "security", .read = kp_read_security},
     {.name = "insecure", .read = kp_read_bool, .at = AT(insecure)},
     {.name = "calendars", .read = kp_read_calendars},
     {.name = "roster", .read = read_roster},
@@ -104,7 +107,6 @@ static const struct kp_key top_keys[] = {
     {.name = "sources", .read = kp_read_sources},
     {.name = "targets", .read = kp_read_targets},
     {.name = "alerts", .read = kp_read_alerts},
-    {.name = "security", .need = KP_LATER},
     {.name = "contests", .need = KP_LATER},
     {.name = NULL},
 };
@@ -120,6 +122,8 @@ const struct kp_key_table *kp_config_tables(size_t *count)
         {"dedup", kp_dedup_keys},
         {"limits", kp_limits_keys},
         {"storage", kp_storage_keys},
+        {"security", kp_security_keys},
+        {"security.users.NAME", kp_user_keys},
         {"roster", kp_roster_keys},
         {"roster.members[]", kp_member_keys},
         {"roster.units.LEVEL.KEY", kp_unit_keys},
@@ -168,7 +172,7 @@ static bool set_defaults(struct kp_loader *ld, const char *file)
     config->dedup_window_ms = 24 * HOUR;
     config->limits = (struct kp_limits){.message = 1 << 20, .batch = 10000, .fields = 256, .keys = 1000000,
                                         .recent = 65536, .dedup = 20000000, .entities = 5000000, .leap = 100000,
-                                        .silences = 1000, .acks = 100000, .queue = 64 << 20};
+                                        .silences = 1000, .acks = 100000, .subscriptions = 10000, .requests = 10000, .queue = 64 << 20};
     config->storage = (struct kp_storage_cfg){.sync_ms = 5, .checkpoint_ms = 60 * SECOND, .history_ms = 400 * 24 * HOUR, .samples_ms = 900 * SECOND,
                                               .journal_bytes = UINT64_C(4) << 30};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {

@@ -128,6 +128,7 @@ bool kp_strings_of(struct kp_loader *ld, const struct kp_node *node, size_t most
 
 /* ---- the parts ---- */
 extern const struct kp_key kp_time_keys[], kp_publish_keys[], kp_control_keys[], kp_dedup_keys[], kp_limits_keys[], kp_storage_keys[],
+    kp_security_keys[], kp_users_file_keys[], kp_user_keys[],
     kp_ingest_keys[], kp_roster_keys[], kp_member_keys[], kp_kpi_keys[], kp_operator_keys[], kp_target_keys[],
     kp_alert_keys[], kp_bound_keys[], kp_lapse_keys[], kp_escalate_keys[], kp_flapping_keys[], kp_elapsed_keys[],
     kp_repeat_keys[], kp_open_keys[], kp_cohort_keys[], kp_once_keys[], kp_funnel_keys[],
@@ -136,6 +137,7 @@ KP_READER(kp_read_ingest);
 KP_READER(kp_read_publish);
 KP_READER(kp_read_control);
 KP_READER(kp_read_storage);
+KP_READER(kp_read_security);
 KP_READER(kp_read_zone);
 KP_READER(kp_read_roster);
 KP_READER(kp_read_kpis);

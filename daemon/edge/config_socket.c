@@ -1,6 +1,8 @@
 /* ingest, publish, control: sockets, their endpoints, and what may be bound without CURVE. */
 #include "config_read.h"
 
+#include "keyfile.h"
+
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,8 @@ struct ingest_entry {
     struct kp_loc topics_at;
     bool bind;
     struct kp_loc bind_at;
+    char server_key[KP_CURVE_TEXT];
+    struct kp_loc server_key_at;
 };
 
 static const struct kp_word formats[] = {{"msgpack", 0, false}, {"json", 1, false}, {NULL, 0, false}};
@@ -104,8 +108,8 @@ static void check_endpoint(struct kp_loader *ld, struct kp_loc loc, const char *
 
     if (problem)
         kp_complain(ld, loc, "\"%s\": %s", endpoint, problem);
-    else if (bind && !ld->config->insecure && !is_loopback(host))
-        kp_complain(ld, loc, "\"%s\" would be open to the network without encryption; bind 127.0.0.1, or say "
+    else if (bind && !ld->config->insecure && !ld->config->security.is_on && !is_loopback(host))
+        kp_complain(ld, loc, "\"%s\" would be open to the network without encryption; bind 127.0.0.1, give \"security\", or say "
                              "\"insecure: true\" at the top", endpoint);
 }
 
@@ -128,6 +132,29 @@ static KP_READER(read_bind)
     kp_read_bool(ld, node, &entry->bind, key);
 }
 
+/* A key itself, or the file that it is in. */
+static KP_READER(read_publisher_key)
+{
+    struct ingest_entry *entry = into;
+    const char *text = kp_text(ld, node, 1024);
+    struct kp_key_file keys = {0};
+    struct kp_err err = {0};
+    char *file = NULL;
+
+    (void)key;
+    entry->server_key_at = node->loc;
+    if (!text)
+        return;
+    if (kp_curve_is_key(text))
+        memcpy(entry->server_key, text, KP_CURVE_TEXT);
+    else if (ld->dir && (file = kp_file_of(ld, node)) != NULL && kp_key_file_read(file, &keys, &err))
+        kp_complain(ld, node->loc, "%s", err.text);
+    else if (file)
+        memcpy(entry->server_key, keys.public_key, KP_CURVE_TEXT);
+    free(file);
+    explicit_bzero(&keys, sizeof keys);
+}
+
 static KP_READER(read_endpoint)
 {
     struct ingest_entry *entry = into;
@@ -143,6 +170,7 @@ const struct kp_key kp_ingest_keys[] = {
     {.name = "router", .read = read_endpoint, .min = KP_IN_ROUTER, .max = ENDPOINT_MAX},
     {.name = "topics", .read = read_topics},
     {.name = "bind", .read = read_bind},
+    {.name = "server_key", .read = read_publisher_key},
     {.name = NULL},
 };
 
@@ -163,6 +191,8 @@ static bool one_transport(struct kp_loader *ld, const struct kp_node *node, cons
         kp_complain(ld, entry->topics_at, "only a sub socket has topics");
     else if (*transport != KP_IN_SUB && entry->bind_at.line)
         kp_complain(ld, entry->bind_at, "only a sub socket has bind; pull and router always bind");
+    else if (entry->server_key_at.line && (*transport != KP_IN_SUB || entry->bind))
+        kp_complain(ld, entry->server_key_at, "only a sub socket that connects has a server_key: who connects to kpid has to know kpid's");
     return named == 1;
 }
 
@@ -178,6 +208,7 @@ static void read_ingest_entry(struct kp_loader *ld, const struct kp_node *node)
         *ingest = (struct kp_ingest_cfg){.transport = transport, .endpoint = entry.endpoint[transport],
                                          .bind = transport != KP_IN_SUB || entry.bind, .topics = entry.topics,
                                          .ntopics = entry.ntopics, .loc = entry.at[transport]};
+        memcpy(ingest->server_key, entry.server_key, KP_CURVE_TEXT);
         return;
     }
     for (size_t i = 0; i < 3; i++)
@@ -267,6 +298,16 @@ static size_t push_ingest_path(struct kp_loader *ld, const struct kp_node *root,
     return back;
 }
 
+static void check_connected(struct kp_loader *ld, const struct kp_ingest_cfg *ingest)
+{
+    const struct kp_config *config = ld->config;
+
+    check_endpoint(ld, ingest->loc, ingest->endpoint, false);
+    if (config->security.is_on && !config->insecure && ld->dir && !ingest->server_key[0] && kp_endpoint_is_tcp(ingest->endpoint))
+        kp_complain(ld, ingest->loc, "with \"security\" nothing goes over TCP in plain text: give the publisher's \"server_key\", or say "
+                                     "\"insecure: true\" at the top");
+}
+
 /* Check one endpoint, and that no socket before it is bound to the same. */
 static void check_bound(struct kp_loader *ld, struct bound *bound, size_t *nbound, struct kp_loc loc,
                         const char *endpoint, const char *by)
@@ -313,7 +354,7 @@ void kp_check_sockets(struct kp_loader *ld, const struct kp_node *root)
         if (ingest->endpoint && ingest->bind)
             check_bound(ld, bound, &nbound, ingest->loc, ingest->endpoint, "ingest");
         else if (ingest->endpoint)
-            check_endpoint(ld, ingest->loc, ingest->endpoint, false);
+            check_connected(ld, ingest);
         kp_path_back(ld, back);
     }
     check_section(ld, root, bound, &nbound, "publish", config->publish_endpoint);

@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum {
     REQUESTS_TURN = 64,
+    SLICE_MS = 100,         /* in which requests are counted */
     LOOK_TURN = 512,        /* keys looked at */
 };
 #define REPLY_MAX ((size_t)256 << 20)
@@ -33,6 +35,11 @@ struct kp_control *kp_control_open(void *zmq, const struct kp_control_world *wor
     }
     control->world = *world;
     control->started_ms = steady_ms;
+    if (zmq && getrandom(&control->secret, sizeof control->secret, 0) != (ssize_t)sizeof control->secret) {
+        kp_fail(err, KP_EIO, "control: random seed: %s", strerror(errno));
+        kp_control_close(&control);
+        return NULL;
+    }
     control->outs[0] = kp_out_new(false, err);
     control->outs[1] = kp_out_new(true, err);
     ok = control->outs[0] && control->outs[1];
@@ -43,6 +50,8 @@ struct kp_control *kp_control_open(void *zmq, const struct kp_control_world *wor
             kp_fail(err, KP_EIO, "control: %s", zmq_strerror(errno));
         ok = ok && kp_socket_set(control->socket, ZMQ_LINGER, KP_LINGER_MS, err) == KP_OK &&
              kp_socket_set(control->socket, ZMQ_ROUTER_MANDATORY, 1, err) == KP_OK &&
+             kp_guard_serve(world->guard, control->socket, world->config->control_endpoint, KP_DOOR_CONTROL, &control->guarded, err) ==
+                 KP_OK &&
              kp_socket_open(control->socket, "control", world->config->control_endpoint, true, control->endpoint,
                             err) == KP_OK;
     }
@@ -136,32 +145,40 @@ const char *kp_reply_cut(struct kp_str text, char buf[64])
 /* ---- alerts, advance ---- */
 
 struct listing {
+    const struct kp_control *control;
     struct kp_out *out;
-    struct kp_engine *engine;
     uint64_t seq;
+    size_t n;
 };
+
+static void count_alert(void *ctx, const struct kp_alert *alert)
+{
+    struct listing *listing = ctx;
+
+    listing->n += kp_control_sees(listing->control, &listing->control->who, alert->node);
+}
 
 static void put_alert(void *ctx, const struct kp_alert *alert)
 {
     struct listing *listing = ctx;
 
-    kp_encode_alert(listing->out, listing->engine, alert, listing->seq);
+    if (kp_control_sees(listing->control, &listing->control->who, alert->node))
+        kp_encode_alert(listing->out, listing->control->world.engine, alert, listing->seq);
 }
 
 static void answer_alerts(struct kp_control *control, struct kp_out *out)
 {
-    struct kp_engine_stats stats;
     struct kp_publish_stats pub;
-    struct listing listing = {out, control->world.engine, 0};
-    const struct kp_operator *op = control->world.operator;
+    struct listing listing = {control, out, 0, 0};
+    const struct kp_operator *op = kp_control_sees_all(&control->who) ? control->world.operator : NULL;
 
-    kp_engine_stats(control->world.engine, &stats);
+    kp_engine_alerts(control->world.engine, count_alert, &listing);
     kp_publish_stats(control->world.publish, &pub);
     listing.seq = pub.seq;
     kp_reply_begin(out, 2);
     kp_reply_now(out, control->world.engine);
     kp_out_text(out, "alerts");
-    kp_out_array(out, stats.pending + stats.firing + (op ? kp_operator_firing(op) : 0));
+    kp_out_array(out, listing.n + (op ? kp_operator_firing(op) : 0));
     kp_engine_alerts(control->world.engine, put_alert, &listing);
     for (size_t i = 0; op && i < op->n; i++)
         if (op->list[i].firing)
@@ -212,9 +229,11 @@ static uint32_t find_node(const struct kp_control *control, const struct kp_requ
         return KP_NO_KEY;
     }
     node = kp_engine_find(engine, level, req->key);
-    if (node == KP_NO_KEY)
-        kp_fail(err, KP_EINVAL, "no %s \"%s\"", kp_engine_level_name(engine, level), kp_reply_cut(req->key, text));
-    return node;
+    if (node != KP_NO_KEY && kp_control_sees(control, &control->who, node))
+        return node;
+    kp_fail(err, KP_EINVAL, "no %s \"%s\"%s", kp_engine_level_name(engine, level), kp_reply_cut(req->key, text),
+            kp_control_sees_all(&control->who) ? "" : " that you may see");
+    return KP_NO_KEY;
 }
 
 static void answer_explain(struct kp_control *control, const struct kp_request *req, struct kp_out *out)
@@ -356,6 +375,7 @@ static bool begin_get(struct kp_control *control, struct envelope *to, struct kp
         zmq_msg_move(&job->to.frames[job->to.count], &to->frames[job->to.count]);
     }
     job->req = *req;
+    job->who = control->who;
     memset(req, 0, sizeof *req);
     return true;
 }
@@ -389,6 +409,9 @@ static bool gather(struct kp_control *control, struct job *job)
         if ((job->level >= 0 && place.level != job->level) || (job->req.keys.items && !is_one_of(&job->req.keys, place.key)) ||
             !is_under(&job->req.under, &place))
             continue;
+        if (!kp_control_sees(control, &job->who, job->next) &&
+            (job->req.keys.items || !kp_control_sees_beside(control, &job->who, job->next)))    /* who names a key knows it */
+            continue;
         if (!add_node(job, job->next))
             return false;
     }
@@ -396,6 +419,8 @@ static bool gather(struct kp_control *control, struct job *job)
         return true;
     job->gathered = true;
     job->next = 0;
+    if (control->world.config->security.peers_anonymous && !kp_control_sees_all(&job->who))
+        kp_control_shuffle(control, job->nodes, job->nnodes);
     job->pass = kp_engine_pass(engine);
     kp_reply_begin(job->out, 2);
     kp_reply_now(job->out, engine);
@@ -413,7 +438,12 @@ static void encode_some(struct kp_control *control, struct job *job, int64_t unt
 
     kp_publish_stats(control->world.publish, &pub);
     while (job->next < job->nnodes) {
-        kp_encode_snapshot(job->out, control->world.engine, job->nodes[job->next++], pub.seq, true, job->pass, &wanted);
+        uint32_t node = job->nodes[job->next++];
+
+        if (kp_control_sees(control, &job->who, node))
+            kp_encode_snapshot(job->out, control->world.engine, node, pub.seq, true, job->pass, &wanted);
+        else
+            kp_encode_peer(job->out, control->world.engine, node, pub.seq, job->pass, &wanted);
         if (kp_clock_us(CLOCK_MONOTONIC) > until_us)
             return;
     }
@@ -556,6 +586,17 @@ void kp_control_end_jobs(struct kp_control *control, const char *why)
     }
 }
 
+static void deny(struct kp_control *control, const struct kp_request *req, struct kp_out *out)
+{
+    char op[64], text[128];
+
+    snprintf(text, sizeof text, "denied: you may not ask for \"%s\"", kp_reply_cut(req->op, op));
+    kp_reply_error(out, text);
+    kp_guard_deny(control->world.guard, KP_DOOR_CONTROL, &control->who, "a request that they may not make");
+    if (!kp_user_may_read_some(control->who.user))
+        kp_guard_cut(control->world.guard, control->who.fd, control->who.address, "may not ask any more");
+}
+
 /* whole: the envelope holds all of its frames. */
 static void answer(struct kp_control *control, struct envelope *to, bool whole, const void *bytes, size_t len,
                    int64_t steady_ms)
@@ -571,6 +612,8 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
         kp_reply_error(out, "too many frames before the request: no more can be sent back");
     else if (code)
         kp_reply_error(out, err.text);
+    else if (!kp_control_may_ask(&control->who, &req))
+        deny(control, &req, out);
     else if (is_op(&req, "status"))
         kp_control_status(control, out, steady_ms);
     else if (is_op(&req, "config"))
@@ -641,9 +684,36 @@ static bool take_request(struct kp_control *control, int64_t steady_ms)
         if (zmq_msg_recv(&msg, control->socket, ZMQ_DONTWAIT) < 0)
             break;
     }
+    control->who = kp_guard_who(control->world.guard, control->guarded, &msg);
     answer(control, &to, fits, zmq_msg_data(&msg), zmq_msg_size(&msg), steady_ms);
     close_envelope(&to);
     zmq_msg_close(&msg);
+    return true;
+}
+
+static uint32_t most_of_slice(const struct kp_control *control)
+{
+    return control->world.config->limits.requests / (1000 / SLICE_MS) + 1;
+}
+
+int64_t kp_control_paused_until(const struct kp_control *control, int64_t steady_ms)
+{
+    bool over = control->taken >= most_of_slice(control) && steady_ms < control->slice_ms + SLICE_MS;
+
+    return over ? control->slice_ms + SLICE_MS : 0;
+}
+
+/* Is one more to be taken now? Those that are too many wait in their senders' queues, and libzmq takes from each in turn, so that
+ * one who floods delays others by little. */
+static bool may_take(struct kp_control *control, int64_t steady_ms)
+{
+    if (steady_ms >= control->slice_ms + SLICE_MS) {
+        control->slice_ms = steady_ms;
+        control->taken = 0;
+    }
+    if (control->taken >= most_of_slice(control))
+        return false;
+    control->paused += ++control->taken == most_of_slice(control);
     return true;
 }
 
@@ -654,7 +724,7 @@ bool kp_control_turn(struct kp_control *control, int64_t steady_ms)
 
     if (!control->socket)
         return false;
-    for (int i = 0; i < REQUESTS_TURN && take_request(control, steady_ms); i++)
+    for (int i = 0; i < REQUESTS_TURN && may_take(control, steady_ms) && take_request(control, steady_ms); i++)
         more = i == REQUESTS_TURN - 1;
     while (kp_control_answer_history(control))
         ;

@@ -27,6 +27,7 @@ struct kp_control_world {
     struct kp_checkpointer *checkpointer;
     const struct kp_recovery *recovery;
     const struct kp_operator *operator;
+    struct kp_guard *guard;             /* NULL: without a socket */
 };
 
 /* zmq NULL: without a socket, for kp_control_again. */
@@ -39,6 +40,8 @@ void *kp_control_socket(const struct kp_control *control);
 
 /* Take requests, go forward in those that take longer. True: there is more to do now. */
 bool kp_control_turn(struct kp_control *control, int64_t steady_ms);
+/* Until when no request is taken, since there were too many of late; 0: they are. By the clock of kp_control_turn. */
+int64_t kp_control_paused_until(const struct kp_control *control, int64_t steady_ms);
 /* Is a request on its way? Then no key may be forgotten. */
 bool kp_control_busy(const struct kp_control *control);
 

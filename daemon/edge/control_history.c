@@ -65,6 +65,8 @@ static enum kp_code find_path(struct kp_control *control, const struct kp_reques
     if (len && topic[len - 1] == '/')
         topic[len - 1] = '\0';
     snprintf(query->path, sizeof query->path, "%s", topic);
+    if (!kp_control_sees_path(&control->who, query->path))
+        return kp_fail(err, KP_EINVAL, "denied: \"%.100s\" is nothing that you may see", query->path);
     return KP_OK;
 }
 
@@ -90,12 +92,31 @@ static enum kp_code find_names(struct kp_control *control, const struct kp_reque
     return find_path(control, req, query, err);
 }
 
+/* What the thread that answers has to know of who asks: a reload may change it meanwhile. */
+static bool take_rights(struct kp_history_query *query, const struct kp_peer *who)
+{
+    size_t n = kp_control_sees_all(who) ? 0 : who->user->read.count;
+
+    query->cut = !kp_control_sees_all(who);
+    query->under = n ? calloc(n, sizeof *query->under) : NULL;
+    if (n && !query->under)
+        return false;
+    for (; query->nunder < n; query->nunder++) {
+        query->under[query->nunder] = strdup(who->user->read.items[query->nunder]);
+        if (!query->under[query->nunder])
+            return false;
+    }
+    return true;
+}
+
 static enum kp_code make_query(struct kp_control *control, const struct kp_request *req, struct kp_history_query *query,
                                struct kp_err *err)
 {
     query->from_ms = req->has_from ? req->from_ms : 0;
     query->to_ms = req->has_to ? req->to_ms : INT64_MAX;
     query->alerts = req->alerts || req->rule.len;
+    if (!take_rights(query, &control->who))
+        return kp_fail(err, KP_ENOMEM, "out of memory");
     if (query->from_ms > query->to_ms)
         return kp_fail(err, KP_EINVAL, "\"from\" is later than \"to\"");
     if (!query->alerts)
@@ -124,6 +145,8 @@ bool kp_control_history(struct kp_control *control, struct envelope *to, const s
     else if (!make_query(control, req, &asker->query, &err) && !kp_history_ask(control->world.storage, &asker->query))
         kp_fail(&err, KP_ELIMIT, "too many ask about history just now: ask again");
     if (err.text[0]) {
+        if (asker)
+            kp_history_query_release(&asker->query);
         free(asker);
         kp_reply_error(out, err.text);
         return false;

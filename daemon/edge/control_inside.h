@@ -1,6 +1,6 @@
 /* What the parts of the control socket share. Internal to it: control.c takes requests and answers about keys,
  * control_status.c about the daemon itself, control_silence.c keeps alerts quiet, control_reload.c is for its
- * configuration and its store, control_history.c for what was. */
+ * configuration and its store, control_history.c for what was, control_rights.c knows who may be told what. */
 #ifndef KPID_CONTROL_INSIDE_H
 #define KPID_CONTROL_INSIDE_H
 
@@ -22,6 +22,7 @@ struct job {
     bool running, gathered;
     struct envelope to;
     struct kp_request req;
+    struct kp_peer who;     /* its address is not there any more */
     struct kp_out *out;     /* owned */
     int level;              /* -1: all */
     uint32_t next;          /* node, or index of nodes once gathered */
@@ -41,7 +42,12 @@ struct kp_control {
     bool reload_is_json;
     struct envelope reload_to;
     bool stirred;           /* a request has given the engine something to tell */
-    uint64_t requests, replies_dropped;
+    bool guarded;
+    struct kp_peer who;     /* whose request is being answered */
+    uint64_t secret;        /* of the order of those without names */
+    int64_t slice_ms;       /* steady: requests are counted since, up to `taken` */
+    uint32_t taken;
+    uint64_t requests, replies_dropped, paused;
     void *said;             /* owned; the last reply, without a socket */
     size_t said_len;
 };
@@ -77,6 +83,18 @@ static inline void kp_reply_now(struct kp_out *out, const struct kp_engine *engi
 void kp_reply_error(struct kp_out *out, const char *text);
 /* What somebody sent, as far as it fits into an error. Returns buf. */
 const char *kp_reply_cut(struct kp_str text, char buf[64]);
+
+/* ---- Rights ---- */
+/* May they ask this at all? */
+bool kp_control_may_ask(const struct kp_peer *who, const struct kp_request *req);
+/* May they be told of everything; of what lies at a path as topics have it ("emea/field-1"); of a node? */
+bool kp_control_sees_all(const struct kp_peer *who);
+bool kp_control_sees_path(const struct kp_peer *who, const char *path);
+bool kp_control_sees(const struct kp_control *control, const struct kp_peer *who, uint32_t node);
+/* May they be told of a node's numbers without its name, since it stands beside a member whom they may see (`peers: anonymous`)? */
+bool kp_control_sees_beside(const struct kp_control *control, const struct kp_peer *who, uint32_t node);
+/* Put nodes into an order that tells nothing of who they are. */
+void kp_control_shuffle(const struct kp_control *control, uint32_t *nodes, size_t n);
 
 /* The answers to `silence`, `unsilence`, `silences` and `ack`. */
 void kp_control_silence(struct kp_control *control, const struct kp_request *req, struct kp_out *out);

@@ -101,11 +101,14 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
     struct kp_engine_stats engine;
     struct kp_ingest_stats in;
     struct kp_publish_stats pub;
+    struct kp_guard_stats guard = {0};
     const struct kp_gaps *gaps = kp_ingest_gaps(control->world.ingest);
 
     kp_engine_stats(control->world.engine, &engine);
     kp_ingest_stats(control->world.ingest, &in);
     kp_publish_stats(control->world.publish, &pub);
+    if (control->world.guard)
+        kp_guard_stats(control->world.guard, &guard);
     const struct {
         const char *name;
         uint64_t v;
@@ -138,8 +141,16 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
         {"kpid_publish_snapshots_total", pub.snapshots},
         {"kpid_publish_dropped_total", pub.dropped},
         {"kpid_publish_subscriptions", pub.subscriptions},
+        {"kpid_publish_subscriptions_refused_total", pub.subscriptions_refused},
         {"kpid_publish_seq", pub.seq},
         {"kpid_control_requests_total", control->requests},
+        {"kpid_control_paused_total", control->paused},
+        {"kpid_handshakes_total{result=\"accepted\"}", guard.let_in},
+        {"kpid_handshakes_total{result=\"denied\"}", guard.shut_out},
+        {"kpid_denied_total{socket=\"ingest\"}", guard.denied[KP_DOOR_INGEST]},
+        {"kpid_denied_total{socket=\"publish\"}", guard.denied[KP_DOOR_PUBLISH]},
+        {"kpid_denied_total{socket=\"control\"}", guard.denied[KP_DOOR_CONTROL]},
+        {"kpid_connections_cut_total", guard.cut},
     };
     size_t n = sizeof plain / sizeof *plain, nstored = control->world.journal ? STORED : 0;
 

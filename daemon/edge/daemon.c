@@ -3,6 +3,7 @@
 #include "checkpoint.h"
 #include "clock.h"
 #include "control.h"
+#include "guard.h"
 #include "history.h"
 #include "ingest.h"
 #include "log.h"
@@ -45,6 +46,7 @@ struct daemon {
     struct kp_checkpointer checkpointer;
     struct kp_recovery recovery;
     struct kp_engine *engine;
+    struct kp_guard *guard;
     struct kp_ingest *ingest;
     struct kp_publish *publish;
     struct kp_control *control;
@@ -207,10 +209,13 @@ static enum kp_code open_parts(struct daemon *d, struct kp_err *err)
     d->zmq = zmq_ctx_new();
     if (!d->zmq)
         return kp_fail(err, KP_EIO, "zeromq: %s", zmq_strerror(errno));
-    d->publish = kp_publish_open(d->zmq, d->config, err);
+    d->guard = kp_guard_open(d->zmq, d->config, err);
+    if (!d->guard)
+        return KP_EIO;
+    d->publish = kp_publish_open(d->zmq, d->config, d->guard, err);
     if (!d->publish)
         return KP_EIO;
-    d->ingest = kp_ingest_open(d->zmq, d->engine, d->journal, err);
+    d->ingest = kp_ingest_open(d->zmq, d->engine, d->journal, d->guard, err);
     if (!d->ingest)
         return KP_EIO;
     world = (struct kp_control_world){.config = d->config,
@@ -221,7 +226,8 @@ static enum kp_code open_parts(struct daemon *d, struct kp_err *err)
                                       .storage = d->storage,
                                       .checkpointer = &d->checkpointer,
                                       .recovery = &d->recovery,
-                                      .operator= &d->operator};
+                                      .operator= &d->operator,
+                                      .guard = d->guard};
     d->control = kp_control_open(d->zmq, &world, kp_clock_ms(CLOCK_MONOTONIC), err);
     return d->control ? KP_OK : KP_EIO;
 }
@@ -235,6 +241,7 @@ static void close_parts(struct daemon *d)
     kp_control_close(&d->control);
     kp_ingest_close(&d->ingest);
     kp_publish_close(&d->publish);
+    kp_guard_close(&d->guard);
     if (d->zmq)
         zmq_ctx_term(d->zmq);
     kp_engine_destroy(&d->engine);
@@ -295,6 +302,8 @@ static long sleep_ms(const struct daemon *d, bool busy, bool held)
         return 0;
     not_beyond(&wait, kp_publish_due(d->publish), steady_ms);
     not_beyond(&wait, kp_service_due(&d->service), steady_ms);
+    if (kp_control_paused_until(d->control, steady_ms))
+        not_beyond(&wait, kp_control_paused_until(d->control, steady_ms), steady_ms);
     if (d->journal)
         not_beyond(&wait, kp_checkpointer_due(&d->checkpointer), steady_ms);
     if (!d->config->event_clock && !held)
@@ -365,6 +374,7 @@ static bool turn(struct daemon *d, bool asked)
     bool full, busy = false;
 
     kp_service_alive(&d->service, steady_ms);
+    kp_guard_turn(d->guard);
     kp_journal_begin(d->journal, now_ms);
     full = is_held(d);
 
@@ -397,6 +407,7 @@ static void take_over(struct daemon *d, struct kp_config *config, struct kp_engi
     kp_journal_end(d->journal);
     d->engine = engine;
     d->config = config;
+    kp_guard_rebind(d->guard, config);
     kp_publish_rebind(d->publish, config);
     kp_history_rebind(&d->history, config, kp_engine_now(engine));
     kp_checkpointer_every(&d->checkpointer, config->storage.checkpoint_ms, kp_clock_ms(CLOCK_MONOTONIC));
@@ -459,8 +470,8 @@ static void reload(struct daemon *d)
 
 /* What is polled: events, signals, the store, and who asks or subscribes. */
 struct polled {
-    zmq_pollitem_t items[KP_INGEST_MAX + 4];
-    size_t ningest, signals, n;
+    zmq_pollitem_t items[KP_INGEST_MAX + 5];
+    size_t ningest, signals, control, n;
 };
 
 static void add_item(struct polled *p, void *socket, int fd)
@@ -477,6 +488,9 @@ static void poll_what(struct daemon *d, struct polled *p)
         add_item(p, NULL, kp_storage_fd(d->storage));
     if (kp_publish_socket(d->publish))
         add_item(p, kp_publish_socket(d->publish), 0);
+    if (kp_guard_socket(d->guard))
+        add_item(p, kp_guard_socket(d->guard), 0);
+    p->control = p->n;
     if (kp_control_socket(d->control))
         add_item(p, kp_control_socket(d->control), 0);
 }
@@ -486,6 +500,12 @@ static bool is_settled(const struct daemon *d)
 {
     return !d->journal || kp_journal_mode(d->journal) == KP_JOURNAL_BROKEN ||
            kp_journal_committed(d->journal) >= kp_journal_position(d->journal);
+}
+
+/* Are requests to wait, since there were too many? */
+static bool is_paused(const struct daemon *d)
+{
+    return kp_control_paused_until(d->control, kp_clock_ms(CLOCK_MONOTONIC)) != 0;
 }
 
 static void run(struct daemon *d)
@@ -498,7 +518,7 @@ static void run(struct daemon *d)
         bool held = is_held(d), asked = false;
 
         for (size_t i = 0; i < p.n; i++)
-            p.items[i].events = held && i != p.signals && p.items[i].socket ? 0 : ZMQ_POLLIN;
+            p.items[i].events = (held && i != p.signals && p.items[i].socket) || (i == p.control && is_paused(d)) ? 0 : ZMQ_POLLIN;
         if (zmq_poll(p.items, (int)p.n, sleep_ms(d, busy, held)) < 0 && errno != EINTR) {
             kp_log(KP_LOG_ERROR, "event=poll error=\"%s\"", zmq_strerror(errno));
             return;

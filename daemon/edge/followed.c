@@ -1,38 +1,95 @@
 #include "followed.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* Its place; n: it is not there. */
-static size_t find(const struct kp_followed *followed, const char *prefix, size_t len)
+void kp_followed_release(struct kp_followed *followed)
 {
-    size_t i = 0;
+    for (size_t i = 0; i < followed->n; i++)
+        free(followed->asked[i].cuts);
+    free(followed->asked);
+    memset(followed, 0, sizeof *followed);
+}
 
-    while (i < followed->n && (followed->prefixes[i].len != len || memcmp(followed->prefixes[i].text, prefix, len) != 0))
-        i++;
-    return i;
+static bool is_same(const struct kp_prefix *prefix, const char *text, size_t len)
+{
+    return prefix->len == len && memcmp(prefix->text, text, len) == 0;
+}
+
+static void set(struct kp_prefix *prefix, const char *text, size_t len)
+{
+    memcpy(prefix->text, text, len);
+    prefix->len = len;
+}
+
+/* NULL: it is not there. */
+static struct kp_asked *find(const struct kp_followed *followed, const char *prefix, size_t len)
+{
+    for (size_t i = 0; i < followed->n; i++)
+        if (is_same(&followed->asked[i].prefix, prefix, len))
+            return &followed->asked[i];
+    return NULL;
+}
+
+/* Its place, made where it is not there. NULL: there is no room. */
+static struct kp_asked *place(struct kp_followed *followed, const char *prefix, size_t len)
+{
+    struct kp_asked *asked = find(followed, prefix, len);
+
+    if (asked)
+        return asked;
+    if (!followed->asked)
+        followed->asked = calloc(KP_FOLLOWED_MAX, sizeof *followed->asked);
+    if (!followed->asked || len > KP_PREFIX_MAX || followed->n == KP_FOLLOWED_MAX) {
+        followed->all = true;
+        return NULL;
+    }
+    asked = &followed->asked[followed->n++];
+    memset(asked, 0, sizeof *asked);
+    set(&asked->prefix, prefix, len);
+    return asked;
 }
 
 void kp_followed_add(struct kp_followed *followed, const char *prefix, size_t len)
 {
-    struct kp_prefix *next;
+    struct kp_asked *asked = place(followed, prefix, len);
 
-    if (find(followed, prefix, len) < followed->n)
+    if (!asked)
         return;
-    if (len > KP_PREFIX_MAX || followed->n == KP_FOLLOWED_MAX) {
-        followed->all = true;
+    asked->times++;
+    asked->whole = true;
+}
+
+void kp_followed_add_cut(struct kp_followed *followed, const char *prefix, size_t len, const char *cut, size_t cut_len, bool first)
+{
+    struct kp_asked *asked = place(followed, prefix, len);
+    struct kp_prefix *grown;
+
+    if (!asked)
+        return;
+    asked->times += first;
+    for (size_t i = 0; i < asked->ncuts; i++)
+        if (is_same(&asked->cuts[i], cut, cut_len))
+            return;
+    grown = asked->whole || asked->ncuts == KP_CUTS_MAX || cut_len > KP_PREFIX_MAX
+                ? NULL
+                : realloc(asked->cuts, (asked->ncuts + 1) * sizeof *grown);
+    if (!grown) {
+        asked->whole = true;
         return;
     }
-    next = &followed->prefixes[followed->n++];
-    memcpy(next->text, prefix, len);
-    next->len = len;
+    asked->cuts = grown;
+    set(&grown[asked->ncuts++], cut, cut_len);
 }
 
 void kp_followed_remove(struct kp_followed *followed, const char *prefix, size_t len)
 {
-    size_t i = find(followed, prefix, len);
+    struct kp_asked *asked = find(followed, prefix, len);
 
-    if (i < followed->n)
-        followed->prefixes[i] = followed->prefixes[--followed->n];
+    if (!asked || --asked->times)
+        return;
+    free(asked->cuts);
+    *asked = followed->asked[--followed->n];
 }
 
 bool kp_prefix_begins(const struct kp_prefix *prefix, const char *topic, size_t len)
@@ -40,21 +97,40 @@ bool kp_prefix_begins(const struct kp_prefix *prefix, const char *topic, size_t 
     return prefix->len <= len && memcmp(prefix->text, topic, prefix->len) == 0;
 }
 
+static bool has(const struct kp_asked *asked, const char *topic, size_t len)
+{
+    if (!kp_prefix_begins(&asked->prefix, topic, len))
+        return false;
+    for (size_t i = 0; i < asked->ncuts && !asked->whole; i++)
+        if (kp_prefix_begins(&asked->cuts[i], topic, len))
+            return true;
+    return asked->whole;
+}
+
 bool kp_followed_has(const struct kp_followed *followed, const char *topic, size_t len)
 {
     for (size_t i = 0; i < followed->n; i++)
-        if (kp_prefix_begins(&followed->prefixes[i], topic, len))
+        if (has(&followed->asked[i], topic, len))
             return true;
     return followed->all;
+}
+
+/* Does either begin with the other? */
+static bool meets(const struct kp_prefix *prefix, const char *begin, size_t len)
+{
+    return memcmp(prefix->text, begin, prefix->len < len ? prefix->len : len) == 0;
 }
 
 bool kp_followed_any(const struct kp_followed *followed, const char *begin, size_t len)
 {
     for (size_t i = 0; i < followed->n; i++) {
-        const struct kp_prefix *prefix = &followed->prefixes[i];
+        const struct kp_asked *asked = &followed->asked[i];
 
-        if (memcmp(prefix->text, begin, prefix->len < len ? prefix->len : len) == 0)
+        if (asked->whole && meets(&asked->prefix, begin, len))
             return true;
+        for (size_t c = 0; c < asked->ncuts; c++)
+            if (meets(&asked->cuts[c], begin, len))
+                return true;
     }
     return followed->all;
 }

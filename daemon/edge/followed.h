@@ -1,28 +1,44 @@
 /* What subscribers follow: the prefixes of topics that they have asked for, so that nothing is made that nobody wants.
  *
- * A set, as an XPUB socket with ZMQ_XPUB_VERBOSE tells it: a prefix comes as often as anybody subscribes to it, and goes
- * once, when the last of them has left. Bounded: one that finds no room, or is too long, makes it follow everything from
- * then on, for it cannot be told when that one ends. */
+ * An XPUB socket with ZMQ_XPUB_MANUAL tells each time that somebody begins to follow a prefix, and each time that somebody ends,
+ * but not always who. So what is counted is how often a prefix was asked for; and where somebody who asked may only see a part
+ * of it, that part (its cuts) is followed until nobody asks for the prefix any more. Bounded: a prefix that finds no room, or
+ * is too long, makes it follow everything from then on, for it cannot be told when that one ends. */
 #ifndef KPID_FOLLOWED_H
 #define KPID_FOLLOWED_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-enum { KP_FOLLOWED_MAX = 256, KP_PREFIX_MAX = 512 };
+enum { KP_FOLLOWED_MAX = 256, KP_PREFIX_MAX = 512, KP_CUTS_MAX = 48 /* of a prefix; with more the whole of it is followed */ };
 
 struct kp_prefix {
     size_t len;
     char text[KP_PREFIX_MAX];
 };
 
-struct kp_followed {            /* empty when all bytes are zero */
-    size_t n;
-    bool all;                   /* there was one that is not among the prefixes */
-    struct kp_prefix prefixes[KP_FOLLOWED_MAX];
+struct kp_asked {
+    struct kp_prefix prefix;
+    uint32_t times;
+    bool whole;
+    size_t ncuts;
+    struct kp_prefix *cuts;     /* owned; each begins with the prefix */
 };
 
+struct kp_followed {            /* empty when all bytes are zero */
+    size_t n;
+    bool all;                   /* there was one that is not among those asked for */
+    struct kp_asked *asked;     /* owned; KP_FOLLOWED_MAX */
+};
+
+void kp_followed_release(struct kp_followed *followed);
+
+/* Somebody follows all that begins so. */
 void kp_followed_add(struct kp_followed *followed, const char *prefix, size_t len);
+/* Somebody asked for that and gets of it what begins with `cut`, which begins with the prefix; first: of several cuts. */
+void kp_followed_add_cut(struct kp_followed *followed, const char *prefix, size_t len, const char *cut, size_t cut_len, bool first);
+/* One of those who asked for it has ended. */
 void kp_followed_remove(struct kp_followed *followed, const char *prefix, size_t len);
 
 /* Does anybody follow this topic? */

@@ -22,12 +22,15 @@ enum {
 struct input {
     void *socket;               /* owned */
     enum kp_transport transport;
+    bool guarded;               /* its senders have to have a key */
     char endpoint[KP_ENDPOINT_MAX];
 };
 
 struct kp_ingest {
     const struct kp_config *config;     /* borrowed, like the journal */
     struct kp_journal *journal;         /* NULL: memory only */
+    struct kp_guard *guard;             /* borrowed */
+    struct kp_peer peer;                /* who sent the message that is being taken, if it came in by a guarded socket */
     struct kp_intake *intake;           /* owned */
     struct kp_out *replies[2];          /* owned: MessagePack, JSON */
     struct input inputs[KP_INGEST_MAX];
@@ -44,6 +47,7 @@ struct kp_ingest {
 
 static void on_rejected(void *ctx, enum kp_reason reason, const struct kp_event *ev);
 static void on_read(void *ctx, const struct kp_event *ev);
+static bool denies(void *ctx, const struct kp_event *ev);
 
 /* ---- Opening ---- */
 
@@ -83,12 +87,17 @@ static enum kp_code open_input(struct kp_ingest *ingest, void *zmq, const struct
         code = kp_socket_set(input->socket, ZMQ_SNDHWM, REPLY_HWM, err);
     if (!code && cfg->transport == KP_IN_ROUTER)
         code = kp_socket_set(input->socket, ZMQ_ROUTER_MANDATORY, 1, err);     /* so that a lost reply is seen */
+    if (!code && cfg->server_key[0])
+        code = kp_guard_connect(ingest->guard, input->socket, cfg->server_key, err);
+    else if (!code && (cfg->bind || cfg->transport != KP_IN_SUB))
+        code = kp_guard_serve(ingest->guard, input->socket, cfg->endpoint, KP_DOOR_INGEST, &input->guarded, err);
     return code ? code
                 : kp_socket_open(input->socket, kinds[cfg->transport].name, cfg->endpoint,
                                  cfg->bind || cfg->transport != KP_IN_SUB, input->endpoint, err);
 }
 
-struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_journal *journal, struct kp_err *err)
+struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_journal *journal, struct kp_guard *guard,
+                                 struct kp_err *err)
 {
     const struct kp_config *config = kp_engine_config(engine);
     struct kp_ingest *ingest = calloc(1, sizeof *ingest);
@@ -100,8 +109,9 @@ struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_
     }
     ingest->config = config;
     ingest->journal = journal;
+    ingest->guard = guard;
     ingest->log.burst = LOG_BURST;
-    ingest->intake = kp_intake_new(engine, &(struct kp_intake_sink){on_rejected, on_read, ingest}, err);
+    ingest->intake = kp_intake_new(engine, &(struct kp_intake_sink){denies, on_rejected, on_read, ingest}, err);
     ingest->replies[0] = kp_out_new(false, err);
     ingest->replies[1] = kp_out_new(true, err);
     ok = ingest->intake && ingest->replies[0] && ingest->replies[1];
@@ -156,7 +166,7 @@ static void on_rejected(void *ctx, enum kp_reason reason, const struct kp_event 
     char source[160] = "\"\"", id[160] = "\"\"";
     uint64_t held;
 
-    if (!kp_log_allow(&ingest->log, ingest->now_ms, &held))
+    if (reason == KP_DENIED || !kp_log_allow(&ingest->log, ingest->now_ms, &held))      /* what is denied the guard tells */
         return;
     if (ev && kp_event_has(ev, KP_SLOT_SOURCE))
         kp_log_quote(ev->v[KP_SLOT_SOURCE].s, ev->v[KP_SLOT_SOURCE].len, source, sizeof source);
@@ -178,6 +188,19 @@ static void on_read(void *ctx, const struct kp_event *ev)
     kp_gaps_note(&ingest->gaps, source, ev->v[KP_SLOT_SEQ].i);
 }
 
+static bool denies(void *ctx, const struct kp_event *ev)
+{
+    struct kp_ingest *ingest = ctx;
+    struct kp_str source = {"", 0};
+
+    if (kp_event_has(ev, KP_SLOT_SOURCE))
+        source = (struct kp_str){ev->v[KP_SLOT_SOURCE].s, ev->v[KP_SLOT_SOURCE].len};
+    if (kp_user_may_emit(ingest->peer.user, source))
+        return false;
+    kp_guard_deny(ingest->guard, KP_DOOR_INGEST, &ingest->peer, source.len ? "an event of another's source" : "an event without source");
+    return true;
+}
+
 /* ---- Reading ---- */
 
 /* Give the waiting events to the engine, then their messages back to libzmq. */
@@ -189,16 +212,33 @@ static void flush(struct kp_ingest *ingest)
     ingest->nheld = 0;
 }
 
+/* May its sender send at all? Whoever was removed since they came is sent away. */
+static bool is_welcome(struct kp_ingest *ingest, zmq_msg_t *payload)
+{
+    kp_intake_guard(ingest->intake, ingest->input->guarded);
+    if (!ingest->input->guarded)
+        return true;
+    ingest->peer = kp_guard_who(ingest->guard, true, payload);
+    if (kp_user_may_emit_some(ingest->peer.user))
+        return true;
+    kp_guard_deny(ingest->guard, KP_DOOR_INGEST, &ingest->peer, "a message of one who may send none");
+    kp_guard_cut(ingest->guard, ingest->peer.fd, ingest->peer.address, "may not send any more");
+    kp_intake_refuse(ingest->intake, KP_DENIED);
+    return false;
+}
+
 /* Read a message's events; it is closed when they have been applied. */
 static void take_message(struct kp_ingest *ingest, zmq_msg_t *payload, struct kp_str topic)
 {
-    const void *bytes = zmq_msg_data(payload);
-    size_t len = zmq_msg_size(payload);
+    struct kp_record record;
+    uint32_t events;
 
-    uint32_t events = kp_intake_take(ingest->intake, bytes, len, topic, ingest->now_ms);
-
+    if (!is_welcome(ingest, payload))
+        return;
+    events = kp_intake_take(ingest->intake, zmq_msg_data(payload), zmq_msg_size(payload), topic, ingest->now_ms);
+    record = kp_intake_record(ingest->intake);
     if (events)
-        kp_journal_message(ingest->journal, topic, bytes, len, events, ingest->input->transport == KP_IN_ROUTER);
+        kp_journal_message(ingest->journal, &record, events, ingest->input->transport == KP_IN_ROUTER);
 }
 
 /* Receive into the next place of those held; NULL: nothing is there. */

@@ -7,6 +7,7 @@
 #define KPID_INGEST_H
 
 #include "gaps.h"
+#include "guard.h"
 #include "intake.h"
 #include "journal.h"
 
@@ -14,8 +15,9 @@
 
 struct kp_ingest;
 
-/* Opens every socket of the engine's configuration. Borrows engine and journal. */
-struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_journal *journal, struct kp_err *err) KP_CHECK;
+/* Opens every socket of the engine's configuration. Borrows engine, journal and guard. */
+struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_journal *journal, struct kp_guard *guard,
+                                 struct kp_err *err) KP_CHECK;
 void kp_ingest_close(struct kp_ingest **ingest);
 
 /* Go on with another engine. */

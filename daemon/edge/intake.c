@@ -11,6 +11,11 @@ struct kp_intake {
     struct kp_event events[KP_APPLY_MAX];   /* waiting for the engine */
     uint32_t index[KP_APPLY_MAX];
     size_t nevents;
+    struct kp_record record;            /* the message that was taken last, and what of it was denied */
+    unsigned char *denied;              /* owned; its indexes, as they are journaled: as many as a message may have events */
+    size_t most;                        /* of them */
+    bool guarded;
+    const struct kp_record *again;      /* what is taken is journaled already; NULL: it is new */
     struct kp_tally tally;
     struct kp_intake_stats stats;
 };
@@ -20,9 +25,14 @@ enum kp_code kp_intake_rebind(struct kp_intake *intake, struct kp_engine *engine
     const struct kp_limits *most = &kp_engine_config(engine)->limits;
     struct kp_decode_limits limits = {most->message, most->batch, most->fields};
     struct kp_decoder *decoder = kp_decoder_new(kp_engine_schema(engine), &limits, err);
+    unsigned char *denied = decoder ? realloc(intake->denied, (size_t)most->batch * KP_RECORD_INDEX) : NULL;
 
-    if (!decoder)
-        return KP_ENOMEM;
+    if (!denied) {
+        kp_decoder_destroy(&decoder);
+        return kp_fail(err, KP_ENOMEM, "intake: out of memory");
+    }
+    intake->denied = denied;
+    intake->most = most->batch;
     kp_decoder_destroy(&intake->decoder);
     intake->decoder = decoder;
     intake->engine = engine;
@@ -49,6 +59,7 @@ void kp_intake_destroy(struct kp_intake **intake)
     if (!*intake)
         return;
     kp_decoder_destroy(&(*intake)->decoder);
+    free((*intake)->denied);
     free(*intake);
     *intake = NULL;
 }
@@ -89,6 +100,23 @@ void kp_intake_flush(struct kp_intake *intake)
     intake->nevents = 0;
 }
 
+/* Is the event that was just read to be left out? Of one that is journaled that is known; a new one is noted. */
+static bool is_denied(struct kp_intake *intake, const struct kp_event *ev, uint32_t index)
+{
+    struct kp_record *record = &intake->record;
+
+    if (intake->again) {
+        if (record->ndenied == intake->again->ndenied || kp_record_index(intake->again, record->ndenied) != index)
+            return false;
+        record->ndenied++;
+        return true;
+    }
+    if (!intake->guarded || record->ndenied == intake->most || !intake->sink.denies(intake->sink.ctx, ev))
+        return false;
+    kp_record_put_index(intake->denied + (size_t)record->ndenied++ * KP_RECORD_INDEX, index);
+    return true;
+}
+
 static uint32_t read_events(struct kp_intake *intake)
 {
     uint32_t events = 0;
@@ -100,6 +128,10 @@ static uint32_t read_events(struct kp_intake *intake)
 
         if (next == KP_NEXT_END)
             return events;
+        if (next == KP_NEXT_EVENT && is_denied(intake, ev, kp_decode_index(intake->decoder))) {
+            count(intake, KP_DENIED, kp_decode_index(intake->decoder), ev);
+            continue;
+        }
         if (intake->sink.read)
             intake->sink.read(intake->sink.ctx, ev);    /* of a rejected one, too: it was not lost on the way */
         if (next == KP_NEXT_REJECT) {
@@ -119,6 +151,7 @@ uint32_t kp_intake_take(struct kp_intake *intake, const void *bytes, size_t len,
     uint32_t events;
 
     intake->now_ms = now_ms;
+    intake->record = (struct kp_record){.topic = topic, .bytes = bytes, .len = (uint32_t)len, .denied = intake->denied};
     intake->stats.messages++;
     intake->stats.bytes += len;
     reason = kp_decode_begin(intake->decoder, bytes, len, topic);
@@ -128,6 +161,23 @@ uint32_t kp_intake_take(struct kp_intake *intake, const void *bytes, size_t len,
     if (kp_decode_is_json(intake->decoder))
         kp_intake_flush(intake);    /* its strings lie in the decoder, which the next message uses anew */
     return events;
+}
+
+struct kp_record kp_intake_record(const struct kp_intake *intake)
+{
+    return intake->record;
+}
+
+void kp_intake_again(struct kp_intake *intake, const struct kp_record *record, int64_t now_ms)
+{
+    intake->again = record;
+    kp_intake_take(intake, record->bytes, record->len, record->topic, now_ms);
+    intake->again = NULL;
+}
+
+void kp_intake_guard(struct kp_intake *intake, bool guarded)
+{
+    intake->guarded = guarded && intake->sink.denies;
 }
 
 void kp_intake_refuse(struct kp_intake *intake, enum kp_reason reason)

@@ -4,6 +4,8 @@
 #ifndef KPID_INTAKE_H
 #define KPID_INTAKE_H
 
+#include "record.h"
+
 #include "kpid/engine.h"
 
 enum { KP_TALLY_ERRORS = 100 /* told one by one; the rest is only counted */ };
@@ -24,8 +26,10 @@ struct kp_intake_stats {
     uint64_t rejected[KP_REASONS];      /* before or in the engine */
 };
 
-/* Who wants to know: of an event that was rejected (ev NULL: it could not be read), and of each that was read. May be NULL. */
+/* Who wants to know: of an event that was rejected (ev NULL: it could not be read), and of each that was read; and whether an
+ * event that was read is denied. Each may be NULL. */
 struct kp_intake_sink {
+    bool (*denies)(void *ctx, const struct kp_event *ev);
     void (*rejected)(void *ctx, enum kp_reason reason, const struct kp_event *ev);
     void (*read)(void *ctx, const struct kp_event *ev);
     void *ctx;
@@ -42,6 +46,12 @@ void kp_intake_destroy(struct kp_intake **intake);
 /* Take a message that arrived at now_ms; its bytes and topic must last until the next kp_intake_flush. Returns how many events it
  * has that the engine decides about. */
 uint32_t kp_intake_take(struct kp_intake *intake, const void *bytes, size_t len, struct kp_str topic, int64_t now_ms);
+/* The last message as it is to be journaled, with those of its events that were denied; borrows from it and the intake. */
+struct kp_record kp_intake_record(const struct kp_intake *intake);
+/* Take a message that was journaled: the same are denied again, whoever may do what by now. */
+void kp_intake_again(struct kp_intake *intake, const struct kp_record *record, int64_t now_ms);
+/* Are the sink's `denies` to be asked of what comes next? */
+void kp_intake_guard(struct kp_intake *intake, bool guarded);
 /* Count a message that is none. */
 void kp_intake_refuse(struct kp_intake *intake, enum kp_reason reason);
 /* Was the last message JSON? Then it is done with already, and its reply is to be JSON, too. */

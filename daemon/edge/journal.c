@@ -1,7 +1,5 @@
 #include "journal.h"
 
-#include "record.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,11 +99,13 @@ const char *kp_journal_error(const struct kp_journal *journal)
 static void put(struct kp_journal *journal, const struct kp_record *record)
 {
     struct kp_chunk *chunk = journal->chunk;
-    unsigned char head[KP_RECORD_HEAD];
+    unsigned char head[KP_RECORD_HEAD], tail[KP_RECORD_TAIL];
     size_t topic_at, n = kp_record_head(record, head, &topic_at), before = chunk ? chunk->len : 0;
 
     if (chunk && kp_chunk_put(chunk, head, topic_at) && kp_chunk_put(chunk, record->topic.s, record->topic.len) &&
-        kp_chunk_put(chunk, head + topic_at, n - topic_at) && kp_chunk_put(chunk, record->bytes, record->len))
+        kp_chunk_put(chunk, head + topic_at, n - topic_at) && kp_chunk_put(chunk, record->bytes, record->len) &&
+        kp_chunk_put(chunk, tail, kp_record_tail(record, tail)) &&
+        kp_chunk_put(chunk, record->denied, (size_t)record->ndenied * KP_RECORD_INDEX))
         return;
     if (chunk)
         chunk->len = before;
@@ -116,11 +116,11 @@ static void put(struct kp_journal *journal, const struct kp_record *record)
     journal->hole = true;
 }
 
-void kp_journal_message(struct kp_journal *journal, struct kp_str topic, const void *bytes, size_t len, uint32_t events, bool awaited)
+void kp_journal_message(struct kp_journal *journal, const struct kp_record *record, uint32_t events, bool awaited)
 {
     if (!journal)
         return;
-    put(journal, &(struct kp_record){.topic = topic, .bytes = bytes, .len = (uint32_t)len});
+    put(journal, record);
     if (journal->chunk)
         journal->chunk->events += events;
     if (journal->chunk && awaited)

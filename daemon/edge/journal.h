@@ -7,6 +7,7 @@
 #define KPID_JOURNAL_H
 
 #include "outbox.h"
+#include "record.h"
 #include "storage.h"
 
 #include "kpid/value.h"
@@ -30,8 +31,8 @@ enum kp_journal_mode kp_journal_mode(const struct kp_journal *journal);
 /* Why it is broken. */
 const char *kp_journal_error(const struct kp_journal *journal);
 
-/* Note a message of so many events; awaited: somebody waits for the answer. */
-void kp_journal_message(struct kp_journal *journal, struct kp_str topic, const void *bytes, size_t len, uint32_t events, bool awaited);
+/* Note a message of so many events that were not denied; awaited: somebody waits for the answer. */
+void kp_journal_message(struct kp_journal *journal, const struct kp_record *record, uint32_t events, bool awaited);
 void kp_journal_request(struct kp_journal *journal, const void *bytes, size_t len);
 /* Note that what was touched and due has been looked at, after the messages and before the requests of this turn. */
 void kp_journal_settled(struct kp_journal *journal);

@@ -4,10 +4,12 @@
 #include "followed.h"
 #include "log.h"
 #include "socket.h"
+#include "subscribers.h"
 
 #include "kpid/encode.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,7 @@ enum {
     LOOK_TURN = 64,         /* keys looked at before the clock is */
     WAITING_MAX = 64,       /* new subscribers waiting; more make it a pass over everything */
     TOPIC_MAX = 4096,
+    SUBSCRIPTIONS_TURN = 1024,
 };
 
 static const char snapshots[] = "snapshot/";    /* so begin the topics of all of them */
@@ -38,6 +41,9 @@ struct kp_publish {
     struct pass extra;                  /* for a new subscriber */
     struct kp_prefix waiting[WAITING_MAX];
     size_t nwaiting;
+    struct kp_guard *guard;             /* borrowed */
+    bool guarded;
+    struct kp_subscribers subscribers;
     struct kp_followed followed;
     bool may_sweep;
     struct kp_publish_stats stats;
@@ -50,22 +56,26 @@ static enum kp_code open_socket(struct kp_publish *publish, void *zmq, struct kp
     const struct kp_config *config = publish->config;
     const struct {
         int option, value;
-    } options[] = {{ZMQ_SNDHWM, config->publish_hwm}, {ZMQ_LINGER, KP_LINGER_MS}, {ZMQ_XPUB_VERBOSE, 1},
+    } options[] = {{ZMQ_SNDHWM, config->publish_hwm}, {ZMQ_LINGER, KP_LINGER_MS}, {ZMQ_XPUB_MANUAL, 1},
                    {ZMQ_XPUB_NODROP, 1}};
+    int64_t longest = TOPIC_MAX;    /* all that a subscriber sends */
+    enum kp_code code;
 
     publish->socket = zmq_socket(zmq, ZMQ_XPUB);
     if (!publish->socket)
         return kp_fail(err, KP_EIO, "publish: %s", zmq_strerror(errno));
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        enum kp_code code = kp_socket_set(publish->socket, options[i].option, options[i].value, err);
-
+        code = kp_socket_set(publish->socket, options[i].option, options[i].value, err);
         if (code)
             return code;
     }
-    return kp_socket_open(publish->socket, "publish", config->publish_endpoint, true, publish->endpoint, err);
+    if (zmq_setsockopt(publish->socket, ZMQ_MAXMSGSIZE, &longest, sizeof longest) != 0)
+        return kp_fail(err, KP_EIO, "publish: %s", zmq_strerror(errno));
+    code = kp_guard_serve(publish->guard, publish->socket, config->publish_endpoint, KP_DOOR_PUBLISH, &publish->guarded, err);
+    return code ? code : kp_socket_open(publish->socket, "publish", config->publish_endpoint, true, publish->endpoint, err);
 }
 
-struct kp_publish *kp_publish_open(void *zmq, const struct kp_config *config, struct kp_err *err)
+struct kp_publish *kp_publish_open(void *zmq, const struct kp_config *config, struct kp_guard *guard, struct kp_err *err)
 {
     struct kp_publish *publish = calloc(1, sizeof *publish);
 
@@ -74,6 +84,7 @@ struct kp_publish *kp_publish_open(void *zmq, const struct kp_config *config, st
         return NULL;
     }
     publish->config = config;
+    publish->guard = guard;
     publish->out = kp_out_new(config->publish_json, err);
     if (!publish->out || (config->publish_endpoint && open_socket(publish, zmq, err)))
         kp_publish_close(&publish);
@@ -87,6 +98,8 @@ void kp_publish_close(struct kp_publish **publish)
     if ((*publish)->socket)
         zmq_close((*publish)->socket);
     kp_out_destroy(&(*publish)->out);
+    kp_subscribers_release(&(*publish)->subscribers);
+    kp_followed_release(&(*publish)->followed);
     free(*publish);
     *publish = NULL;
 }
@@ -103,6 +116,7 @@ const char *kp_publish_endpoint(const struct kp_publish *publish)
 
 void kp_publish_rebind(struct kp_publish *publish, const struct kp_config *config)
 {
+    kp_subscribers_recheck(&publish->subscribers, publish->guard, &publish->config->security, &config->security);
     publish->config = config;
     publish->pass.running = publish->extra.running = false;
     publish->changed_at = publish->full_at = 0;
@@ -308,14 +322,72 @@ static void greet(struct kp_publish *publish, const char *text, size_t len)
     publish->nwaiting++;
 }
 
+/* What the last message that was received asks for: the socket knows who that was. */
+static void follow(struct kp_publish *publish, const char *text, size_t len)
+{
+    if (zmq_setsockopt(publish->socket, ZMQ_SUBSCRIBE, text, len) == 0)
+        greet(publish, text, len);
+}
+
+/* Does one of two texts begin with the other? */
+static bool meet(const char *a, size_t alen, const char *b, size_t blen)
+{
+    return memcmp(a, b, alen < blen ? alen : blen) == 0;
+}
+
+/* What a user may read of what they ask for: of each kind and path of theirs the longer one of what is asked for and what is
+ * allowed. How many there are. */
+static size_t follow_cut(struct kp_publish *publish, const struct kp_user_cfg *user, const char *text, size_t len)
+{
+    static const char *const kinds[] = {"alert", "pending", "snapshot"};
+    size_t n = 0;
+
+    for (size_t p = 0; p < user->read.count; p++) {
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            char topic[TOPIC_MAX];
+            size_t own = (size_t)snprintf(topic, sizeof topic, "%s/%s/", kinds[k], user->read.items[p]);
+
+            if (own >= sizeof topic || !meet(topic, own, text, len))
+                continue;
+            kp_followed_add_cut(&publish->followed, text, len, len > own ? text : topic, len > own ? len : own, n++ == 0);
+            follow(publish, len > own ? text : topic, len > own ? len : own);
+        }
+    }
+    return n;
+}
+
+static void subscribe(struct kp_publish *publish, const struct kp_peer *peer, const char *text, size_t len)
+{
+    struct kp_subscriber *subscriber = kp_subscribers_find(&publish->subscribers, peer);
+
+    if (subscriber && ++subscriber->prefixes > publish->config->limits.subscriptions) {
+        publish->stats.subscriptions_refused++;
+        kp_guard_cut(publish->guard, peer->fd, peer->address, "more subscriptions than limits.subscriptions");
+    } else if (!peer->guarded || kp_user_may_read_all(peer->user)) {
+        kp_followed_add(&publish->followed, text, len);
+        follow(publish, text, len);
+    } else if (!peer->user || !follow_cut(publish, peer->user, text, len)) {
+        kp_guard_deny(publish->guard, KP_DOOR_PUBLISH, peer, "a topic that they may not read");
+    }
+}
+
+/* libzmq does not tell who has gone, and then it has dropped all of theirs already. A cut that several wishes share stays until
+ * then: a SUB takes nothing that it does not want. */
+static void unsubscribe(struct kp_publish *publish, const struct kp_peer *peer, const char *text, size_t len)
+{
+    struct kp_subscriber *subscriber = kp_subscribers_find(&publish->subscribers, peer);
+
+    kp_followed_remove(&publish->followed, text, len);
+    if (subscriber && subscriber->prefixes)
+        subscriber->prefixes--;
+    if (!peer->guarded || kp_user_may_read_all(peer->user))
+        zmq_setsockopt(publish->socket, ZMQ_UNSUBSCRIBE, text, len);
+}
+
 static void take_subscriptions(struct kp_publish *publish)
 {
-    int events = 0;
-    size_t size = sizeof events;
-
-    if (zmq_getsockopt(publish->socket, ZMQ_EVENTS, &events, &size) != 0 || !(events & ZMQ_POLLIN))
-        return;
-    for (int i = 0; i < 1024; i++) {
+    for (int i = 0; i < SUBSCRIPTIONS_TURN; i++) {
+        struct kp_peer peer;
         zmq_msg_t msg;
         const char *text;
         size_t len;
@@ -325,14 +397,13 @@ static void take_subscriptions(struct kp_publish *publish)
             zmq_msg_close(&msg);
             return;
         }
+        peer = kp_guard_who(publish->guard, publish->guarded, &msg);
         text = zmq_msg_data(&msg);
         len = zmq_msg_size(&msg);
-        if (len && text[0] == 1) {
-            kp_followed_add(&publish->followed, text + 1, len - 1);
-            greet(publish, text + 1, len - 1);
-        } else if (len && text[0] == 0) {
-            kp_followed_remove(&publish->followed, text + 1, len - 1);
-        }
+        if (len && text[0] == 1)
+            subscribe(publish, &peer, text + 1, len - 1);
+        else if (len && text[0] == 0)
+            unsubscribe(publish, &peer, text + 1, len - 1);
         zmq_msg_close(&msg);
     }
 }

@@ -2,12 +2,13 @@
  *
  * A pass over the keys publishes those that changed, every `interval`; every `full_every` all of them; and all below a
  * prefix as soon as somebody subscribes to it; of each only the keys that somebody follows, so that who wants one team, or
- * alerts alone, costs no more than that. Passes go forward for a bounded time a turn, so the largest floor never keeps
+ * alerts alone, costs no more than that, and of each subscriber's wishes only what they may read. Passes go forward for a bounded time a turn, so the largest floor never keeps
  * events and alerts waiting. Sending never waits: what a slow subscriber's queue does not take is lost to it and
  * counted; `seq` shows the gap, and the next full pass mends it. */
 #ifndef KPID_PUBLISH_H
 #define KPID_PUBLISH_H
 
+#include "guard.h"
 #include "operator.h"
 #include "outbox.h"
 
@@ -17,8 +18,8 @@
 
 struct kp_publish;
 
-/* Open the socket, when the configuration has one. Borrows config. */
-struct kp_publish *kp_publish_open(void *zmq, const struct kp_config *config, struct kp_err *err) KP_CHECK;
+/* Open the socket, when the configuration has one. Borrows config and guard. */
+struct kp_publish *kp_publish_open(void *zmq, const struct kp_config *config, struct kp_guard *guard, struct kp_err *err) KP_CHECK;
 void kp_publish_close(struct kp_publish **publish);
 
 /* NULL when nothing is published. */
@@ -46,6 +47,7 @@ uint32_t kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, i
 
 struct kp_publish_stats {
     uint64_t alerts, snapshots, dropped, full_passes, prefix_passes, prefix_refused;
+    uint64_t subscriptions_refused;     /* too many, or too long */
     uint64_t seq;
     uint32_t subscriptions;     /* prefixes that somebody follows, each once */
 };

@@ -135,7 +135,7 @@ static bool take_chunk(void *ctx, const struct kp_journal_row *row)
         if (record.is_request && requests == row->len)
             requests = here;
         if (!record.is_request)
-            kp_intake_take(r->intake, record.bytes, record.len, record.topic, row->at_ms);
+            kp_intake_again(r->intake, &record, row->at_ms);
     }
     kp_intake_flush(r->intake);
     if (row->flags & KP_CHUNK_SETTLED)

@@ -29,7 +29,8 @@ static bool same_ingest(const struct kp_config *a, const struct kp_config *b)
     for (size_t i = 0; i < a->ningest; i++) {
         const struct kp_ingest_cfg *x = &a->ingest[i], *y = &b->ingest[i];
 
-        if (x->transport != y->transport || x->bind != y->bind || x->ntopics != y->ntopics || !same_text(x->endpoint, y->endpoint))
+        if (x->transport != y->transport || x->bind != y->bind || x->ntopics != y->ntopics || !same_text(x->endpoint, y->endpoint) ||
+            strcmp(x->server_key, y->server_key) != 0)
             return false;
         for (size_t t = 0; t < x->ntopics; t++)
             if (!same_text(x->topics[t], y->topics[t]))
@@ -51,6 +52,8 @@ static const char *differs(const struct kp_config *a, const struct kp_config *b)
         a->storage.history_ms != b->storage.history_ms || a->storage.samples_ms != b->storage.samples_ms || a->storage.keep_ms != b->storage.keep_ms ||
         a->storage.journal_bytes != b->storage.journal_bytes || a->limits.queue != b->limits.queue)
         return "storage";
+    if (a->security.is_on != b->security.is_on || strcmp(a->security.secret_key, b->security.secret_key) != 0)
+        return "security.server_key";
     return a->event_clock != b->event_clock ? "time.clock" : NULL;
 }
 
@@ -137,7 +140,7 @@ static bool take_row(void *ctx, const struct kp_journal_row *row)
         return false;
     for (size_t at = 0; kp_record_next(row->data, row->len, &at, &record);)
         if (!record.is_request)
-            kp_intake_take(refill->intake, record.bytes, record.len, record.topic, row->at_ms);
+            kp_intake_again(refill->intake, &record, row->at_ms);
     kp_intake_flush(refill->intake);
     refill->stopped = refill->stop && refill->stop(refill->ctx);
     return !refill->stopped;

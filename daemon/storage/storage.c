@@ -117,6 +117,17 @@ static enum kp_code check_owner(struct kp_storage *storage, struct kp_err *err)
     return KP_OK;
 }
 
+/* From here on an older kpid might not read all of it. */
+static enum kp_code own_version(struct kp_storage *storage, struct kp_err *err)
+{
+    char sql[64];
+
+    if (kp_storage_number(storage, "PRAGMA user_version", -1) == KP_STORE_VERSION)
+        return KP_OK;
+    snprintf(sql, sizeof sql, "PRAGMA user_version=%d", KP_STORE_VERSION);
+    return kp_storage_exec(storage, sql, err);
+}
+
 /* Make the file where there is none: under another name first, so that one of its own name is always whole. */
 static enum kp_code make(struct kp_storage *storage, struct kp_err *err)
 {
@@ -165,6 +176,7 @@ enum kp_code kp_storage_connect(struct kp_storage *storage, struct kp_err *err)
         code = kp_storage_exec(storage, set, err);
         code = code ? code
                     : kp_storage_exec(storage, storage->cfg.sync_ms < 0 ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=FULL", err);
+        code = code ? code : own_version(storage, err);
         code = code ? code : prepare(storage, err);
     }
     if (!code && stat(storage->file, &there) != 0)

@@ -135,6 +135,9 @@ struct kp_history_query {
         int64_t at_ms;
         char *texts[10];        /* owned; as kp_history_alert_names; NULL: none */
     } *told;                    /* owned */
+    bool cut;                   /* alerts: only those at or below one of these paths */
+    char **under;               /* owned; as topics have them */
+    size_t nunder;
     size_t n;
     bool more;                  /* than KP_QUERY_MOST */
     struct kp_err err;

@@ -43,6 +43,11 @@ void kp_history_query_release(struct kp_history_query *query)
     for (size_t i = 0; query->told && i < query->n; i++)
         for (int t = 0; t < 10; t++)
             free(query->told[i].texts[t]);
+    for (size_t i = 0; i < query->nunder; i++)
+        free(query->under[i]);
+    free(query->under);
+    query->under = NULL;
+    query->nunder = 0;
     free(query->told);
     free(query->rows);
     query->told = NULL;
@@ -83,10 +88,25 @@ static void take_value(struct kp_history_query *query, sqlite3_stmt *stmt)
                                                       .expected = column_real(stmt, 5)};
 }
 
+/* The path as topics have it; what is encoded there beside these is seen by nobody whose view is cut. */
+static bool is_shown(const struct kp_history_query *query, const char *path)
+{
+    for (size_t i = 0; path && i < query->nunder; i++) {
+        size_t len = strlen(query->under[i]);
+
+        if (strncmp(path, query->under[i], len) == 0 && (path[len] == '\0' || path[len] == '/'))
+            return true;
+    }
+    return !query->cut;
+}
+
 static void take_alert(struct kp_history_query *query, sqlite3_stmt *stmt)
 {
-    struct kp_history_alert *alert = &query->told[query->n++];
+    struct kp_history_alert *alert = &query->told[query->n];
 
+    if (!is_shown(query, (const char *)sqlite3_column_text(stmt, 11)))
+        return;
+    query->n++;
     alert->at_ms = sqlite3_column_int64(stmt, 0);
     for (int t = 0; t < 10; t++)
         if (sqlite3_column_type(stmt, t + 1) != SQLITE_NULL)
@@ -97,7 +117,12 @@ static void find(struct kp_storage *storage, sqlite3 *db, struct kp_history_quer
 {
     static const char values[] = "SELECT at, closed, value, n, target, expected FROM history WHERE kpi = ?1 AND level = ?2 AND "
                                  "path = ?3 AND window = ?4 AND at >= ?5 AND at < ?6 ORDER BY at, closed LIMIT ?7";
-    static const char alerts[] = "SELECT at, id, rule, kpi, level, key, state, severity, value, reason, message FROM alerts "
+    static const char alerts[] = "SELECT at, id, rule, kpi, level, key, state, severity, value, reason, message, "
+                                 "(SELECT group_concat(replace(replace(value, '%', '%25'), '/', '%2F'), '/') FROM json_each(place)) "
+                                 "FROM (SELECT seq, at, body->>'$.id' AS id, body->>'$.rule' AS rule, body->>'$.kpi' AS kpi, "
+                                 "body->>'$.level' AS level, body->>'$.key' AS key, body->>'$.state' AS state, "
+                                 "body->>'$.severity' AS severity, body->>'$.value' AS value, body->>'$.reason' AS reason, "
+                                 "body->>'$.message' AS message, coalesce(body->'$.path', '[]') AS place FROM alert) "
                                  "WHERE at >= ?5 AND at < ?6 AND (?1 = '' OR rule = ?1) AND (?2 = '' OR level = ?2) AND "
                                  "(?3 = '' OR key = ?3) ORDER BY at, seq LIMIT ?7";
     sqlite3_stmt *stmt = NULL;
@@ -113,7 +138,7 @@ static void find(struct kp_storage *storage, sqlite3 *db, struct kp_history_quer
         put_text(stmt, 1, query->alerts ? query->rule : query->kpi) && put_text(stmt, 2, query->level) &&
         put_text(stmt, 3, query->path) && (query->alerts || put_text(stmt, 4, query->window)) &&
         sqlite3_bind_int64(stmt, 5, query->from_ms) == SQLITE_OK && sqlite3_bind_int64(stmt, 6, query->to_ms) == SQLITE_OK &&
-        sqlite3_bind_int(stmt, 7, KP_QUERY_MOST + 1) == SQLITE_OK)
+        sqlite3_bind_int(stmt, 7, query->cut ? -1 : KP_QUERY_MOST + 1) == SQLITE_OK)
         while ((step = sqlite3_step(stmt)) == SQLITE_ROW && query->n < KP_QUERY_MOST)
             (query->alerts ? take_alert : take_value)(query, stmt);
     query->more = step == SQLITE_ROW;

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 enum {
-    KP_STORE_VERSION = 1,           /* user_version */
+    KP_STORE_VERSION = 2,           /* user_version; 1 has no chunk in which something was denied (see record.h), else it is the same */
     KP_STORE_APPLICATION = 0x6B706964,  /* "kpid" */
     KP_PART_BYTES = 1 << 20,        /* of a checkpoint */
 };

@@ -240,6 +240,7 @@ struct kp_ingest_cfg {
     bool bind;              /* PULL and ROUTER always; SUB when asked */
     char **topics;          /* SUB; none: all */
     size_t ntopics;
+    char server_key[41];    /* SUB that connects: the public key that the publisher must prove, Z85; "": in plain text */
     struct kp_loc loc;
 };
 struct kp_storage_cfg {
@@ -252,6 +253,28 @@ struct kp_storage_cfg {
     size_t journal_bytes;       /* the most that it should hold */
     struct kp_loc loc;
 };
+/* ---- security ---- */
+struct kp_role_cfg {
+    bool all;
+    char **items;           /* emit: sources; read: paths, as topics have them: "emea/field-1" */
+    size_t count;
+};
+struct kp_user_cfg {
+    char *name;
+    char key[41];           /* the public key, Z85 */
+    struct kp_role_cfg emit, read;
+    bool admin;
+    struct kp_loc loc;
+};
+struct kp_security_cfg {
+    bool is_on;
+    char *server_file, *users_file;
+    char secret_key[41];    /* the server's */
+    bool peers_anonymous;   /* who reads one key's numbers sees those beside it, without names */
+    struct kp_user_cfg *users;      /* by key, rising */
+    size_t nusers;
+};
+
 struct kp_limits {
     size_t message;         /* bytes; 1 MiB */
     size_t queue;           /* bytes that may wait for the disk; 64 MiB */
@@ -263,6 +286,8 @@ struct kp_limits {
     uint32_t dedup;         /* (source, id) pairs; 20,000,000 */
     uint32_t leap;          /* alerts looked at on the way when event time leaps; 100,000 */
     uint32_t silences;      /* 1,000 */
+    uint32_t subscriptions; /* of one connection; 10,000 */
+    uint32_t requests;      /* on the control socket, a second; 10,000 */
     uint32_t acks;          /* alerts acknowledged at a time; 100,000 */
 };
 struct kp_config {
@@ -282,6 +307,7 @@ struct kp_config {
     bool publish_json;
     int publish_hwm;        /* messages a subscriber may be behind; 10,000 */
     char *control_endpoint; /* NULL: no control socket */
+    struct kp_security_cfg security;
     bool insecure;          /* plain TCP beyond loopback was asked for */
     int64_t dedup_window_ms;
     struct kp_storage_cfg storage;
@@ -303,6 +329,9 @@ struct kp_config {
     struct kp_alert_cfg *alerts;
     size_t nalerts;
 };
+
+/* Is it one that CURVE guards when `security` is on? */
+bool kp_endpoint_is_tcp(const char *endpoint);
 
 /* Are both the same rule, however its thresholds differ: of one name, KPI, window, level and comparison? */
 bool kp_alert_cfg_same(const struct kp_alert_cfg *a, const struct kp_alert_cfg *b);

@@ -17,6 +17,11 @@ struct kp_wanted {
 void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t node, uint64_t seq, bool full,
                         uint32_t pass, const struct kp_wanted *wanted);
 
+/* The same of a peer of whoever asks, of whom nothing may be told but the numbers and their ranks: no key, no name, and of the path
+ * only the part that they share. */
+void kp_encode_peer(struct kp_out *out, struct kp_engine *engine, uint32_t node, uint64_t seq, uint32_t pass,
+                    const struct kp_wanted *wanted);
+
 /* Append the map of an explanation of a node's number. */
 void kp_encode_explanation(struct kp_out *out, struct kp_engine *engine, uint32_t node, const struct kp_explanation *why);
 

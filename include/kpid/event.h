@@ -24,6 +24,7 @@ enum kp_reason {
     KP_UNKNOWN_REP,
     KP_TOO_LARGE,
     KP_LIMIT,
+    KP_DENIED,          /* its sender may not speak for its source */
     KP_REASONS
 };
 

@@ -37,6 +37,10 @@ control: {{endpoint: "{control}"}}
 """
 
 
+def private(path, flags):
+    return os.open(path, flags, 0o600)
+
+
 class Daemon:
     """kpid with `config` (YAML without its sockets; or `whole`: with them) in a folder of its own."""
 
@@ -49,7 +53,7 @@ class Daemon:
         if not whole:
             config = SOCKETS.format(interval=interval, full=full, format=format, hwm=hwm, extra=extra_ingest, **where) + config
         for name, text in {"kpid.yaml": config, **files}.items():
-            with open(f"{self.folder.name}/{name}", "w") as f:
+            with open(f"{self.folder.name}/{name}", "w", opener=private if name.endswith(".key") else None) as f:
                 f.write(text)
         self.endpoints = {}
         self.log = []

@@ -15,6 +15,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+    kp_followed_release(*state);
     free(*state);
     return 0;
 }
@@ -63,7 +64,7 @@ static void a_kind_may_be_followed_when_either_begins_the_other(void **state)
     assert_true(any(followed, "snapshot/"));
 }
 
-static void a_prefix_goes_once_however_often_it_came(void **state)
+static void a_prefix_goes_when_it_has_gone_as_often_as_it_came(void **state)
 {
     struct kp_followed *followed = *state;
 
@@ -72,10 +73,45 @@ static void a_prefix_goes_once_however_often_it_came(void **state)
     add(followed, "snapshot/a/");
     assert_int_equal(followed->n, 2);
     kp_followed_remove(followed, "snapshot/a/", 11);
+    assert_true(has(followed, "snapshot/a/"));
+    kp_followed_remove(followed, "snapshot/a/", 11);
     kp_followed_remove(followed, "snapshot/never/", 15);
     assert_int_equal(followed->n, 1);
     assert_false(has(followed, "snapshot/a/"));
     assert_true(has(followed, "snapshot/b/"));
+}
+
+static void cut(struct kp_followed *followed, const char *prefix, const char *to, bool first)
+{
+    kp_followed_add_cut(followed, prefix, strlen(prefix), to, strlen(to), first);
+}
+
+static void of_what_may_not_be_read_nothing_is_followed(void **state)
+{
+    struct kp_followed *followed = *state;
+
+    cut(followed, "", "alert/emea/", true);
+    cut(followed, "", "snapshot/emea/", false);
+    assert_true(has(followed, "snapshot/emea/one/"));
+    assert_false(has(followed, "snapshot/apac/"));
+    assert_false(any(followed, "pending/"));
+    cut(followed, "", "snapshot/apac/", true);      /* another one wishes the same, and may read that */
+    assert_true(has(followed, "snapshot/apac/"));
+    kp_followed_remove(followed, "", 0);            /* which of them is not told */
+    assert_true(has(followed, "snapshot/apac/"));
+    add(followed, "");
+    assert_true(has(followed, "snapshot/"));
+    kp_followed_remove(followed, "", 0);
+    kp_followed_remove(followed, "", 0);
+    assert_int_equal(followed->n, 0);
+    assert_false(any(followed, "snapshot/"));
+    for (int i = 0; i <= KP_CUTS_MAX; i++) {
+        char text[32];
+
+        snprintf(text, sizeof text, "snapshot/%d/", i);
+        cut(followed, "snap", text, i == 0);
+        assert_int_equal(has(followed, "snapshot/x/"), i == KP_CUTS_MAX);   /* then it is the whole */
+    }
 }
 
 static void what_finds_no_room_follows_everything(void **state)
@@ -93,7 +129,7 @@ static void what_finds_no_room_follows_everything(void **state)
     add(followed, "snapshot/more/");
     assert_true(has(followed, "snapshot/x/"));
     assert_true(any(followed, "pending/"));
-    memset(followed, 0, sizeof *followed);
+    kp_followed_release(followed);
     memset(text, 'a', sizeof text);
     kp_followed_add(followed, text, sizeof text - 1);
     assert_false(has(followed, "snapshot/x/"));
@@ -106,7 +142,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_topic_is_followed_by_its_prefixes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_kind_may_be_followed_when_either_begins_the_other, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_prefix_goes_once_however_often_it_came, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_prefix_goes_when_it_has_gone_as_often_as_it_came, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_what_may_not_be_read_nothing_is_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(what_finds_no_room_follows_everything, setup, teardown),
     };
 

@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "faults.h"
+#include "keyfile.h"
 
 #include "kpid/message.h"
 
@@ -147,11 +148,69 @@ static char *document_of(const char *example, bool some_kpis)
     return found;
 }
 
+/* What lies beside the configurations of the examples: what is shipped, a key, and the users that the reference has. */
+static char dir[] = "/tmp/kpid-reference-XXXXXX/";
+
+static void put_beside(const char *name, const char *text)
+{
+    char path[256];
+    FILE *out;
+
+    snprintf(path, sizeof path, "%s%s", dir, name);
+    out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    assert_int_equal(fclose(out), 0);
+}
+
+static int lay_beside(void **state)
+{
+    char *reference = slurp(KPID_REFERENCE), *section = section_of(reference, "security"), *examples = examples_of(section);
+    const char *users = strstr(examples, "users:\n"), *shipped[] = {"roster.csv", "uk.ics"};
+    struct kp_key_file keys = {0};
+    struct kp_err err;
+    char path[256];
+
+    (void)state;
+    dir[sizeof dir - 2] = '\0';
+    assert_non_null(mkdtemp(dir));
+    dir[sizeof dir - 2] = '/';
+    for (size_t i = 0; i < COUNT_OF(shipped); i++) {
+        char from[512];
+        char *text;
+
+        snprintf(from, sizeof from, "%.*s%s", (int)(strrchr(KPID_REFERENCE, '/') + 1 - KPID_REFERENCE), KPID_REFERENCE, shipped[i]);
+        text = slurp(from);
+        put_beside(shipped[i], text);
+        free(text);
+    }
+    snprintf(path, sizeof path, "%sserver.key", dir);
+    assert_int_equal(kp_curve_make(&keys, &err) || kp_key_file_write(path, "of a test", &keys, &err), KP_OK);
+    assert_non_null(users);
+    put_beside("users.yaml", users);
+    free(examples);
+    free(section);
+    free(reference);
+    return 0;
+}
+
+static int clear_beside(void **state)
+{
+    static const char *const names[] = {"roster.csv", "uk.ics", "server.key", "users.yaml", ""};
+    char path[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        snprintf(path, sizeof path, "%s%s", dir, names[i]);
+        (void)!remove(path);
+    }
+    return 0;
+}
+
 static bool loads(const char *yaml)
 {
     struct kp_fault_list list;
     struct kp_config config;
-    char *dir = strndup(KPID_REFERENCE, (size_t)(strrchr(KPID_REFERENCE, '/') + 1 - KPID_REFERENCE));
     int count;
 
     kp_fault_list_init(&list, "example");
@@ -162,7 +221,6 @@ static bool loads(const char *yaml)
         fprintf(stderr, "%s", yaml);
     kp_fault_list_print(&list, stderr);
     kp_fault_list_release(&list);
-    free(dir);
     return count == 0;
 }
 
@@ -178,8 +236,8 @@ static int try_examples(const char *examples, const char *section)
 
         end = strstr(at, "\n\n");
         end = end ? end + 1 : at + strlen(at);
-        if (word == 0 || at[word] != ':')
-            continue;           /* what is typed, or comes out */
+        if (word == 0 || at[word] != ':' || strncmp(at, "users:", 6) == 0)
+            continue;           /* what is typed, or comes out; the file of users, which is beside another one's example */
         example = strndup(at, (size_t)(end - at));
         document = document_of(example, strcmp(section, "kpis") == 0);
         well = loads(document);
@@ -263,5 +321,5 @@ int main(void)
         cmocka_unit_test(every_key_of_the_reference_is_in_an_example),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, lay_beside, clear_beside);
 }

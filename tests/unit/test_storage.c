@@ -555,8 +555,10 @@ static void a_copy_holds_the_same(void **state)
 
 static void records_are_read_as_they_were_written_and_no_byte_more(void **state)
 {
+    static const unsigned char denied[] = {0xce, 0, 0, 0, 2, 0xce, 0, 0, 1, 0};     /* 2 and 256 */
     static const struct kp_record records[] = {{.topic = {"", 0}, .bytes = "abc", .len = 3},
                                                {.topic = {"call", 4}, .bytes = "", .len = 0},
+                                               {.topic = {"x", 1}, .bytes = "[]", .len = 2, .denied = denied, .ndenied = 2},
                                                {.is_request = true, .topic = {"", 0}, .bytes = "{}", .len = 2}};
     unsigned char chunk[256], head[KP_RECORD_HEAD];
     size_t len = 0, at = 0;
@@ -572,6 +574,9 @@ static void records_are_read_as_they_were_written_and_no_byte_more(void **state)
         len += n + records[i].topic.len;
         memcpy(chunk + len, records[i].bytes, records[i].len);
         len += records[i].len;
+        len += kp_record_tail(&records[i], chunk + len);
+        for (uint32_t d = 0; d < records[i].ndenied; d++, len += KP_RECORD_INDEX)
+            kp_record_put_index(chunk + len, kp_record_index(&records[i], d));
     }
     for (size_t i = 0; i < COUNT_OF(records); i++) {
         assert_true(kp_record_next(chunk, len, &at, &got));
@@ -579,6 +584,9 @@ static void records_are_read_as_they_were_written_and_no_byte_more(void **state)
         assert_int_equal(got.len, records[i].len);
         assert_int_equal(got.topic.len, records[i].topic.len);
         assert_memory_equal(got.bytes, records[i].bytes, got.len);
+        assert_int_equal(got.ndenied, records[i].ndenied);
+        for (uint32_t d = 0; d < got.ndenied; d++)
+            assert_int_equal(kp_record_index(&got, d), d ? 256 : 2);
     }
     assert_int_equal(at, len);
     assert_false(kp_record_next(chunk, len, &at, &got));
