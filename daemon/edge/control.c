@@ -594,7 +594,7 @@ static void deny(struct kp_control *control, const struct kp_request *req, struc
     kp_reply_error(out, text);
     kp_guard_deny(control->world.guard, KP_DOOR_CONTROL, &control->who, "a request that they may not make");
     if (!kp_user_may_read_some(control->who.user))
-        kp_guard_cut(control->world.guard, control->who.fd, control->who.address, "may not ask any more");
+        kp_guard_cut(control->world.guard, control->who.fd, control->who.address, control->endpoint, "may not ask any more");
 }
 
 /* whole: the envelope holds all of its frames. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 enum { KEY_BYTES = 32, LOG_BURST = 5, HANDSHAKES_TURN = 256, ZAP_FRAMES = 7, TEXT = 300, HANDSHAKE_MS = 10000 };
 
@@ -270,30 +271,48 @@ void kp_guard_deny(struct kp_guard *guard, enum kp_door door, const struct kp_pe
     log_denied(guard, doors[door], peer->user ? peer->user->name : "", peer->user ? peer->user->key : "", peer->address, what);
 }
 
-/* The number of a connection that has ended may be another's already. libzmq tells addresses without their port. */
-static bool is_still(int fd, const char *address)
+/* An address without its port, as libzmq tells it, and the port; "" and 0 of a socket of ipc. */
+static bool address_of(const struct sockaddr_storage *at, char text[INET6_ADDRSTRLEN], int *port)
 {
-    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof peer;
-    char text[INET6_ADDRSTRLEN] = "";
+    text[0] = '\0';
+    *port = 0;
+    if (at->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)at;
 
-    if (fd < 0 || getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
-        return false;
-    if (peer.ss_family == AF_INET)
-        inet_ntop(AF_INET, &((struct sockaddr_in *)&peer)->sin_addr, text, sizeof text);
-    else if (peer.ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&peer)->sin6_addr, text, sizeof text);
-    else
-        return peer.ss_family == AF_UNIX;
-    return strcmp(text, address) == 0;
+        *port = ntohs(in->sin_port);
+        return inet_ntop(AF_INET, &in->sin_addr, text, INET6_ADDRSTRLEN) != NULL;
+    }
+    if (at->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)at;
+
+        *port = ntohs(in->sin6_port);
+        return inet_ntop(AF_INET6, &in->sin6_addr, text, INET6_ADDRSTRLEN) != NULL;
+    }
+    return at->ss_family == AF_UNIX;
 }
 
-void kp_guard_cut(struct kp_guard *guard, int fd, const char *address, const char *why)
+bool kp_guard_is_still(int fd, const char *address, const char *endpoint)
 {
-    if (!is_still(fd, address) || shutdown(fd, SHUT_RDWR) != 0)
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC}, own = {.ss_family = AF_UNSPEC};
+    socklen_t peer_len = sizeof peer, own_len = sizeof own;
+    const char *colon = strrchr(endpoint, ':');
+    char text[INET6_ADDRSTRLEN];
+    int port;
+
+    if (fd < 0 || getpeername(fd, (struct sockaddr *)&peer, &peer_len) != 0 ||
+        getsockname(fd, (struct sockaddr *)&own, &own_len) != 0)
+        return false;
+    if (own.ss_family == AF_UNIX)
+        return strncmp(endpoint, "ipc://", 6) == 0 && strcmp(((struct sockaddr_un *)&own)->sun_path, endpoint + 6) == 0;
+    return address_of(&own, text, &port) && colon && atoi(colon + 1) == port && address_of(&peer, text, &port) && strcmp(text, address) == 0;
+}
+
+void kp_guard_cut(struct kp_guard *guard, int fd, const char *address, const char *endpoint, const char *why)
+{
+    if (!kp_guard_is_still(fd, address, endpoint) || shutdown(fd, SHUT_RDWR) != 0)
         return;
     guard->stats.cut++;
-    log_denied(guard, "?", "", "", address, why);
+    log_denied(guard, endpoint, "", "", address, why);
 }
 
 void kp_guard_stats(const struct kp_guard *guard, struct kp_guard_stats *stats)

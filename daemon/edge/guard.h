@@ -54,8 +54,11 @@ const struct kp_user_cfg *kp_user_of(const struct kp_security_cfg *security, con
 
 /* Count and log something that is denied; what: a word or two. */
 void kp_guard_deny(struct kp_guard *guard, enum kp_door door, const struct kp_peer *peer, const char *what);
-/* End a connection, if it is still the one it was: of this address. */
-void kp_guard_cut(struct kp_guard *guard, int fd, const char *address, const char *why);
+/* End a connection to an endpoint, if it is still the one it was. */
+void kp_guard_cut(struct kp_guard *guard, int fd, const char *address, const char *endpoint, const char *why);
+/* Is that still a connection from this address to this endpoint? The number of one that has ended may be another's already, while
+ * what it sent is still being read. */
+bool kp_guard_is_still(int fd, const char *address, const char *endpoint);
 
 void kp_guard_stats(const struct kp_guard *guard, struct kp_guard_stats *stats);
 

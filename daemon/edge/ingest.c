@@ -222,7 +222,7 @@ static bool is_welcome(struct kp_ingest *ingest, zmq_msg_t *payload)
     if (kp_user_may_emit_some(ingest->peer.user))
         return true;
     kp_guard_deny(ingest->guard, KP_DOOR_INGEST, &ingest->peer, "a message of one who may send none");
-    kp_guard_cut(ingest->guard, ingest->peer.fd, ingest->peer.address, "may not send any more");
+    kp_guard_cut(ingest->guard, ingest->peer.fd, ingest->peer.address, ingest->input->endpoint, "may not send any more");
     kp_intake_refuse(ingest->intake, KP_DENIED);
     return false;
 }

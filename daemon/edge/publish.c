@@ -116,7 +116,7 @@ const char *kp_publish_endpoint(const struct kp_publish *publish)
 
 void kp_publish_rebind(struct kp_publish *publish, const struct kp_config *config)
 {
-    kp_subscribers_recheck(&publish->subscribers, publish->guard, &publish->config->security, &config->security);
+    kp_subscribers_recheck(&publish->subscribers, publish->guard, publish->endpoint, &publish->config->security, &config->security);
     publish->config = config;
     publish->pass.running = publish->extra.running = false;
     publish->changed_at = publish->full_at = 0;
@@ -358,11 +358,14 @@ static size_t follow_cut(struct kp_publish *publish, const struct kp_user_cfg *u
 
 static void subscribe(struct kp_publish *publish, const struct kp_peer *peer, const char *text, size_t len)
 {
-    struct kp_subscriber *subscriber = kp_subscribers_find(&publish->subscribers, peer);
+    struct kp_subscriber *subscriber = kp_subscribers_find(&publish->subscribers, peer, publish->endpoint);
 
+    if (subscriber && subscriber->is_cut)
+        return;
     if (subscriber && ++subscriber->prefixes > publish->config->limits.subscriptions) {
         publish->stats.subscriptions_refused++;
-        kp_guard_cut(publish->guard, peer->fd, peer->address, "more subscriptions than limits.subscriptions");
+        subscriber->is_cut = true;
+        kp_guard_cut(publish->guard, peer->fd, peer->address, publish->endpoint, "more subscriptions than limits.subscriptions");
     } else if (!peer->guarded || kp_user_may_read_all(peer->user)) {
         kp_followed_add(&publish->followed, text, len);
         follow(publish, text, len);
@@ -375,7 +378,7 @@ static void subscribe(struct kp_publish *publish, const struct kp_peer *peer, co
  * then: a SUB takes nothing that it does not want. */
 static void unsubscribe(struct kp_publish *publish, const struct kp_peer *peer, const char *text, size_t len)
 {
-    struct kp_subscriber *subscriber = kp_subscribers_find(&publish->subscribers, peer);
+    struct kp_subscriber *subscriber = kp_subscribers_find(&publish->subscribers, peer, publish->endpoint);
 
     kp_followed_remove(&publish->followed, text, len);
     if (subscriber && subscriber->prefixes)

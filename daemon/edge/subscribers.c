@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { FD_MAX = 1 << 20 };
 
@@ -28,17 +29,20 @@ static bool grow(struct kp_subscribers *subscribers, size_t fd)
     return true;
 }
 
-struct kp_subscriber *kp_subscribers_find(struct kp_subscribers *subscribers, const struct kp_peer *peer)
+struct kp_subscriber *kp_subscribers_find(struct kp_subscribers *subscribers, const struct kp_peer *peer, const char *endpoint)
 {
     const char *key = peer->user ? peer->user->key : "";
     struct kp_subscriber *one;
+    struct stat st;
 
     if (peer->fd < 0 || peer->fd >= FD_MAX || ((size_t)peer->fd >= subscribers->room && !grow(subscribers, (size_t)peer->fd)))
         return NULL;
+    if (!kp_guard_is_still(peer->fd, peer->address, endpoint) || fstat(peer->fd, &st) != 0)
+        return NULL;
     one = &subscribers->by_fd[peer->fd];
-    if (!one->is_there || strcmp(one->key, key) != 0 || strcmp(one->address, peer->address) != 0) {
+    if (one->inode != st.st_ino || strcmp(one->key, key) != 0) {
         memset(one, 0, sizeof *one);
-        one->is_there = true;
+        one->inode = st.st_ino;
         snprintf(one->key, sizeof one->key, "%s", key);
         snprintf(one->address, sizeof one->address, "%s", peer->address);
     }
@@ -55,15 +59,15 @@ static bool same_rights(const struct kp_user_cfg *a, const struct kp_user_cfg *b
     return true;
 }
 
-void kp_subscribers_recheck(struct kp_subscribers *subscribers, struct kp_guard *guard, const struct kp_security_cfg *was,
-                            const struct kp_security_cfg *is)
+void kp_subscribers_recheck(struct kp_subscribers *subscribers, struct kp_guard *guard, const char *endpoint,
+                            const struct kp_security_cfg *was, const struct kp_security_cfg *is)
 {
     for (size_t fd = 0; fd < subscribers->room; fd++) {
         struct kp_subscriber *one = &subscribers->by_fd[fd];
 
-        if (!one->is_there || !one->key[0] || same_rights(kp_user_of(was, one->key), kp_user_of(is, one->key)))
+        if (!one->inode || one->is_cut || !one->key[0] || same_rights(kp_user_of(was, one->key), kp_user_of(is, one->key)))
             continue;
-        kp_guard_cut(guard, (int)fd, one->address, "may not read the same any more");
-        one->is_there = false;
+        kp_guard_cut(guard, (int)fd, one->address, endpoint, "may not read the same any more");
+        one->is_cut = true;
     }
 }

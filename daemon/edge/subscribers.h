@@ -8,10 +8,11 @@
 #include "guard.h"
 
 struct kp_subscriber {
+    uint64_t inode;             /* of the socket: another one has the same number of another connection; 0: there is none */
     char key[41];               /* of its user; "": not guarded */
     char address[48];
     uint32_t prefixes;          /* that it follows */
-    bool is_there;
+    bool is_cut;                /* it is ended, and what it still sends is not heard */
 };
 
 struct kp_subscribers {         /* empty when all bytes are zero */
@@ -20,10 +21,11 @@ struct kp_subscribers {         /* empty when all bytes are zero */
 };
 
 void kp_subscribers_release(struct kp_subscribers *subscribers);
-/* The one that a message came from; a new one of that number is begun anew. NULL: libzmq does not tell, or memory is out. */
-struct kp_subscriber *kp_subscribers_find(struct kp_subscribers *subscribers, const struct kp_peer *peer);
+/* The one that a message came from; a new one of that number is begun anew. NULL: libzmq does not tell, it has gone, or memory is
+ * out. */
+struct kp_subscriber *kp_subscribers_find(struct kp_subscribers *subscribers, const struct kp_peer *peer, const char *endpoint);
 /* Cut off those whose rights to read are not the same in both. */
-void kp_subscribers_recheck(struct kp_subscribers *subscribers, struct kp_guard *guard, const struct kp_security_cfg *was,
-                            const struct kp_security_cfg *is);
+void kp_subscribers_recheck(struct kp_subscribers *subscribers, struct kp_guard *guard, const char *endpoint,
+                            const struct kp_security_cfg *was, const struct kp_security_cfg *is);
 
 #endif
