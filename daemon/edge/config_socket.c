@@ -132,27 +132,12 @@ static KP_READER(read_bind)
     kp_read_bool(ld, node, &entry->bind, key);
 }
 
-/* A key itself, or the file that it is in. */
 static KP_READER(read_publisher_key)
 {
     struct ingest_entry *entry = into;
-    const char *text = kp_text(ld, node, 1024);
-    struct kp_key_file keys = {0};
-    struct kp_err err = {0};
-    char *file = NULL;
 
-    (void)key;
     entry->server_key_at = node->loc;
-    if (!text)
-        return;
-    if (kp_curve_is_key(text))
-        memcpy(entry->server_key, text, KP_CURVE_TEXT);
-    else if (ld->dir && (file = kp_file_of(ld, node)) != NULL && kp_key_file_read(file, &keys, &err))
-        kp_complain(ld, node->loc, "%s", err.text);
-    else if (file)
-        memcpy(entry->server_key, keys.public_key, KP_CURVE_TEXT);
-    free(file);
-    explicit_bzero(&keys, sizeof keys);
+    kp_read_public_key(ld, node, entry->server_key, key);
 }
 
 static KP_READER(read_endpoint)

@@ -64,8 +64,12 @@ static void *open_socket(struct feed *feed, int kind, const struct setting *sett
     return NULL;
 }
 
-static enum kp_code connect_to(void *socket, const char *endpoint, struct kp_err *err)
+static enum kp_code connect_to(const struct feed *feed, void *socket, const char *endpoint, struct kp_err *err)
 {
+    const struct kp_key_file *identity = &feed->config->identity;
+
+    if (identity->secret_key[0] && kp_endpoint_is_tcp(endpoint) && kp_curve_connect(socket, identity, err))
+        return KP_EIO;
     return zmq_connect(socket, endpoint) == 0 ? KP_OK
                                               : kp_fail(err, KP_EIO, "%.100s: %s", endpoint, zmq_strerror(errno));
 }
@@ -82,7 +86,7 @@ static enum kp_code open_control(struct feed *feed, struct kp_err *err)
     if (!feed->control)
         return KP_EIO;
     zmq_setsockopt(feed->control, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    return connect_to(feed->control, feed->config->control, err);
+    return connect_to(feed, feed->control, feed->config->control, err);
 }
 
 static enum kp_code open_sub(struct feed *feed, struct kp_err *err)
@@ -103,7 +107,7 @@ static enum kp_code open_sub(struct feed *feed, struct kp_err *err)
     if (zmq_setsockopt(feed->sub, ZMQ_SUBSCRIBE, "alert/", 6) != 0 ||
         zmq_socket_monitor(feed->sub, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0 || zmq_connect(feed->monitor, name) != 0)
         return kp_fail(err, KP_EIO, "zeromq: %s", zmq_strerror(errno));
-    return connect_to(feed->sub, feed->config->publish, err);
+    return connect_to(feed, feed->sub, feed->config->publish, err);
 }
 
 struct feed *feed_open(void *zmq, const struct notify_config *config, struct kp_err *err)

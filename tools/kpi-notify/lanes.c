@@ -546,6 +546,17 @@ int64_t lanes_due(const struct lanes *lanes)
     return due_ms;
 }
 
+bool lanes_are_busy(const struct lanes *lanes)
+{
+    for (size_t i = 0; i < lanes->count; i++)
+        if (lanes->lanes[i].busy)
+            return true;
+    for (size_t i = 0; i < lanes->nmanagers; i++)
+        if (lanes->managers[i].busy)
+            return true;
+    return false;
+}
+
 void lanes_stats(const struct lanes *lanes, struct lanes_stats *stats)
 {
     *stats = lanes->stats;

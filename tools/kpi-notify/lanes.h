@@ -17,6 +17,8 @@ void lanes_close(struct lanes **lanes);
 enum kp_code lanes_start(struct lanes *lanes, int64_t now_ms, int64_t steady_ms, struct kp_err *err) KP_CHECK;
 /* Take what has ended. */
 enum kp_code lanes_finish(struct lanes *lanes, int64_t now_ms, int64_t steady_ms, struct kp_err *err) KP_CHECK;
+/* Is something on its way? */
+bool lanes_are_busy(const struct lanes *lanes);
 /* While the spool fails: take what has ended, and go on telling the Alertmanagers what stands, which expires there otherwise. */
 void lanes_resend(struct lanes *lanes, int64_t now_ms, int64_t steady_ms);
 /* When the next pause ends, or something is to be sent again, by the steady clock; INT64_MAX: never. */

@@ -22,6 +22,7 @@ enum {
     IDLE_MS = 60000,            /* longest sleep */
     TIDY_MS = 600000,
     FAILED_MS = 1000,           /* rest after the spool failed */
+    LAST_MS = 600,              /* for what is on its way at the end */
 };
 #define KEEP_OVER_MS (INT64_C(7) * 86400000)    /* what is over is known for so long */
 
@@ -297,6 +298,19 @@ static void run(struct notify *n)
     }
 }
 
+/* What is on its way gets a moment to arrive: a server that has a mail already and could not say so would get it again. */
+static void end_well(struct notify *n)
+{
+    int64_t until_ms = kp_clock_ms(CLOCK_MONOTONIC) + LAST_MS;
+    struct kp_err err = {0};
+
+    while (lanes_are_busy(n->lanes) && kp_clock_ms(CLOCK_MONOTONIC) < until_ms) {
+        post_wait(n->post, NULL, 0, LAST_MS / 20);
+        if (lanes_finish(n->lanes, kp_clock_ms(CLOCK_REALTIME), kp_clock_ms(CLOCK_MONOTONIC), &err))
+            return;
+    }
+}
+
 static void say_end(const struct notify *n)
 {
     struct spool_counts counts;
@@ -326,6 +340,7 @@ enum kp_code notify_run(const struct notify_config *config, struct kp_err *err)
         kp_log(KP_LOG_INFO, "event=ready version=%s routes=%zu people=%zu waiting=%llu firing=%llu", KPID_VERSION,
                config->nroutes, config->npeople, (unsigned long long)counts.waiting, (unsigned long long)counts.firing);
         run(&n);
+        end_well(&n);
         say_end(&n);
     }
     close_parts(&n);

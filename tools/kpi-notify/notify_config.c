@@ -170,9 +170,26 @@ static KP_READER(read_endpoint)
         *(char **)into = kp_copy(ld, text);
 }
 
+/* Our own keys; the file may name kpid's, too. */
+static KP_READER(read_identity)
+{
+    struct kp_key_file *identity = into;
+    char *file = ld->dir ? kp_file_of(ld, node) : NULL;
+    struct kp_err err = {0};
+
+    (void)key;
+    if (file && kp_key_file_read(file, identity, &err))
+        kp_complain(ld, node->loc, "%s", err.text);
+    else if (file && !identity->secret_key[0])
+        kp_complain(ld, node->loc, "%s: has no secret_key: it is what others are given", file);
+    free(file);
+}
+
 static const struct kp_key kpid_keys[] = {
     {.name = "publish", .need = KP_REQUIRED, .read = read_endpoint, .at = AT(publish)},
     {.name = "control", .need = KP_REQUIRED, .read = read_endpoint, .at = AT(control)},
+    {.name = "key", .read = read_identity, .at = AT(identity)},
+    {.name = "server_key", .read = kp_read_public_key, .at = AT(identity.server_key)},
     {.name = "resync", .read = kp_read_duration, .at = AT(resync_ms), .min = SECOND, .max = DAY},
     {.name = NULL},
 };
@@ -234,8 +251,17 @@ static const struct kp_key limits_keys[] = {
 
 static KP_READER(read_kpid)
 {
+    const struct notify_config *config = into;
+    size_t before = ld->faults->count;
+
     (void)key;
     kp_read_map(ld, node, kpid_keys, into);
+    if (ld->faults->count != before || !ld->dir)
+        return;
+    if (config->identity.secret_key[0] && !config->identity.server_key[0])
+        kp_complain(ld, node->loc, "the key's file names no server_key: give kpid's");
+    else if (config->identity.server_key[0] && !config->identity.secret_key[0])
+        kp_complain(ld, node->loc, "server_key needs key: the one that is proved to kpid");
 }
 
 static KP_READER(read_mail)
@@ -517,6 +543,7 @@ void notify_config_release(struct notify_config *config)
     free(config->people);
     free(config->publish);
     free(config->control);
+    explicit_bzero(&config->identity, sizeof config->identity);
     free(config->spool);
     free(config->mail.url);
     free(config->mail.from);

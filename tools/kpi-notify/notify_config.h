@@ -2,6 +2,7 @@
 #ifndef NOTIFY_CONFIG_H
 #define NOTIFY_CONFIG_H
 
+#include "keyfile.h"
 #include "kpid/config.h"
 #include "kpid/zone.h"
 
@@ -69,6 +70,7 @@ struct mail_server {
 
 struct notify_config {
     char *publish, *control;
+    struct kp_key_file identity;    /* what is proved to kpid over TCP; no secret_key: everything is in plain text */
     int64_t resync_ms;
     char *spool;
     uint32_t waiting_max;       /* deliveries that wait for one recipient */

@@ -1,5 +1,6 @@
 #include "client.h"
 
+#include "identity.h"
 #include "kpictl.h"
 
 #include <errno.h>
@@ -79,17 +80,43 @@ bool client_is_no_endpoint(int error)
     return error == EINVAL || error == EPROTONOSUPPORT || error == ENOCOMPATPROTO;
 }
 
+/* What the monitor tells of first; a handshake that failed with errno EACCES. */
+static int take_event(void *monitor)
+{
+    uint16_t event = 0;
+    zmq_msg_t msg;
+
+    zmq_msg_init(&msg);
+    if (zmq_msg_recv(&msg, monitor, ZMQ_DONTWAIT) >= 0 && zmq_msg_size(&msg) >= sizeof event)
+        memcpy(&event, zmq_msg_data(&msg), sizeof event);
+    zmq_msg_close(&msg);
+    errno = EACCES;
+    return event;
+}
+
+const char *client_why(const char *nobody)
+{
+    if (errno == EAGAIN)
+        return nobody;
+    if (errno == EACCES)
+        return identity_is_there() ? "it does not let us in: it does not know this --key, or the key has no role for this, or --server-key is "
+                                     "another's"
+                                   : "it does not let us in: it wants a key (kpictl --key FILE, see kpictl keygen --help)";
+    return zmq_strerror(errno);
+}
+
 int client_connect(void *zmq, void *socket, const char *endpoint, int timeout_ms)
 {
     void *monitor = zmq_socket(zmq, ZMQ_PAIR);
     char name[64];
+    const int failures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     int status = -1, error;
 
     snprintf(name, sizeof name, "inproc://monitor-%p", socket);
-    if (monitor && zmq_socket_monitor(socket, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) == 0 &&
-        zmq_connect(monitor, name) == 0 && zmq_connect(socket, endpoint) == 0 &&
+    if (monitor && zmq_socket_monitor(socket, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | failures) == 0 &&
+        zmq_connect(monitor, name) == 0 && identity_connect(socket, endpoint) == 0 &&
         client_wait(monitor, ZMQ_POLLIN, timeout_ms))
-        status = 0;
+        status = take_event(monitor) == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? 0 : -1;
     error = errno;
     zmq_socket_monitor(socket, NULL, 0);
     if (monitor)
@@ -169,8 +196,7 @@ static void *open_asker(struct client *client, int timeout_ms)
     if (zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
         zmq_setsockopt(socket, ZMQ_RCVTIMEO, &timeout_ms, sizeof timeout_ms) != 0 ||
         zmq_setsockopt(socket, ZMQ_SNDTIMEO, &timeout_ms, sizeof timeout_ms) != 0 ||
-        (timeout_ms > CLIENT_TIMEOUT_MS ? client_connect(client->zmq, socket, client->control, CLIENT_TIMEOUT_MS)
-                                        : zmq_connect(socket, client->control)) != 0) {
+        client_connect(client->zmq, socket, client->control, timeout_ms < CLIENT_TIMEOUT_MS ? timeout_ms : CLIENT_TIMEOUT_MS) != 0) {
         int error = errno;
 
         zmq_close(socket);
@@ -211,7 +237,7 @@ enum kp_code client_ask(struct client *client, const msgpack_sbuffer *request, i
         code = kp_fail(err, KP_EINVAL, "%s: no endpoint: %s", client->control, zmq_strerror(errno));
     else if (!socket || zmq_send(socket, request->data, request->size, 0) < 0 || zmq_msg_recv(&msg, socket, 0) < 0)
         code = kp_fail(err, KP_EIO, "%s: %s", client->control,
-                       errno == EAGAIN ? "no answer; is the daemon running?" : zmq_strerror(errno));
+                       client_why("no answer; is the daemon running?"));
     else
         code = read_reply(&msg, reply, err);
     zmq_msg_close(&msg);

@@ -38,8 +38,11 @@ enum kp_code client_ask(struct client *client, const msgpack_sbuffer *request, i
 enum kp_code client_ask_op(struct client *client, const char *op, msgpack_unpacked *reply, struct kp_err *err) KP_CHECK;
 
 /* Connect, and wait until the peer has answered: a socket alone takes messages for nobody, too. 0, or -1 with errno:
- * EAGAIN: nobody was there within the time; EINTR: stopped; else the endpoint is none (client_is_no_endpoint). */
+ * EAGAIN: nobody was there within the time; EACCES: the daemon does not let us in; EINTR: stopped; else the endpoint is none
+ * (client_is_no_endpoint). Over TCP by our identity. */
 int client_connect(void *zmq, void *socket, const char *endpoint, int timeout_ms) KP_CHECK;
+/* What errno says after it failed; nobody: what to say of EAGAIN. */
+const char *client_why(const char *nobody);
 /* errno of a connect or bind: is the endpoint itself wrong, so that no daemon could ever be there? */
 bool client_is_no_endpoint(int error);
 

@@ -138,7 +138,7 @@ static int take_replies(struct emit *e)
 static int not_taken(const struct options *opt)
 {
     return kpictl_failed("emit", "%s: %s", opt->endpoint,
-                         errno == EAGAIN ? "nobody takes the events; is the daemon running?" : zmq_strerror(errno));
+                         client_why("nobody takes the events; is the daemon running?"));
 }
 
 static int open_socket(struct emit *e, void *zmq)
@@ -154,10 +154,8 @@ static int open_socket(struct emit *e, void *zmq)
         snprintf(endpoint, sizeof endpoint, "%s", opt->endpoint);
     if (!e->socket)
         status = -1;
-    else if (opt->type == ZMQ_PUSH && !opt->bind)       /* nothing comes back that would tell later */
-        status = client_connect(zmq, e->socket, endpoint, opt->timeout_ms);
     else
-        status = (opt->bind ? zmq_bind : zmq_connect)(e->socket, endpoint);
+        status = opt->bind ? zmq_bind(e->socket, endpoint) : client_connect(zmq, e->socket, endpoint, opt->timeout_ms);
     if (status && client_is_no_endpoint(errno))
         return kpictl_wrong("emit", "%s: no endpoint: %s", opt->endpoint, zmq_strerror(errno));
     if (status)

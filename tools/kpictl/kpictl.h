@@ -19,6 +19,7 @@ int kpictl_checkpoint(int argc, char **argv);
 int kpictl_emit(int argc, char **argv);
 int kpictl_get(int argc, char **argv);
 int kpictl_history(int argc, char **argv);
+int kpictl_keygen(int argc, char **argv);
 int kpictl_reload(int argc, char **argv);
 int kpictl_replay(int argc, char **argv);
 int kpictl_silence(int argc, char **argv);

@@ -1,6 +1,7 @@
 #include "kpictl.h"
 
 #include "faults.h"
+#include "identity.h"
 #include "nearest.h"
 
 #include "config.h"
@@ -34,16 +35,19 @@ static const struct sub {
     {"silence", "keep alerts quiet for a while, or list what is kept quiet", kpictl_silence},
     {"unsilence", "end silences before their time", kpictl_unsilence},
     {"ack", "say that somebody sees to an alert, or list the alerts that there are", kpictl_ack},
+    {"keygen", "make keys for a daemon with security", kpictl_keygen},
     {"simulate", "invent a sales floor and emit what it does", kpictl_simulate},
 };
 enum { SUBS = sizeof subs / sizeof *subs };
 
 static void usage(FILE *to)
 {
-    fputs("usage: kpictl SUBCOMMAND [OPTION]...\n\n", to);
+    fputs("usage: kpictl [--key FILE [--server-key FILE|KEY]] SUBCOMMAND [OPTION]...\n\n", to);
     for (int i = 0; i < SUBS; i++)
         fprintf(to, "  %-10s %s\n", subs[i].name, subs[i].what);
-    fputs("\nkpictl SUBCOMMAND --help teaches it by examples. kpictl --version tells the version.\n"
+    fputs("\nA daemon with security wants a key: --key FILE, made by `kpictl keygen`, or KPID_KEY in the environment. The file may\n"
+          "name the daemon's own key; else --server-key does.\n"
+          "\nkpictl SUBCOMMAND --help teaches it by examples. kpictl --version tells the version.\n"
           "Exit status: 0 well, 1 failed or something was rejected, 2 wrong use or configuration.\n",
           to);
 }
@@ -166,13 +170,54 @@ static int run(int argc, char **argv)
     return unknown(argv[1]);
 }
 
+/* The value of an option before the subcommand, and past it; NULL: it is another word. */
+static const char *value_of(const char *option, int *argc, char ***argv)
+{
+    size_t len = strlen(option);
+    const char *word = *argc > 1 ? (*argv)[1] : "", *value = NULL;
+    int words = 0;
+
+    if (strncmp(word, option, len) == 0 && word[len] == '=') {
+        value = word + len + 1;
+        words = 1;
+    } else if (strcmp(word, option) == 0 && *argc > 2) {
+        value = (*argv)[2];
+        words = 2;
+    }
+    *argc -= words;
+    *argv += words;
+    return value;
+}
+
+/* Who we are goes before the subcommand, since `--key` behind it is a rep's. */
+static int introduce(int *argc, char ***argv)
+{
+    const char *key = getenv("KPID_KEY"), *server = NULL, *value;
+    struct kp_err err = {0};
+
+    for (;;) {
+        if ((value = value_of("--key", argc, argv)) != NULL)
+            key = value;
+        else if ((value = value_of("--server-key", argc, argv)) != NULL)
+            server = value;
+        else
+            break;
+    }
+    if (identity_take(key && *key ? key : NULL, server, &err)) {
+        fprintf(stderr, "kpictl: %s\nkpictl --help shows how it is used\n", err.text);
+        return EXIT_WRONG;
+    }
+    return EXIT_WELL;
+}
+
 int main(int argc, char **argv)
 {
     int status;
 
     hold_descriptors();
     setlocale(LC_CTYPE, "");
-    status = run(argc, argv);
+    status = introduce(&argc, &argv);
+    status = status ? status : run(argc, argv);
     if ((fflush(stdout) == EOF || ferror(stdout)) && status == EXIT_WELL) {
         fputs("kpictl: the output can't be written\n", stderr);
         status = EXIT_FAILED;

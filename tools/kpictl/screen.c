@@ -2,6 +2,7 @@
 #include "kpictl.h"
 
 #include "client.h"
+#include "identity.h"
 #include "board.h"
 #include "columns.h"
 
@@ -105,7 +106,7 @@ static bool follow(struct top *top, const msgpack_object *config)
     return top->sub && zmq_setsockopt(top->sub, ZMQ_LINGER, &linger, sizeof linger) == 0 &&
            zmq_setsockopt(top->sub, ZMQ_SUBSCRIBE, "snapshot/", 9) == 0 &&
            zmq_setsockopt(top->sub, ZMQ_SUBSCRIBE, "alert/", 6) == 0 &&
-           (!endpoint[0] || zmq_connect(top->sub, endpoint) == 0);
+           (!endpoint[0] || identity_connect(top->sub, endpoint) == 0);
 }
 
 static enum kp_code ask(struct top *top, const char *op, const char *level, int timeout_ms, msgpack_unpacked *reply,

@@ -96,7 +96,7 @@ static void sleep_until(int64_t due_ms)
 static int not_taken(const struct options *opt)
 {
     return kpictl_failed("simulate", "%s: %s", opt->push,
-                         errno == EAGAIN ? "nobody takes the events; is the daemon running?" : zmq_strerror(errno));
+                         client_why("nobody takes the events; is the daemon running?"));
 }
 
 static int send_events(const struct options *opt, struct floor *floor, void *socket)

@@ -2,6 +2,7 @@
 #include "kpictl.h"
 
 #include "client.h"
+#include "identity.h"
 
 #include "kpid/message.h"
 #include "kpid/zone.h"
@@ -185,7 +186,7 @@ static int follow(const struct options *opt, const char *endpoint)
     void *zmq = zmq_ctx_new(), *socket = zmq ? zmq_socket(zmq, ZMQ_SUB) : NULL;
     int status = EXIT_WELL, linger = 0;
 
-    if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 || zmq_connect(socket, endpoint) != 0)
+    if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 || identity_connect(socket, endpoint) != 0)
         status = (client_is_no_endpoint(errno) ? kpictl_wrong : kpictl_failed)("watch", "%s: %s", endpoint,
                                                                                zmq_strerror(errno));
     if (!status) {
