@@ -13,6 +13,7 @@
 #include "reload.h"
 
 #include "kpid/engine.h"
+#include "kpid/histogram.h"
 
 struct kp_control;
 
@@ -27,7 +28,14 @@ struct kp_control_world {
     struct kp_checkpointer *checkpointer;
     const struct kp_recovery *recovery;
     const struct kp_operator *operator;
-    struct kp_guard *guard;             /* NULL: without a socket */
+    struct kp_guard *guard;             /* NULL: without a socket, like the next one */
+    const struct kp_timings *timings;
+};
+
+/* How long the loop's work takes. */
+struct kp_timings {
+    struct kp_histogram turn;           /* a turn, without its sleep */
+    struct kp_histogram settle;         /* of it, looking at what was touched and is due */
 };
 
 /* zmq NULL: without a socket, for kp_control_again. */

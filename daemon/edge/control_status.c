@@ -59,7 +59,30 @@ static void put_gaps(struct kp_out *out, const struct kp_gaps *gaps)
     }
 }
 
-enum { STORED = 17 };   /* numbers of the store */
+/* A histogram of Prometheus': bounds in seconds, each four times the one before. */
+enum { BOUND_FIRST = 4, BOUND_STEP = 2, BOUNDS = (KP_HISTOGRAM_BUCKETS - 2 - BOUND_FIRST) / BOUND_STEP + 1, HISTOGRAM = BOUNDS + 3 };
+
+static void put_histogram(struct kp_out *out, const char *what, const struct kp_histogram *h)
+{
+    char name[96];
+    uint64_t below = 0;
+
+    for (int i = 0, bound = BOUND_FIRST; bound < KP_HISTOGRAM_BUCKETS - 1; bound += BOUND_STEP) {
+        for (; i <= bound; i++)
+            below += h->buckets[i];
+        snprintf(name, sizeof name, "%s_bucket{le=\"%g\"}", what, (double)(UINT64_C(1) << bound) / 1e6);
+        kp_reply_uint(out, name, below);
+    }
+    snprintf(name, sizeof name, "%s_bucket{le=\"+Inf\"}", what);
+    kp_reply_uint(out, name, h->count);
+    snprintf(name, sizeof name, "%s_count", what);
+    kp_reply_uint(out, name, h->count);
+    snprintf(name, sizeof name, "%s_sum", what);
+    kp_out_text(out, name);
+    kp_out_real(out, (double)h->sum_us / 1e6);
+}
+
+enum { STORED = 14 };   /* numbers of the store */
 
 static void put_stored(struct kp_control *control, struct kp_out *out)
 {
@@ -81,9 +104,6 @@ static void put_stored(struct kp_control *control, struct kp_out *out)
         {"kpid_journal_queued_bytes", view.queued},
         {"kpid_journal_unjournaled_total", kp_journal_unjournaled(control->world.journal)},
         {"kpid_journal_refused_total", in.refused},
-        {"kpid_storage_commits_total", view.commits},
-        {"kpid_storage_commit_microseconds_total", view.commit_us},
-        {"kpid_storage_commit_microseconds_max", view.commit_max_us},
         {"kpid_storage_errors_total", view.errors},
         {"kpid_storage_failing", view.failing},
         {"kpid_checkpoints_total", c->count},
@@ -94,6 +114,7 @@ static void put_stored(struct kp_control *control, struct kp_out *out)
 
     for (size_t i = 0; i < STORED; i++)
         kp_reply_uint(out, stored[i].name, stored[i].v);
+    put_histogram(out, "kpid_storage_commit_seconds", &view.commits);
 }
 
 static void put_metrics(struct kp_control *control, struct kp_out *out)
@@ -152,15 +173,17 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
         {"kpid_denied_total{socket=\"control\"}", guard.denied[KP_DOOR_CONTROL]},
         {"kpid_connections_cut_total", guard.cut},
     };
-    size_t n = sizeof plain / sizeof *plain, nstored = control->world.journal ? STORED : 0;
+    size_t n = sizeof plain / sizeof *plain, nstored = control->world.journal ? STORED + HISTOGRAM : 0;
 
-    kp_out_map(out, n + nstored + (KP_REASONS - KP_MALFORMED) + count_sources(gaps) +
+    kp_out_map(out, n + nstored + 2 * HISTOGRAM + (KP_REASONS - KP_MALFORMED) + count_sources(gaps) +
                         count_kpis(control->world.engine, kp_engine_missing) +
                         count_kpis(control->world.engine, kp_engine_out_of_range));
     for (size_t i = 0; i < n; i++)
         kp_reply_uint(out, plain[i].name, plain[i].v);
     if (nstored)
         put_stored(control, out);
+    put_histogram(out, "kpid_turn_seconds", &control->world.timings->turn);
+    put_histogram(out, "kpid_settle_seconds", &control->world.timings->settle);
     for (int r = KP_MALFORMED; r < KP_REASONS; r++) {
         char name[96];
 

@@ -58,6 +58,7 @@ struct daemon {
     int64_t now_ms;                     /* of the last turn */
     struct kp_wall wall;
     struct kp_service service;
+    struct kp_timings timings;
 };
 
 /* ---- Alerts ---- */
@@ -227,7 +228,8 @@ static enum kp_code open_parts(struct daemon *d, struct kp_err *err)
                                       .checkpointer = &d->checkpointer,
                                       .recovery = &d->recovery,
                                       .operator= &d->operator,
-                                      .guard = d->guard};
+                                      .guard = d->guard,
+                                      .timings = &d->timings};
     d->control = kp_control_open(d->zmq, &world, kp_clock_ms(CLOCK_MONOTONIC), err);
     return d->control ? KP_OK : KP_EIO;
 }
@@ -328,11 +330,12 @@ static void let_gather(struct daemon *d, bool busy)
 /* Look at what was touched and at what is due. Is there nothing, nothing is noted: it would come to the same without. */
 static bool settle(struct daemon *d, bool taken, int64_t now_ms)
 {
-    int64_t now = d->config->event_clock ? kp_engine_now(d->engine) : now_ms;
+    int64_t now = d->config->event_clock ? kp_engine_now(d->engine) : now_ms, begun_us = kp_clock_us(CLOCK_MONOTONIC);
 
     if (d->journal && (taken || d->unsettled || kp_engine_due(d->engine) <= now))
         kp_journal_settled(d->journal);
     d->unsettled = kp_engine_settle(d->engine, d->config->event_clock ? INT64_MIN : now_ms, KP_ALERTS_TURN);
+    kp_histogram_note(&d->timings.settle, kp_clock_us(CLOCK_MONOTONIC) - begun_us);
     return d->unsettled;
 }
 
@@ -370,7 +373,7 @@ static bool is_held(const struct daemon *d)
  * is behind, nothing is done that it would have to keep. */
 static bool turn(struct daemon *d, bool asked)
 {
-    int64_t now_ms = time_of_turn(d), steady_ms = kp_clock_ms(CLOCK_MONOTONIC);
+    int64_t now_ms = time_of_turn(d), steady_ms = kp_clock_ms(CLOCK_MONOTONIC), begun_us = kp_clock_us(CLOCK_MONOTONIC);
     bool full, busy = false;
 
     kp_service_alive(&d->service, steady_ms);
@@ -391,6 +394,7 @@ static bool turn(struct daemon *d, bool asked)
     kp_journal_end(d->journal);
     if (d->journal)
         kp_checkpointer_turn(&d->checkpointer, d->engine, d->journal, steady_ms);
+    kp_histogram_note(&d->timings.turn, kp_clock_us(CLOCK_MONOTONIC) - begun_us);
     let_gather(d, busy);
     return busy;
 }

@@ -7,6 +7,7 @@
 #ifndef KPID_STORAGE_H
 #define KPID_STORAGE_H
 
+#include "kpid/histogram.h"
 #include "kpid/config.h"
 
 struct kp_storage;
@@ -166,7 +167,6 @@ bool kp_pipe_all(int fd, const void *bytes, size_t len);
 /* Readable when something has changed: a commit, a failure, the end of a checkpoint. kp_storage_view makes it unreadable again. */
 int kp_storage_fd(const struct kp_storage *storage);
 
-enum { KP_STORAGE_BUCKETS = 24 };   /* commits that took less than 2^i microseconds */
 struct kp_storage_view {
     uint64_t pushed, committed;     /* positions */
     size_t queued;                  /* bytes that wait */
@@ -174,8 +174,8 @@ struct kp_storage_view {
     int64_t failing_since_ms;       /* by the system's clock */
     char error[256];                /* the last one */
     int64_t stuck_ms;               /* how long the running transaction has lasted; 0: none runs */
-    uint64_t commits, rows, bytes, errors;
-    uint64_t commit_us, commit_max_us, buckets[KP_STORAGE_BUCKETS];
+    uint64_t rows, bytes, errors;
+    struct kp_histogram commits;    /* how long each took */
     uint64_t journal_rows, journal_bytes;   /* on disk */
     bool journal_full;              /* over storage.journal: a checkpoint would let it be cut */
     uint64_t checkpoints_done, checkpoints_failed;

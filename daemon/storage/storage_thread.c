@@ -153,14 +153,7 @@ static enum kp_code write_batch(struct kp_storage *storage, const struct batch *
 
 static void note_commit(struct kp_storage_view *view, const struct batch *batch, int64_t us)
 {
-    int i = 0;
-
-    while (i + 1 < KP_STORAGE_BUCKETS && us >= INT64_C(1) << i)
-        i++;
-    view->commits++;
-    view->commit_us += (uint64_t)us;
-    view->commit_max_us = (uint64_t)us > view->commit_max_us ? (uint64_t)us : view->commit_max_us;
-    view->buckets[i]++;
+    kp_histogram_note(&view->commits, us);
     view->rows += batch->n;
     view->bytes += batch->bytes;
     view->journal_rows += batch->n;

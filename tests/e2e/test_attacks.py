@@ -210,6 +210,19 @@ class Attacks(Case):
         until(lambda: self.fds() <= fds + 2, "the end of the storm")
         self.survived(32 * MIB)
 
+    def test_more_connections_than_the_process_may_have_files_open(self):
+        prlimit = lambda soft: resource.prlimit(self.d.process.pid, resource.RLIMIT_NOFILE, (soft, 4096))
+        most = self.fds() + 20
+        prlimit(most)
+        storm = [self.raw(name) for name in ("pull", "router", "publish", "control") for _ in range(50)]
+        until(lambda: self.fds() >= most - 2, "every file that it may have open")
+        acked = self.honest.acked
+        until(lambda: self.honest.acked > acked + 100, "an acknowledgement for the honest sender")
+        for s in storm:
+            s.close()
+        until(lambda: self.fds() <= most - 18, "the end of the storm")
+        self.survived(32 * MIB)
+
     def test_subscriptions_without_end(self):
         good = self.d.subscribe("snapshot/emea/one/ana/")
         receive(good)

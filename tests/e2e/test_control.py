@@ -1,5 +1,7 @@
 """The control socket, and the daemon as a process."""
 import json
+import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -180,6 +182,22 @@ class Control(Case):
             self.assertFalse(reply["ok"])
         req.close()
 
+
+    def test_every_metric_is_told_in_the_reference_and_histograms_add_up(self):
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../config/README.md")) as f:
+            reference = f.read()
+        d = self.daemon(CONFIG + "storage: {path: store}\n")
+        d.send({"type": "call", "rep": "ana"}, {"type": "call", "rep": "ana", "time": -1})
+        metrics = d.metrics()
+        for name in {re.sub(r"_(bucket|sum|count)$", "", name.split("{")[0]) for name in metrics}:
+            self.assertIn(f"`{name}`", reference)
+        for what in ("turn", "settle", "storage_commit"):
+            buckets = [v for k, v in metrics.items() if k.startswith(f"kpid_{what}_seconds_bucket")]
+            self.assertEqual(buckets, sorted(buckets))
+            self.assertEqual(buckets[-1], metrics[f"kpid_{what}_seconds_count"])
+            self.assertGreater(buckets[-1], 0)
+            self.assertGreater(metrics[f"kpid_{what}_seconds_sum"], 0)
+        d.stop()
 
     def test_a_request_that_nests_deep_is_refused_and_harms_nothing(self):
         deep = [b"[" * 400000 + b"]" * 400000, b'{"a":' * 150000 + b"1" + b"}" * 150000, b"[" * 32 + b"]" * 32]

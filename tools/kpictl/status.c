@@ -5,6 +5,7 @@
 #include "kpid/zone.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <string.h>
 
 static const char help[] =
@@ -24,8 +25,9 @@ static void print_map(const char *title, const msgpack_object *map)
 
     printf("%s\n", title);
     for (uint32_t i = 0; map && map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++)
-        if (object_number(&map->via.map.ptr[i].val, &v) && v != 0)
-            printf("  %-60s %15.0f\n", object_plain(&map->via.map.ptr[i].key, name, sizeof name), v);
+        if (object_number(&map->via.map.ptr[i].val, &v) && v != 0 &&
+            !strstr(object_plain(&map->via.map.ptr[i].key, name, sizeof name), "_bucket{"))     /* for machines */
+            printf("  %-60s %*.*f\n", name, 15, v == floor(v) ? 0 : 6, v);
 }
 
 static void print_sources(const msgpack_object *sources)
