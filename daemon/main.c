@@ -2,6 +2,7 @@
 #include "daemon.h"
 #include "faults.h"
 #include "log.h"
+#include "user.h"
 
 #include "kpid/engine.h"
 
@@ -10,7 +11,7 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: kpid [--check] --config FILE\n"
+    "usage: kpid [--check] [--user NAME] --config FILE\n"
     "\n"
     "Takes events over ZeroMQ, keeps KPIs over rolling windows, publishes alerts and snapshots. One YAML file says it\n"
     "all; config/README.md is its reference, and kpictl check says every fault in one.\n"
@@ -20,6 +21,7 @@ static const char help[] =
     "\n"
     "  --config FILE   the configuration\n"
     "  --check         look whether it is well, and end\n"
+    "  --user NAME     when root starts it: become this user first, and read and open everything as that\n"
     "  --version       the version\n"
     "  --help          this\n"
     "\n"
@@ -63,8 +65,9 @@ static int run(const char *file, bool check)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"config", 1, NULL, 'c'}, {"check", 0, NULL, 'k'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {NULL, 0, NULL, 0}};
-    const char *file = NULL;
+        {"config", 1, NULL, 'c'}, {"check", 0, NULL, 'k'}, {"user", 1, NULL, 'u'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {NULL, 0, NULL, 0}};
+    const char *file = NULL, *user = NULL;
+    struct kp_err err = {0};
     bool check = false;
     int c;
 
@@ -81,9 +84,14 @@ int main(int argc, char **argv)
             return 2;
         check |= c == 'k';
         file = c == 'c' ? optarg : file;
+        user = c == 'u' ? optarg : user;
     }
     if (!file || optind < argc) {
         fputs("kpid: needs --config FILE and nothing else; --help tells more\n", stderr);
+        return 2;
+    }
+    if (user && kp_become_user(user, &err)) {
+        fprintf(stderr, "kpid: %s\n", err.text);
         return 2;
     }
     return run(file, check);

@@ -135,8 +135,14 @@ void *kp_guard_socket(const struct kp_guard *guard)
 enum kp_code kp_guard_serve(struct kp_guard *guard, void *socket, const char *endpoint, enum kp_door door, bool *guarded,
                             struct kp_err *err)
 {
-    enum kp_code code = kp_socket_set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS, err);
+    static const struct {
+        int option, value;
+    } patience[] = {{ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS}, {ZMQ_TCP_KEEPALIVE, 1}, {ZMQ_TCP_KEEPALIVE_IDLE, 60},
+                    {ZMQ_TCP_KEEPALIVE_INTVL, 15}, {ZMQ_TCP_KEEPALIVE_CNT, 4}};
+    enum kp_code code = KP_OK;
 
+    for (size_t i = 0; !code && i < sizeof patience / sizeof *patience; i++)
+        code = kp_socket_set(socket, patience[i].option, patience[i].value, err);
     *guarded = guard->zap && kp_endpoint_is_tcp(endpoint);
     if (!code && *guarded)
         code = kp_curve_serve(socket, guard->own.secret_key, doors[door], err);

@@ -41,7 +41,8 @@ void *kp_guard_socket(const struct kp_guard *guard);
 /* Answer the handshakes that wait. */
 void kp_guard_turn(struct kp_guard *guard);
 
-/* Let a socket ask for keys before it is bound to an endpoint. *guarded: it does. */
+/* Let a socket ask for keys before it is bound to an endpoint, and give up peers that say nothing of themselves or have vanished.
+ * *guarded: it asks for keys. */
 enum kp_code kp_guard_serve(struct kp_guard *guard, void *socket, const char *endpoint, enum kp_door door, bool *guarded,
                             struct kp_err *err) KP_CHECK;
 /* Let a SUB prove itself to a publisher that has this public key. */

@@ -1,4 +1,5 @@
 """What a service manager sees: kpid tells it when it is ready, reloads, ends and lives, and what its log lines are worth."""
+import pwd
 import socket
 
 from daemon import *
@@ -55,6 +56,33 @@ class Service(Case):
         d.start()
         self.assertTrue([text for text in self.told("READY=1") if text.startswith("EXTEND_TIMEOUT_USEC=")])
         d.quit()
+        d.zmq.destroy(0)
+
+    def test_root_may_let_it_be_somebody_else(self):
+        d = self.begin()
+        d.quit()
+        for given, wanted in ((("--user", "nobody-of-that-name"), "there is none of that name"),):
+            found = subprocess.run([KPID, *given, "--config", d.file], capture_output=True, text=True, timeout=DEADLINE)
+            self.assertEqual(found.returncode, 2)
+            self.assertIn(wanted, found.stderr)
+        if os.geteuid() != 0:
+            self.skipTest("only root may become another one")
+        nobody = pwd.getpwnam("nobody")
+        for path in (d.folder.name, d.file):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        process = subprocess.Popen([KPID, "--user", "nobody", "--config", d.file], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        for line in process.stderr:
+            if "event=ready" in line:
+                break
+        with open(f"/proc/{process.pid}/status") as f:
+            status = dict(line.rstrip().split(":\t", 1) for line in f)
+        self.assertEqual(set(status["Uid"].split()), {str(nobody.pw_uid)})
+        self.assertEqual(set(status["Gid"].split()), {str(nobody.pw_gid)})
+        self.assertEqual((int(status["CapEff"], 16), status["NoNewPrivs"]), (0, "1"))
+        self.assertEqual(os.stat(f"{d.folder.name}/control").st_uid, nobody.pw_uid)
+        process.terminate()
+        self.assertEqual(process.wait(DEADLINE), 0)
         d.zmq.destroy(0)
 
     def test_journald_is_told_how_grave_a_line_is(self):
