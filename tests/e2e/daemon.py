@@ -20,7 +20,8 @@ DEADLINE = 20
 
 def sanitized(program):
     with open(program, "rb") as f:
-        return b"__asan_init" in f.read()
+        text = f.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
 
 
 # A clean end takes some milliseconds, and a second at most; another one is for a busy machine. Looking for leaks at exit
