@@ -179,7 +179,7 @@ def judge(seen):
     for what, more in (("rss", 16 if SECONDS >= 600 else 64), ("threads", 0), ("fds", 12), ("journal", 24)):
         before, after = (min(m[what] for m in part) for part in (seen[third:2 * third], seen[2 * third:]))
         print(f"{what:8} least of the second third {before:8.1f}, of the last {after:8.1f}, most {max(m[what] for m in seen):8.1f}")
-        if what != "rss" or not sanitized(KPID):
+        if what != "rss" or not keeps_memory(KPID):
             assert after <= before + more, what
 
 

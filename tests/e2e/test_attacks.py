@@ -16,7 +16,7 @@ import time
 import msgpack
 import zmq
 
-from daemon import DEADLINE, KPICTL, KPID, Case, healthy, main, now_ms, receive, sanitized, until
+from daemon import DEADLINE, KPICTL, KPID, Case, healthy, keeps_memory, main, now_ms, receive, until
 
 MIB = 1 << 20
 CONFIG = """
@@ -82,7 +82,7 @@ class Attacks(Case):
         """The honest one is served, by as much as ever, and memory has stayed within so many bytes more."""
         acked = self.honest.acked
         until(lambda: self.honest.acked > acked + 20, "an acknowledgement for the honest sender")
-        if not sanitized(KPID):
+        if not keeps_memory(KPID):
             self.assertLess((self.rss() - self.before) / MIB, bound / MIB)
         acked = self.honest.end()
         self.assertEqual(self.d.value("rep", "ana", "calls", "1h"), acked + 1)
@@ -113,7 +113,7 @@ class Attacks(Case):
         self.assertLessEqual(m["kpid_dedup_ids"], 60000)
         acked = self.honest.end()       # the flood counts as ana's own
         self.assertEqual(self.d.value("rep", "ana", "calls", "1h"), acked + 1 + 120000)
-        if not sanitized(KPID):
+        if not keeps_memory(KPID):
             self.assertLess(self.rss() - self.before, 64 * MIB)
         self.d.stop()
 
@@ -265,7 +265,7 @@ class Files(Case):
             f.flush()
 
             def bounded():
-                if not sanitized(KPICTL):
+                if not keeps_memory(KPICTL):
                     resource.setrlimit(resource.RLIMIT_AS, (512 * MIB, 512 * MIB))
             found = subprocess.run([KPICTL, "check", f.name], capture_output=True, text=True, timeout=seconds * 6, preexec_fn=bounded)
             self.assertTrue(healthy(found.stderr), found.stderr[-2000:])
