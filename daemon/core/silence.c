@@ -491,6 +491,8 @@ void kp_silences_load(struct kp_silences *silences, struct kp_load *load)
         load_matchers(&silence.matchers, &texts, load);
         silence.by = kp_load_text(load, texts.by, sizeof texts.by, "a name");
         silence.comment = kp_load_text(load, texts.comment, sizeof texts.comment, "a comment");
+        if (!silence.comment.len)
+            silence.comment.s = NULL;       /* none was given */
         if (!load->failed && kp_silences_restore(silences, &silence, &err) == KP_ENOMEM)
             kp_load_fail(load, "%s", err.text);
     }

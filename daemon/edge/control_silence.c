@@ -172,7 +172,9 @@ static enum kp_code silence_of(const struct kp_control *control, const struct kp
 {
     int64_t now = kp_engine_now(control->world.engine);
 
-    *silence = (struct kp_silence){.matchers = req->matchers, .by = req->by, .comment = req->comment};
+    *silence = (struct kp_silence){.matchers = req->matchers, .by = req->by};
+    if (req->comment.len)
+        silence->comment = req->comment;
     if (!req->has_matchers)
         return kp_fail(err, KP_EINVAL, "silence needs \"matchers\", a map of at least one of \"rule\", \"kpi\", \"level\", "
                                        "\"key\", \"path\", \"severity\"; \"silences\" lists them");

@@ -84,10 +84,13 @@ static void on_alert(void *ctx, struct kp_engine *engine, const struct kp_alert 
         kp_publish_alert(d->publish, engine, alert);
 }
 
-static void operate(struct daemon *d, const char *rule, const char *subject, bool critical, bool firing, const char *message)
+/* since_ms: 0: now. */
+static void operate(struct daemon *d, const char *rule, const char *subject, bool critical, bool firing, const char *message,
+                    int64_t since_ms)
 {
+    int64_t now_ms = kp_clock_ms(CLOCK_REALTIME);
     const struct kp_operator_alert *alert =
-        kp_operator_set(&d->operator, rule, subject, critical, firing, message, kp_clock_ms(CLOCK_REALTIME));
+        kp_operator_set(&d->operator, rule, subject, critical, firing, message, since_ms ? since_ms : now_ms, now_ms);
     const void *bytes;
     char said[500];
     size_t len;
@@ -118,10 +121,11 @@ static void look_after_clock(struct daemon *d)
     snprintf(text, sizeof text, "the system's clock is %lld s %s: %s", (long long)(behind > 0 ? behind : d->wall.ahead_ms) / 1000,
              behind > 0 ? "behind the last instant that kpid knows" : "ahead all at once",
              behind > 0 ? "time stands still until it is reached" : "if it lasts, it is believed");
-    operate(d, "kpid.clock", "", true, wrong, text);
+    operate(d, "kpid.clock", "", true, wrong, text, 0);
 }
 
-/* What is amiss with kpid and its sources: one alert for whoever runs it. */
+/* What is amiss with kpid and its sources: one alert for whoever runs it. That of a source is the same one after a restart, since it
+ * is known from when on it was silent. */
 static void look_after(struct daemon *d)
 {
     for (size_t i = 0; i < d->config->nsources; i++) {
@@ -133,11 +137,12 @@ static void look_after(struct daemon *d)
             continue;
         snprintf(text, sizeof text, "source %s has been silent for longer than its heartbeat: what it feeds has no data",
                  source.cfg->name);
-        operate(d, "kpid.source", source.cfg->name, false, source.silent, text);
+        operate(d, "kpid.source", source.cfg->name, false, source.silent, text,
+                source.heard_ms == INT64_MIN ? 0 : source.heard_ms + source.cfg->heartbeat_ms);
     }
     look_after_clock(d);
     if (d->journal)
-        operate(d, "kpid.storage", "", true, kp_journal_mode(d->journal) == KP_JOURNAL_BROKEN, kp_journal_error(d->journal));
+        operate(d, "kpid.storage", "", true, kp_journal_mode(d->journal) == KP_JOURNAL_BROKEN, kp_journal_error(d->journal), 0);
 }
 
 /* ---- Opening ---- */

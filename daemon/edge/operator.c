@@ -14,7 +14,7 @@ static struct kp_operator_alert *find(struct kp_operator *op, const char *rule, 
 }
 
 const struct kp_operator_alert *kp_operator_set(struct kp_operator *op, const char *rule, const char *subject, bool critical,
-                                                bool firing, const char *message, int64_t now_ms)
+                                                bool firing, const char *message, int64_t since_ms, int64_t now_ms)
 {
     struct kp_operator_alert *alert = find(op, rule, subject);
 
@@ -25,7 +25,7 @@ const struct kp_operator_alert *kp_operator_set(struct kp_operator *op, const ch
     else if (alert->firing == firing)
         return NULL;
     if (firing) {
-        *alert = (struct kp_operator_alert){.rule = rule, .critical = critical, .since_ms = now_ms};
+        *alert = (struct kp_operator_alert){.rule = rule, .critical = critical, .since_ms = since_ms};
         snprintf(alert->subject, sizeof alert->subject, "%s", subject);
         snprintf(alert->message, sizeof alert->message, "%s", message);
     }

@@ -22,9 +22,9 @@ struct kp_operator {
 };
 
 /* How it stands with something. Returns the alert when it began or ended by this, to be told; else NULL. message: what it says when it
- * begins. */
+ * begins. since_ms: when that was, which its id is of. */
 const struct kp_operator_alert *kp_operator_set(struct kp_operator *op, const char *rule, const char *subject, bool critical,
-                                                bool firing, const char *message, int64_t now_ms);
+                                                bool firing, const char *message, int64_t since_ms, int64_t now_ms);
 size_t kp_operator_firing(const struct kp_operator *op);
 /* Append the map of one, as of any alert. */
 void kp_operator_encode(struct kp_out *out, const struct kp_operator_alert *alert, uint64_t seq);

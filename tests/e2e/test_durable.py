@@ -566,6 +566,33 @@ class History(Case):
         d.stop()
 
 
+class Operator(Case):
+    def test_a_silence_without_a_comment_has_none_after_a_restart_either(self):
+        d = self.daemon("storage: {path: store}\nkpis: {calls: {aggregate: count}}\nalerts: {a: {kpi: calls, window: day, level: company, warning: {above: 9}}}\n")
+        for more in ({}, {"comment": ""}, {"comment": "for a while"}):
+            self.assertTrue(d.ask(op="silence", matchers={"rule": "a"}, until=now_ms() + 3600000, by="maria", **more)["ok"])
+        before = d.ask(op="silences")["silences"]
+        self.assertEqual([s["comment"] for s in before], [None, None, "for a while"])
+        d.quit()        # it comes back out of a checkpoint
+        d.start()
+        self.assertEqual(d.ask(op="silences")["silences"], before)
+        d.stop()
+
+    def test_a_source_that_is_silent_still_is_the_same_alert(self):
+        d = self.daemon("storage: {path: store}\nsources: {pbx: {heartbeat: 1s}}\nkpis: {calls: {aggregate: count}}\n")
+        d.send({"type": "call", "source": "pbx"})
+        told = lambda: [(a["id"], a["since"]) for a in d.ask(op="alerts")["alerts"] if a["rule"] == "kpid.source"]
+        before = until(told, "the alert")
+        d.kill()
+        d.start()
+        self.assertEqual(until(told, "the alert again"), before)
+        d.send({"type": "call", "source": "pbx"})
+        until(lambda: not told(), "its end")
+        states = until(lambda: [a["state"] for a in d.ask(op="history", rule="kpid.source")["alerts"] if a["id"] == before[0][0]][-1:] == ["resolved"])
+        self.assertTrue(states)
+        d.stop()
+
+
 class Reload(Case):
     def change(self, d, old, new):
         with open(d.file) as f:
