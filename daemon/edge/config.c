@@ -44,7 +44,7 @@ const struct kp_key kp_limits_keys[] = {
     {.name = "leap", .read = kp_read_count32, .at = AT(limits.leap), .min = 1, .max = 1000000000},
     {.name = "silences", .read = kp_read_count32, .at = AT(limits.silences), .min = 1, .max = 100000},
     {.name = "subscriptions", .read = kp_read_count32, .at = AT(limits.subscriptions), .min = 1, .max = 100000000},
-    {.name = "requests", .read = kp_read_count32, .at = AT(limits.requests), .min = 1, .max = 100000000},
+    {.name = "requests", .read = kp_read_count32, .at = AT(limits.requests), .min = 10, .max = 100000000},
     {.name = "acks", .read = kp_read_count32, .at = AT(limits.acks), .min = 1, .max = 100000000},
     {.name = NULL},
 };

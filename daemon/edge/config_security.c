@@ -30,21 +30,13 @@ const struct kp_key kp_security_keys[] = {
 KP_READER(kp_read_public_key)
 {
     const char *text = kp_text(ld, node, 1024);
-    struct kp_key_file keys = {0};
+    char *file = text && ld->dir && !kp_curve_is_key(text) ? kp_file_of(ld, node) : NULL;
     struct kp_err err = {0};
-    char *file = NULL;
 
     (void)key;
-    if (!text)
-        return;
-    if (kp_curve_is_key(text))
-        memcpy(into, text, KP_CURVE_TEXT);
-    else if (ld->dir && (file = kp_file_of(ld, node)) != NULL && kp_key_file_read(file, &keys, &err))
+    if (text && (file || kp_curve_is_key(text)) && kp_curve_public_of(file ? file : text, into, &err))
         kp_complain(ld, node->loc, "%s", err.text);
-    else if (file)
-        memcpy(into, keys.public_key, KP_CURVE_TEXT);
     free(file);
-    explicit_bzero(&keys, sizeof keys);
 }
 
 /* ---- A user ---- */

@@ -693,7 +693,7 @@ static bool take_request(struct kp_control *control, int64_t steady_ms)
 
 static uint32_t most_of_slice(const struct kp_control *control)
 {
-    return control->world.config->limits.requests / (1000 / SLICE_MS) + 1;
+    return control->world.config->limits.requests / (1000 / SLICE_MS);
 }
 
 int64_t kp_control_paused_until(const struct kp_control *control, int64_t steady_ms)
@@ -703,15 +703,15 @@ int64_t kp_control_paused_until(const struct kp_control *control, int64_t steady
     return over ? control->slice_ms + SLICE_MS : 0;
 }
 
-/* Is one more to be taken now? Those that are too many wait in their senders' queues, and libzmq takes from each in turn, so that
- * one who floods delays others by little. */
-static bool may_take(struct kp_control *control, int64_t steady_ms)
+/* Take a request, if one is there and may be taken now. Those that are too many wait in their senders' queues, and libzmq takes from
+ * each in turn, so that one who floods delays others by little. */
+static bool take_one(struct kp_control *control, int64_t steady_ms)
 {
     if (steady_ms >= control->slice_ms + SLICE_MS) {
         control->slice_ms = steady_ms;
         control->taken = 0;
     }
-    if (control->taken >= most_of_slice(control))
+    if (control->taken >= most_of_slice(control) || !take_request(control, steady_ms))
         return false;
     control->paused += ++control->taken == most_of_slice(control);
     return true;
@@ -724,7 +724,7 @@ bool kp_control_turn(struct kp_control *control, int64_t steady_ms)
 
     if (!control->socket)
         return false;
-    for (int i = 0; i < REQUESTS_TURN && may_take(control, steady_ms) && take_request(control, steady_ms); i++)
+    for (int i = 0; i < REQUESTS_TURN && take_one(control, steady_ms); i++)
         more = i == REQUESTS_TURN - 1;
     while (kp_control_answer_history(control))
         ;

@@ -50,6 +50,14 @@ static struct kp_asked *place(struct kp_followed *followed, const char *prefix, 
     return asked;
 }
 
+void kp_followed_ask(struct kp_followed *followed, const char *prefix, size_t len)
+{
+    struct kp_asked *asked = place(followed, prefix, len);
+
+    if (asked)
+        asked->times++;
+}
+
 void kp_followed_add(struct kp_followed *followed, const char *prefix, size_t len)
 {
     struct kp_asked *asked = place(followed, prefix, len);
@@ -60,14 +68,13 @@ void kp_followed_add(struct kp_followed *followed, const char *prefix, size_t le
     asked->whole = true;
 }
 
-void kp_followed_add_cut(struct kp_followed *followed, const char *prefix, size_t len, const char *cut, size_t cut_len, bool first)
+void kp_followed_add_cut(struct kp_followed *followed, const char *prefix, size_t len, const char *cut, size_t cut_len)
 {
-    struct kp_asked *asked = place(followed, prefix, len);
+    struct kp_asked *asked = find(followed, prefix, len);
     struct kp_prefix *grown;
 
     if (!asked)
-        return;
-    asked->times += first;
+        return;     /* there was no room, so everything is followed */
     for (size_t i = 0; i < asked->ncuts; i++)
         if (is_same(&asked->cuts[i], cut, cut_len))
             return;
@@ -115,10 +122,14 @@ bool kp_followed_has(const struct kp_followed *followed, const char *topic, size
     return followed->all;
 }
 
-/* Does either begin with the other? */
+bool kp_prefix_meets(const char *a, size_t alen, const char *b, size_t blen)
+{
+    return memcmp(a, b, alen < blen ? alen : blen) == 0;
+}
+
 static bool meets(const struct kp_prefix *prefix, const char *begin, size_t len)
 {
-    return memcmp(prefix->text, begin, prefix->len < len ? prefix->len : len) == 0;
+    return kp_prefix_meets(prefix->text, prefix->len, begin, len);
 }
 
 bool kp_followed_any(const struct kp_followed *followed, const char *begin, size_t len)

@@ -34,10 +34,12 @@ struct kp_followed {            /* empty when all bytes are zero */
 
 void kp_followed_release(struct kp_followed *followed);
 
-/* Somebody follows all that begins so. */
+/* Somebody has asked for that, whatever comes of it: it is told again when they end. */
+void kp_followed_ask(struct kp_followed *followed, const char *prefix, size_t len);
+/* They asked for it, and follow all that begins so. */
 void kp_followed_add(struct kp_followed *followed, const char *prefix, size_t len);
-/* Somebody asked for that and gets of it what begins with `cut`, which begins with the prefix; first: of several cuts. */
-void kp_followed_add_cut(struct kp_followed *followed, const char *prefix, size_t len, const char *cut, size_t cut_len, bool first);
+/* One who has asked for it gets of it what begins with `cut`, which begins with the prefix. */
+void kp_followed_add_cut(struct kp_followed *followed, const char *prefix, size_t len, const char *cut, size_t cut_len);
 /* One of those who asked for it has ended. */
 void kp_followed_remove(struct kp_followed *followed, const char *prefix, size_t len);
 
@@ -49,5 +51,7 @@ bool kp_followed_any(const struct kp_followed *followed, const char *begin, size
 
 /* Does the topic begin with the prefix? */
 bool kp_prefix_begins(const struct kp_prefix *prefix, const char *topic, size_t len);
+/* Does one of two texts begin with the other? */
+bool kp_prefix_meets(const char *a, size_t alen, const char *b, size_t blen);
 
 #endif

@@ -111,9 +111,10 @@ static bool is_denied(struct kp_intake *intake, const struct kp_event *ev, uint3
         record->ndenied++;
         return true;
     }
-    if (!intake->guarded || record->ndenied == intake->most || !intake->sink.denies(intake->sink.ctx, ev))
+    if (!intake->guarded || !intake->sink.denies(intake->sink.ctx, ev))
         return false;
-    kp_record_put_index(intake->denied + (size_t)record->ndenied++ * KP_RECORD_INDEX, index);
+    if (record->ndenied < intake->most)     /* a message has no more events; if it had, they would be denied all the same */
+        kp_record_put_index(intake->denied + (size_t)record->ndenied++ * KP_RECORD_INDEX, index);
     return true;
 }
 

@@ -1,8 +1,8 @@
 #include "keyfile.h"
 
+#include "config_read.h"
 #include "faults.h"
 #include "socket.h"
-#include "yaml_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,23 +24,6 @@ bool kp_curve_is_key(const char *text)
 }
 
 /* ---- Reading ---- */
-
-/* The file's bytes; their number, or -1 with the reason. */
-static ssize_t slurp(const char *path, char bytes[FILE_MAX], struct stat *st, struct kp_err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 || fstat(fd, st) != 0 ? -1 : read(fd, bytes, FILE_MAX);
-
-    if (n < 0)
-        kp_fail(err, KP_EINVAL, "%s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    if (n == FILE_MAX) {
-        kp_fail(err, KP_EINVAL, "%s: is too long to be a key file", path);
-        return -1;
-    }
-    return n;
-}
 
 static enum kp_code take_entry(const char *path, const struct kp_node *entry, struct kp_key_file *keys, struct kp_err *err)
 {
@@ -80,19 +63,21 @@ static enum kp_code take_entries(const char *path, const struct kp_node *root, s
 
 enum kp_code kp_key_file_read(const char *path, struct kp_key_file *keys, struct kp_err *err)
 {
-    char bytes[FILE_MAX], text[400];
+    struct kp_err why = {0};
     struct kp_fault_list faults;
     struct kp_tree *tree;
     struct stat st;
-    ssize_t n;
+    size_t n = 0;
+    char text[400], *bytes = kp_read_file(path, FILE_MAX, &n, &why);
     enum kp_code code;
 
     memset(keys, 0, sizeof *keys);
-    n = slurp(path, bytes, &st, err);
-    if (n < 0)
-        return KP_EINVAL;
+    if (!bytes || stat(path, &st) != 0) {
+        free(bytes);
+        return kp_fail(err, KP_EINVAL, "%s: %s", path, why.text[0] ? why.text : strerror(errno));
+    }
     kp_fault_list_init(&faults, path);
-    tree = kp_tree_parse(bytes, (size_t)n, &faults.faults);
+    tree = kp_tree_parse(bytes, n, &faults.faults);
     if (!tree || faults.faults.count)
         code = kp_fail(err, KP_EINVAL, "%s", faults.count ? kp_fault_list_text(&faults, 0, text, sizeof text) : "out of memory");
     else
@@ -101,10 +86,26 @@ enum kp_code kp_key_file_read(const char *path, struct kp_key_file *keys, struct
         code = kp_fail(err, KP_EINVAL, "%s: others may read this secret key: chmod 600", path);
     kp_tree_destroy(&tree);
     kp_fault_list_release(&faults);
-    explicit_bzero(bytes, sizeof bytes);
+    explicit_bzero(bytes, n);
+    free(bytes);
     if (code)
         explicit_bzero(keys, sizeof *keys);
     return code;
+}
+
+enum kp_code kp_curve_public_of(const char *key_or_path, char key[KP_CURVE_TEXT], struct kp_err *err)
+{
+    struct kp_key_file keys;
+
+    if (kp_curve_is_key(key_or_path)) {
+        memcpy(key, key_or_path, KP_CURVE_TEXT);
+        return KP_OK;
+    }
+    if (kp_key_file_read(key_or_path, &keys, err))
+        return KP_EINVAL;
+    memcpy(key, keys.public_key, KP_CURVE_TEXT);
+    explicit_bzero(&keys, sizeof keys);
+    return KP_OK;
 }
 
 /* ---- Writing ---- */

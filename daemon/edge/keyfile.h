@@ -25,6 +25,9 @@ enum kp_code kp_key_file_read(const char *path, struct kp_key_file *keys, struct
 /* Write one that was not there: of mode 0600 with a secret key, else 0644. comment: its first line, without a line break. */
 enum kp_code kp_key_file_write(const char *path, const char *comment, const struct kp_key_file *keys, struct kp_err *err) KP_CHECK;
 
+/* A public key, out of itself or of the file that has it. KP_EINVAL: it is neither. */
+enum kp_code kp_curve_public_of(const char *key_or_path, char key[KP_CURVE_TEXT], struct kp_err *err) KP_CHECK;
+
 /* A new pair; server_key stays as it is. */
 enum kp_code kp_curve_make(struct kp_key_file *keys, struct kp_err *err) KP_CHECK;
 

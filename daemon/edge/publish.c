@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum {
     LOOK_TURN = 64,         /* keys looked at before the clock is */
@@ -85,6 +86,11 @@ struct kp_publish *kp_publish_open(void *zmq, const struct kp_config *config, st
     }
     publish->config = config;
     publish->guard = guard;
+    if (getrandom(&publish->subscribers.seed, sizeof publish->subscribers.seed, 0) != (ssize_t)sizeof publish->subscribers.seed) {
+        kp_fail(err, KP_EIO, "publish: random seed: %s", strerror(errno));
+        kp_publish_close(&publish);
+        return NULL;
+    }
     publish->out = kp_out_new(config->publish_json, err);
     if (!publish->out || (config->publish_endpoint && open_socket(publish, zmq, err)))
         kp_publish_close(&publish);
@@ -304,10 +310,9 @@ static void begin_extra(struct kp_publish *publish, struct kp_engine *engine)
 /* A new subscriber is told what there is, where it follows snapshots. */
 static void greet(struct kp_publish *publish, const char *text, size_t len)
 {
-    size_t common = len < sizeof snapshots - 1 ? len : sizeof snapshots - 1;
     struct kp_prefix *next = &publish->waiting[publish->nwaiting];
 
-    if (memcmp(text, snapshots, common) != 0)
+    if (!kp_prefix_meets(text, len, snapshots, sizeof snapshots - 1))
         return;
     for (size_t i = 0; i < publish->nwaiting; i++)
         if (publish->waiting[i].len == len && memcmp(publish->waiting[i].text, text, len) == 0)
@@ -329,12 +334,6 @@ static void follow(struct kp_publish *publish, const char *text, size_t len)
         greet(publish, text, len);
 }
 
-/* Does one of two texts begin with the other? */
-static bool meet(const char *a, size_t alen, const char *b, size_t blen)
-{
-    return memcmp(a, b, alen < blen ? alen : blen) == 0;
-}
-
 /* What a user may read of what they ask for: of each kind and path of theirs the longer one of what is asked for and what is
  * allowed. How many there are. */
 static size_t follow_cut(struct kp_publish *publish, const struct kp_user_cfg *user, const char *text, size_t len)
@@ -347,43 +346,52 @@ static size_t follow_cut(struct kp_publish *publish, const struct kp_user_cfg *u
             char topic[TOPIC_MAX];
             size_t own = (size_t)snprintf(topic, sizeof topic, "%s/%s/", kinds[k], user->read.items[p]);
 
-            if (own >= sizeof topic || !meet(topic, own, text, len))
+            if (own >= sizeof topic || !kp_prefix_meets(topic, own, text, len))
                 continue;
-            kp_followed_add_cut(&publish->followed, text, len, len > own ? text : topic, len > own ? len : own, n++ == 0);
+            kp_followed_add_cut(&publish->followed, text, len, len > own ? text : topic, len > own ? len : own);
             follow(publish, len > own ? text : topic, len > own ? len : own);
+            n++;
         }
     }
     return n;
 }
 
+/* Every wish is counted, also one that is refused: libzmq keeps them all, and tells of each again when its connection ends. */
 static void subscribe(struct kp_publish *publish, const struct kp_peer *peer, const char *text, size_t len)
 {
     struct kp_subscriber *subscriber = kp_subscribers_find(&publish->subscribers, peer, publish->endpoint);
+    bool heard = !subscriber || !subscriber->is_cut;
 
-    if (subscriber && subscriber->is_cut)
+    if (subscriber && heard && !kp_subscriber_begins(&publish->subscribers, subscriber, text, len))
         return;
-    if (subscriber && ++subscriber->prefixes > publish->config->limits.subscriptions) {
+    if (heard && (!peer->guarded || kp_user_may_read_all(peer->user)) &&
+        (!subscriber || subscriber->prefixes <= publish->config->limits.subscriptions)) {
+        kp_followed_add(&publish->followed, text, len);
+        follow(publish, text, len);
+        return;
+    }
+    kp_followed_ask(&publish->followed, text, len);
+    if (!heard)
+        return;
+    if (subscriber && subscriber->prefixes > publish->config->limits.subscriptions) {
         publish->stats.subscriptions_refused++;
         subscriber->is_cut = true;
         kp_guard_cut(publish->guard, peer->fd, peer->address, publish->endpoint, "more subscriptions than limits.subscriptions");
-    } else if (!peer->guarded || kp_user_may_read_all(peer->user)) {
-        kp_followed_add(&publish->followed, text, len);
-        follow(publish, text, len);
     } else if (!peer->user || !follow_cut(publish, peer->user, text, len)) {
         kp_guard_deny(publish->guard, KP_DOOR_PUBLISH, peer, "a topic that they may not read");
     }
 }
 
-/* libzmq does not tell who has gone, and then it has dropped all of theirs already. A cut that several wishes share stays until
- * then: a SUB takes nothing that it does not want. */
+/* Who has gone libzmq does not tell, and then it has dropped all of theirs already. Of others only what they have begun is ended,
+ * or one could end what somebody else follows. A cut that several wishes share stays: a SUB takes nothing that it does not want. */
 static void unsubscribe(struct kp_publish *publish, const struct kp_peer *peer, const char *text, size_t len)
 {
-    struct kp_subscriber *subscriber = kp_subscribers_find(&publish->subscribers, peer, publish->endpoint);
+    struct kp_subscriber *subscriber = peer->fd < 0 ? NULL : kp_subscribers_find(&publish->subscribers, peer, publish->endpoint);
 
+    if (peer->fd >= 0 && (!subscriber || !kp_subscriber_ends(&publish->subscribers, subscriber, text, len)))
+        return;
     kp_followed_remove(&publish->followed, text, len);
-    if (subscriber && subscriber->prefixes)
-        subscriber->prefixes--;
-    if (!peer->guarded || kp_user_may_read_all(peer->user))
+    if (subscriber && (!peer->guarded || kp_user_may_read_all(peer->user)))
         zmq_setsockopt(publish->socket, ZMQ_UNSUBSCRIBE, text, len);
 }
 

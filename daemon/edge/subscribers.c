@@ -1,5 +1,8 @@
 #include "subscribers.h"
 
+#include "kpid/tab.h"
+
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +10,21 @@
 
 enum { FD_MAX = 1 << 20 };
 
+static void keep(void *hash)
+{
+    (void)hash;     /* the nodes are tdestroy's, and there is nothing behind them */
+}
+
+static void forget(struct kp_subscriber *one)
+{
+    tdestroy(one->wishes, keep);
+    memset(one, 0, sizeof *one);
+}
+
 void kp_subscribers_release(struct kp_subscribers *subscribers)
 {
+    for (size_t i = 0; i < subscribers->room; i++)
+        forget(&subscribers->by_fd[i]);
     free(subscribers->by_fd);
     memset(subscribers, 0, sizeof *subscribers);
 }
@@ -29,6 +45,17 @@ static bool grow(struct kp_subscribers *subscribers, size_t fd)
     return true;
 }
 
+/* Forget one that has gone, if it is its turn: nobody tells when. */
+static void look_at_one(struct kp_subscribers *subscribers, const char *endpoint)
+{
+    struct kp_subscriber *one;
+
+    subscribers->looked = (subscribers->looked + 1) % subscribers->room;
+    one = &subscribers->by_fd[subscribers->looked];
+    if (one->inode && !kp_guard_is_still((int)subscribers->looked, one->address, endpoint))
+        forget(one);
+}
+
 struct kp_subscriber *kp_subscribers_find(struct kp_subscribers *subscribers, const struct kp_peer *peer, const char *endpoint)
 {
     const char *key = peer->user ? peer->user->key : "";
@@ -37,16 +64,46 @@ struct kp_subscriber *kp_subscribers_find(struct kp_subscribers *subscribers, co
 
     if (peer->fd < 0 || peer->fd >= FD_MAX || ((size_t)peer->fd >= subscribers->room && !grow(subscribers, (size_t)peer->fd)))
         return NULL;
+    look_at_one(subscribers, endpoint);
     if (!kp_guard_is_still(peer->fd, peer->address, endpoint) || fstat(peer->fd, &st) != 0)
         return NULL;
     one = &subscribers->by_fd[peer->fd];
     if (one->inode != st.st_ino || strcmp(one->key, key) != 0) {
-        memset(one, 0, sizeof *one);
+        forget(one);
         one->inode = st.st_ino;
         snprintf(one->key, sizeof one->key, "%s", key);
         snprintf(one->address, sizeof one->address, "%s", peer->address);
     }
     return one;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
+}
+
+static const void *hash_of(const struct kp_subscribers *subscribers, const char *prefix, size_t len)
+{
+    return (const void *)(uintptr_t)kp_print_of(subscribers->seed, 0, prefix, len).hi;
+}
+
+bool kp_subscriber_begins(struct kp_subscribers *subscribers, struct kp_subscriber *one, const char *prefix, size_t len)
+{
+    const void *hash = hash_of(subscribers, prefix, len);
+
+    if (tfind(hash, &one->wishes, by_value))
+        return false;
+    if (tsearch(hash, &one->wishes, by_value))      /* else memory is out, and it will not be heard when it ends it */
+        one->prefixes++;
+    return true;
+}
+
+bool kp_subscriber_ends(struct kp_subscribers *subscribers, struct kp_subscriber *one, const char *prefix, size_t len)
+{
+    if (!tdelete(hash_of(subscribers, prefix, len), &one->wishes, by_value))
+        return false;
+    one->prefixes--;
+    return true;
 }
 
 static bool same_rights(const struct kp_user_cfg *a, const struct kp_user_cfg *b)

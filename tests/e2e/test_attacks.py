@@ -237,6 +237,23 @@ class Attacks(Case):
         until(lambda: self.d.metrics()["kpid_publish_subscriptions"] == 1)     # with a connection its wishes go
         self.survived(48 * MIB)
 
+    def test_nobody_ends_what_somebody_else_follows(self):
+        good = self.d.subscribe("snapshot/emea/one/ana/")
+        receive(good)
+        enemy = self.raw("publish")
+        enemy.sendall(self.GREETING + self.READY.replace(b"\x04PUSH", b"\x03SUB").replace(b"\x04\x19", b"\x04\x18"))
+        topic = b"snapshot/emea/one/ana/"
+        frame = lambda first: bytes([0, len(topic) + 1, first]) + topic
+        enemy.sendall(frame(0) * 20 + frame(1) * 3 + frame(0) * 20 + frame(1))
+        other = self.d.subscribe("snapshot/other/")     # which is read after that
+        until(lambda: self.d.metrics()["kpid_publish_subscriptions"] == 2)
+        enemy.close()
+        other.close()
+        until(lambda: self.d.metrics()["kpid_publish_subscriptions"] == 1)
+        acked = self.honest.acked
+        receive(good, lambda t, m: m["kpis"]["calls"]["1h"]["value"] > acked)
+        self.survived(16 * MIB)
+
     def test_requests_without_end_and_nobody_who_reads_the_answers(self):
         flood = self.d.socket(zmq.DEALER, "control", SNDHWM=0)
         for _ in range(100000):

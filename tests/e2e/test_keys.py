@@ -57,8 +57,8 @@ class Keys(Case):
         public = self.text("server.pub").split('"')[1]
         self.assertEqual(self.keygen("one", "--server", public).returncode, 0)
         self.assertIn(f'server_key: "{public}"', self.text("one.key"))
-        for given, wanted in ((("two", "--server", "gone.pub"), "gone.pub: No such file"), ((), "whose? give a name"), (("a", "b"), "one name"),
-                              (("../up",), "a name is made of"), (("two", "--server", "short"), "short: No such file")):
+        for given, wanted in ((("two", "--server", "gone.pub"), "gone.pub: cannot be read: No such file"), ((), "whose? give a name"), (("a", "b"), "one name"),
+                              (("../up",), "a name is made of"), (("two", "--server", "short"), "short: cannot be read: No such file")):
             with self.subTest(given):
                 found = self.keygen(*given)
                 self.assertEqual(found.returncode, 2)
@@ -101,8 +101,8 @@ class Keys(Case):
     def test_wrong_use_of_keys(self):
         self.keygen("ops")
         for key, wanted in ((("--key", "server.pub"), "server.pub: has no secret_key"), (("--key", "ops.key"), "names no server_key"),
-                            (("--server-key", "server.pub"), "--server-key needs --key"), (("--key", "gone.key"), "gone.key: No such file"),
-                            (("--key=ops.key", "--server-key=no"), "no: No such file")):
+                            (("--server-key", "server.pub"), "--server-key needs --key"), (("--key", "gone.key"), "gone.key: cannot be read: No such file"),
+                            (("--key=ops.key", "--server-key=no"), "no: cannot be read: No such file")):
             with self.subTest(key):
                 found = kpictl(*key, "status", cwd=self.folder)
                 self.assertEqual(found.returncode, 2)
@@ -121,7 +121,7 @@ class Keys(Case):
                 f.write(f'kpid: {{publish: "{d.endpoints["publish"]}", control: "{d.endpoints["control"]}"{keys}}}\n'
                         f'spool: {self.folder}/spool\nroutes: [{{webhook: {{url: "{web.url}"}}}}]\n')
             return f"{self.folder}/notify.yaml"
-        for keys, wanted in ((", key: gone.key", "gone.key: No such file"), (", server_key: server.pub", "server_key needs key"),
+        for keys, wanted in ((", key: gone.key", "gone.key: cannot be read: No such file"), (", server_key: server.pub", "server_key needs key"),
                              (", key: server.key", "names no server_key"), (", key: notify.pub", "has no secret_key")):
             with self.subTest(keys):
                 found = subprocess.run([NOTIFY, "--check", config(keys)], capture_output=True, text=True, timeout=DEADLINE)

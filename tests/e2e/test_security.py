@@ -194,6 +194,19 @@ class Security(Case):
                     self.assertNotIn("cleo", str(message).lower())
         self.assertEqual(nosy.poll(0), 0)
 
+    def test_a_denied_wish_ends_nobody_else_s(self):
+        lead, nosy = self.connect(zmq.SUB, "publish", "lead"), self.connect(zmq.SUB, "publish", "ana")
+        for sub in (nosy, lead):
+            sub.setsockopt(zmq.SUBSCRIBE, b"snapshot/emea/one/ben/")
+        receive(lead)
+        until(lambda: self.metrics()['kpid_denied_total{socket="publish"}'] == 1)
+        nosy.close()
+        marker = self.connect(zmq.SUB, "publish", "board")      # which is read after that
+        marker.setsockopt(zmq.SUBSCRIBE, b"snapshot/emea/two/")
+        receive(marker)
+        self.exchange("router", "any", {"type": "call", "rep": "ben"})
+        receive(lead, lambda t, m: m["kpis"]["calls"]["1h"]["value"] == 1)
+
     def test_nothing_that_was_not_asked_for_comes_when_rights_are_narrower_than_the_wish(self):
         sub = self.connect(zmq.SUB, "publish", "lead")
         sub.setsockopt(zmq.SUBSCRIBE, b"alert/")
@@ -324,7 +337,7 @@ class Faults(Case):
                 ({"key_text": f'public_key: "{key}"'}, "server.key: has no secret_key"),
                 ({"key_text": f'public_key: "{key}"\nsecret_key: "{other}"'}, "do not belong together"),
                 ({"key_text": "secret_key: short"}, "server.key:1:13: secret_key: is no key"),
-                ({"security": "{server_key: gone.key, authorized_keys: users.yaml}"}, "gone.key: No such file"),
+                ({"security": "{server_key: gone.key, authorized_keys: users.yaml}"}, "gone.key: cannot be read: No such file"),
                 ({"security": "{server_key: server.key, authorized_keys: gone.yaml}"}, "gone.yaml: cannot be read"),
                 ({"security": "{server_key: server.key}"}, '"authorized_keys" is missing'),
                 ({"more": 'ingest: [{sub: "tcp://pbx:5556"}]\n'}, "give the publisher's"),

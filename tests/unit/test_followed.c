@@ -83,7 +83,23 @@ static void a_prefix_goes_when_it_has_gone_as_often_as_it_came(void **state)
 
 static void cut(struct kp_followed *followed, const char *prefix, const char *to, bool first)
 {
-    kp_followed_add_cut(followed, prefix, strlen(prefix), to, strlen(to), first);
+    if (first)
+        kp_followed_ask(followed, prefix, strlen(prefix));
+    kp_followed_add_cut(followed, prefix, strlen(prefix), to, strlen(to));
+}
+
+static void a_wish_that_is_denied_ends_nobody_else_s(void **state)
+{
+    struct kp_followed *followed = *state;
+
+    kp_followed_ask(followed, "snapshot/", 9);
+    assert_false(has(followed, "snapshot/emea/"));
+    assert_false(any(followed, "snapshot/"));
+    add(followed, "snapshot/");
+    kp_followed_remove(followed, "snapshot/", 9);
+    assert_true(has(followed, "snapshot/emea/"));
+    kp_followed_remove(followed, "snapshot/", 9);
+    assert_int_equal(followed->n, 0);
 }
 
 static void of_what_may_not_be_read_nothing_is_followed(void **state)
@@ -144,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_kind_may_be_followed_when_either_begins_the_other, setup, teardown),
         cmocka_unit_test_setup_teardown(a_prefix_goes_when_it_has_gone_as_often_as_it_came, setup, teardown),
         cmocka_unit_test_setup_teardown(of_what_may_not_be_read_nothing_is_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wish_that_is_denied_ends_nobody_else_s, setup, teardown),
         cmocka_unit_test_setup_teardown(what_finds_no_room_follows_everything, setup, teardown),
     };
 

@@ -16,21 +16,6 @@ bool identity_is_there(void)
     return identity.secret_key[0] != '\0';
 }
 
-enum kp_code identity_server_key(const char *text_or_file, char key[41], struct kp_err *err)
-{
-    struct kp_key_file keys;
-
-    if (kp_curve_is_key(text_or_file)) {
-        memcpy(key, text_or_file, KP_CURVE_TEXT);
-        return KP_OK;
-    }
-    if (kp_key_file_read(text_or_file, &keys, err))
-        return KP_EINVAL;
-    memcpy(key, keys.public_key, KP_CURVE_TEXT);
-    explicit_bzero(&keys, sizeof keys);
-    return KP_OK;
-}
-
 enum kp_code identity_take(const char *key_file, const char *server_key, struct kp_err *err)
 {
     if (!key_file)
@@ -39,7 +24,7 @@ enum kp_code identity_take(const char *key_file, const char *server_key, struct 
         return KP_EINVAL;
     if (!identity.secret_key[0])
         return kp_fail(err, KP_EINVAL, "%s: has no secret_key: it is what others are given", key_file);
-    if (server_key && identity_server_key(server_key, identity.server_key, err))
+    if (server_key && kp_curve_public_of(server_key, identity.server_key, err))
         return KP_EINVAL;
     if (!identity.server_key[0])
         return kp_fail(err, KP_EINVAL, "%s: names no server_key: give --server-key", key_file);

@@ -9,9 +9,6 @@
 /* Take a client's key file, which may name the daemon's key, and the daemon's key itself, or a file that has it, which goes
  * before. Either may be NULL; both: everything stays in plain text. KP_EINVAL: there is something wrong with them. */
 enum kp_code identity_take(const char *key_file, const char *server_key, struct kp_err *err) KP_CHECK;
-/* The daemon's key, of 40 characters, out of itself or a file. KP_EINVAL: it is neither. */
-enum kp_code identity_server_key(const char *text_or_file, char key[41], struct kp_err *err) KP_CHECK;
-
 /* Is there one? */
 bool identity_is_there(void);
 /* Connect a socket, over TCP by that identity. As zmq_connect. */

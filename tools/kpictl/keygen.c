@@ -1,6 +1,5 @@
 #include "kpictl.h"
 
-#include "identity.h"
 #include "keyfile.h"
 
 #include <getopt.h>
@@ -79,7 +78,7 @@ int kpictl_keygen(int argc, char **argv)
 
     if (status)
         return status < 0 ? EXIT_WELL : status;
-    if (opt.server && identity_server_key(opt.server, keys.server_key, &err))
+    if (opt.server && kp_curve_public_of(opt.server, keys.server_key, &err))
         return kpictl_wrong("keygen", "%s", err.text);
     if (make(&opt, &keys, &err))
         status = kpictl_failed("keygen", "%s", err.text);
