@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { SOON_MS = 900000 };
+
 bool kp_watch_period(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, int clock, int64_t *from, int64_t *to)
 {
     const struct kp_plan *plan = kp_alerts_plan(alerts);
@@ -84,17 +86,21 @@ static bool freeze(struct kp_alerts *alerts, uint32_t i, struct kp_watch *w, int
 /* ---- Numbers ---- */
 
 /* When what is expected may be out of reach. Found anew only when it may have come nearer, or is there: a number that has grown
- * turns later, but where there were too few samples to judge it at all. */
+ * turns later, but where there were too few samples to judge it at all. When it is soon it is found anew, too: of many who are to reach
+ * the same, the most would else be looked at for nothing, and at one instant. */
 static int64_t turns_at(struct kp_watch *w, const struct kp_yardstick *yard, struct kp_number number,
                         const struct kp_verdict *verdict, int64_t t, int64_t to)
 {
+    bool onset = w->state == KP_ALERT_INACTIVE;
+    int answer = onset ? verdict->onset : verdict->answer;
+
     if (!number.has)
         return INT64_MAX;
-    if (!(number.value >= w->turns_at) || t >= w->turns_ms || verdict->answer != w->answer ||
-        (isnan(verdict->x) && w->turns_ms == INT64_MAX)) {
-        w->turns_ms = kp_judge_turns(yard, number, verdict->answer, t, to);
+    if (!(number.value >= w->turns_at) || t >= w->turns_ms || answer != w->answer || (isnan(verdict->x) && w->turns_ms == INT64_MAX) ||
+        (number.value > w->turns_at && t + SOON_MS > w->turns_ms)) {
+        w->turns_ms = kp_judge_turns(yard, number, onset, answer, t, to);
         w->turns_at = number.value;
-        w->answer = verdict->answer;
+        w->answer = answer;
     }
     return w->turns_ms;
 }
@@ -133,6 +139,7 @@ static void begin_period(struct kp_alerts *alerts, struct kp_watch *w, struct kp
 {
     if (w->period_ms == from)
         return;
+    w->p = (double)NAN;     /* it was of the last look at what is over */
     if (w->state != KP_ALERT_INACTIVE)
         kp_watch_resolve(alerts, w, number, t, "period_ended");
     w->turns_at = (double)NAN;
@@ -150,6 +157,18 @@ static bool is_here(const struct kp_alerts *alerts, const struct kp_watch *w, in
     return here;
 }
 
+/* The number, and when it may be another one that makes a difference: what is held against a threshold that never moves is known
+ * ahead, and most of what leaves a window makes none. */
+static struct kp_number number_ahead(struct kp_alerts *alerts, const struct kp_watch *w, int64_t t, int64_t *wake)
+{
+    const struct kp_plan_rule *rule = kp_watch_rule(alerts, w);
+
+    if (rule->cfg->compare != KP_CMP_VALUE)
+        return kp_read_rule(alerts->reader, rule, w->node, t, wake);
+    return kp_read_rule_ahead(alerts->reader, rule, w->node, t,
+                              w->state == KP_ALERT_INACTIVE ? kp_judge_onset : kp_judge_answer, wake);
+}
+
 /* Returns when time alone may change it. */
 static int64_t stand_by_number(struct kp_alerts *alerts, struct kp_watch *w, double peers, int64_t t, struct kp_stand *stand)
 {
@@ -158,7 +177,7 @@ static int64_t stand_by_number(struct kp_alerts *alerts, struct kp_watch *w, dou
     struct kp_yardstick yard;
 
     if (kp_store_visible(alerts->store, w->node))
-        stand->number = kp_read_rule(alerts->reader, rule, w->node, t, &wake);
+        stand->number = number_ahead(alerts, w, t, &wake);
     if (kp_watch_period(alerts, rule, kp_store_node(alerts->store, w->node)->clock, &from, &to)) {
         kp_no_later(&wake, to, t);
         begin_period(alerts, w, stand->number, from, t);

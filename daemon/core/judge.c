@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-const struct kp_verdict kp_no_verdict = {KP_SEVERITY_NONE, (double)NAN, (double)NAN, -1, INT64_MAX};
+const struct kp_verdict kp_no_verdict = {KP_SEVERITY_NONE, (double)NAN, (double)NAN, -1, -1, INT64_MAX};
 
 /* What is reached of what: the number itself, of its target, or of what is expected by now. */
 static double compared(const struct kp_alert_cfg *cfg, struct kp_number number, double of)
@@ -71,6 +71,23 @@ static void judge(const struct kp_alert_cfg *cfg, struct kp_number number, doubl
             verdict->severity = KP_SEVERITY_NONE;
     }
     verdict->answer = answer_of(cfg, verdict);
+    verdict->onset = verdict->severity == KP_SEVERITY_NONE && !isnan(verdict->x) ? 0 : verdict->answer;
+}
+
+int kp_judge_answer(const struct kp_alert_cfg *cfg, struct kp_number number)
+{
+    struct kp_verdict verdict = kp_no_verdict;
+
+    judge(cfg, number, (double)NAN, &verdict);
+    return verdict.answer;
+}
+
+int kp_judge_onset(const struct kp_alert_cfg *cfg, struct kp_number number)
+{
+    struct kp_verdict verdict = kp_no_verdict;
+
+    judge(cfg, number, (double)NAN, &verdict);
+    return isnan(verdict.x) ? 0 : verdict.onset;
 }
 
 /* ---- What it is held against ---- */
@@ -101,24 +118,24 @@ double kp_yardstick_now(const struct kp_yardstick *yard)
 }
 
 /* Would it be judged otherwise at that instant, if nothing came until then? */
-static bool differs(const struct kp_yardstick *yard, struct kp_number number, int64_t at, int now)
+static bool differs(const struct kp_yardstick *yard, struct kp_number number, bool onset, int now, int64_t at)
 {
     struct kp_verdict then;
 
     judge(yard->rule->cfg, number, yardstick_at(yard, at), &then);
-    return then.answer != now;
+    return (onset ? then.onset : then.answer) != now;
 }
 
-int64_t kp_judge_turns(const struct kp_yardstick *yard, struct kp_number number, int now, int64_t t, int64_t to)
+int64_t kp_judge_turns(const struct kp_yardstick *yard, struct kp_number number, bool onset, int now, int64_t t, int64_t to)
 {
     int64_t same = t, other = to - 1;
 
-    if (!number.has || to <= t + 1 || to == INT64_MAX || !differs(yard, number, other, now))
+    if (!number.has || to <= t + 1 || to == INT64_MAX || !differs(yard, number, onset, now, other))
         return INT64_MAX;
     while (other - same > 1) {
         int64_t mid = same + (other - same) / 2;
 
-        if (differs(yard, number, mid, now))
+        if (differs(yard, number, onset, now, mid))
             other = mid;
         else
             same = mid;

@@ -330,6 +330,62 @@ struct kp_number kp_read_rule(struct kp_reader *reader, const struct kp_plan_rul
     return reader->numbers[rule->pair];
 }
 
+/* Can the window be lowered at each of its panes for little more than adding them up? */
+static bool is_plain(const struct kp_plan *plan, const struct kp_plan_rule *rule)
+{
+    enum kp_agg agg = plan->kpis[rule->kpi].cfg->agg;
+
+    return rule->nparts == 1 && agg != KP_AGG_FORMULA && agg != KP_AGG_DISTINCT && rule->cfg->window.kind != KP_WIN_CALENDAR;
+}
+
+static int answer_now(const struct kp_reader *reader, const struct kp_plan_rule *rule, kp_answer answer)
+{
+    const struct kp_plan_kpi *kpi = &reader->store->plan->kpis[rule->kpi];
+    int64_t n = (int64_t)reader->acc[kpi->count];
+
+    return answer(rule->cfg, n < (int64_t)rule->cfg->min_count ? (struct kp_number){.n = n} : lower(kpi, reader->acc));
+}
+
+/* From the newest pane on the walk passes through all that the window will be as the oldest leave it, so the last one that changed
+ * the answer is the first whose leaving will. */
+struct kp_number kp_read_rule_ahead(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t t,
+                                    kp_answer answer, int64_t *changes_at)
+{
+    const struct kp_store *store = reader->store;
+    const struct kp_plan *plan = store->plan;
+    const struct kp_node_hot *hot = kp_store_node(store, node);
+    const struct kp_plan_part *part = rule->parts;
+    const struct kp_row *row, *changed = NULL;
+    const struct kp_rows *rows;
+    const struct kp_family *grid;
+    struct selection sel;
+    struct kp_number number;
+    int was, is;
+
+    if (!is_plain(plan, rule))
+        return kp_read_rule(reader, rule, node, t, changes_at);
+    rows = &store->rows[part->family];
+    grid = &rows->family->grids[hot->clock];
+    sel = (struct selection){part->cells, part->ncells};
+    row = row_at(rows, hot->lists[part->family - plan->dims[kp_plan_dim_of(plan, hot->level)].first_family].head);
+    *changes_at = INT64_MAX;
+    for (; row && row->start > t; row = row_at(rows, row->next))
+        kp_no_later(changes_at, row->start, t);
+    start(reader, rows->family);
+    was = answer_now(reader, rule, answer);
+    for (; row && row->start >= grid->from[part->window]; row = row_at(rows, row->next), was = is) {
+        add_row(reader, rows->family, sel, row);
+        is = answer_now(reader, rule, answer);
+        if (is != was)
+            changed = row;
+    }
+    if (changed)
+        kp_no_later(changes_at, kp_family_leaves(grid, part->window, changed->start), t);
+    number = lower(&plan->kpis[rule->kpi], reader->acc);
+    finish(reader, rows->family, sel);
+    return number;
+}
+
 struct kp_number kp_read_span(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t from, int64_t to)
 {
     const struct kp_store *store = reader->store;

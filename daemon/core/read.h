@@ -35,6 +35,12 @@ void kp_read_closed(struct kp_reader *reader, uint32_t node, int64_t t);
 struct kp_number kp_read_rule(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t t,
                               int64_t *changes_at);
 
+/* The same, for whoever asks of the number only what `answer` says of it: *changes_at is when that will be another as panes leave the
+ * window, if nothing comes. It may be too early, and never is too late. */
+typedef int (*kp_answer)(const struct kp_alert_cfg *cfg, struct kp_number number);
+struct kp_number kp_read_rule_ahead(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t t,
+                                    kp_answer answer, int64_t *changes_at);
+
 /* What a rule's number was in a stretch of the past whose ends are edges of its panes. */
 struct kp_number kp_read_span(struct kp_reader *reader, const struct kp_plan_rule *rule, uint32_t node, int64_t from, int64_t to);
 

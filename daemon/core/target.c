@@ -20,6 +20,13 @@ struct specials {           /* below a unit, in a set's period: members whose wo
     uint32_t n, room;
 };
 
+/* Keys that share calendar and target are judged at the same instants, and ask for the same working time, dozens of times each. */
+enum { WORKED_BITS = 11 };
+struct worked {             /* calendar 0: there is none */
+    int64_t from, to, ms;
+    int calendar;
+};
+
 struct kp_targets {
     struct kp_plan *plan;   /* borrowed, like the next */
     struct kp_store *store;
@@ -34,6 +41,7 @@ struct kp_targets {
     struct span *spans;     /* by clock and set */
     struct span *wide;      /* by set: from the first beginning of those to their last end */
     double *passed;         /* by calendar and set: as of at_ms, NaN: not told yet */
+    struct worked *worked;  /* what was asked for of late, by hash */
     int64_t at_ms, until_ms;
 };
 
@@ -162,10 +170,11 @@ struct kp_targets *kp_targets_new(struct kp_plan *plan, struct kp_store *store, 
         t->ncalendars = (int)plan->config->ncalendars + 1;
         t->at_ms = t->until_ms = INT64_MIN;
         t->sets = calloc((size_t)plan->npairs + 1, sizeof *t->sets);
+        t->worked = calloc((size_t)1 << WORKED_BITS, sizeof *t->worked);
     }
     if (t && t->sets)
         number_sets(t);
-    if (!t || !t->sets || (t->nsets && !make_room(t))) {
+    if (!t || !t->sets || !t->worked || (t->nsets && !make_room(t))) {
         kp_fail(err, KP_ENOMEM, "targets: out of memory");
         kp_targets_destroy(&t);
         return NULL;
@@ -194,6 +203,7 @@ void kp_targets_destroy(struct kp_targets **targets)
     free(t->spans);
     free(t->wide);
     free(t->passed);
+    free(t->worked);
     free(t);
     *targets = NULL;
 }
@@ -365,6 +375,16 @@ double kp_target_of(const struct kp_targets *t, uint32_t node, int set)
 
 /* ---- What is expected by now ---- */
 
+static int64_t work_of_calendar(const struct kp_targets *t, int calendar, int64_t from, int64_t to)
+{
+    uint64_t hash = ((uint64_t)from * 3 + (uint64_t)to + (uint64_t)calendar * 7) * UINT64_C(0x9e3779b97f4a7c15);
+    struct worked *known = &t->worked[hash >> (64 - WORKED_BITS)];
+
+    if (known->from != from || known->to != to || known->calendar != calendar)
+        *known = (struct worked){from, to, kp_calendar_work(t->plan->calendars[calendar - 1], NULL, 0, from, to), calendar};
+    return known->ms;
+}
+
 /* Working time of a calendar (0: always) less a member's absences, between two instants. */
 static int64_t work(const struct kp_targets *t, int calendar, const struct kp_zone *zone, const struct kp_member *member,
                     int64_t from, int64_t to)
@@ -377,9 +397,10 @@ static int64_t work(const struct kp_targets *t, int calendar, const struct kp_zo
         to = kp_zone_day_start(zone, member->end + 1);
     if (to <= from)
         return 0;
+    if (calendar && member && member->naway)
+        return kp_calendar_work(t->plan->calendars[calendar - 1], member->away, member->naway, from, to);
     if (calendar)
-        return kp_calendar_work(t->plan->calendars[calendar - 1], member ? member->away : NULL, member ? member->naway : 0,
-                                from, to);
+        return work_of_calendar(t, calendar, from, to);
     ms = to - from;
     for (size_t i = 0; member && i < member->naway; i++) {
         int64_t gone = kp_zone_day_start(zone, member->away[i].first), back = kp_zone_day_start(zone, member->away[i].last + 1);

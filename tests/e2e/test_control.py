@@ -196,7 +196,7 @@ class Control(Case):
             self.assertEqual(buckets, sorted(buckets))
             self.assertEqual(buckets[-1], metrics[f"kpid_{what}_seconds_count"])
             self.assertGreater(buckets[-1], 0)
-            self.assertGreater(metrics[f"kpid_{what}_seconds_sum"], 0)
+            self.assertGreaterEqual(metrics[f"kpid_{what}_seconds_sum"], 0)     # less than a microsecond is none
         d.stop()
 
     def test_a_request_that_nests_deep_is_refused_and_harms_nothing(self):
