@@ -111,9 +111,12 @@ static enum kp_code grow(struct kp_distinct **d, struct kp_slab *slab)
     if (!bigger)
         return KP_ENOMEM;
     bigger->n = (*d)->n;
-    for (uint32_t i = 0; i < (*d)->room; i++)
-        if ((*d)->hashes[i])
-            *place_of(bigger, (*d)->hashes[i]) = (*d)->hashes[i];
+    for (uint32_t i = 0; i < (*d)->room; i++) {
+        uint64_t *place = (*d)->hashes[i] ? place_of(bigger, (*d)->hashes[i]) : NULL;
+
+        if (place)
+            *place = (*d)->hashes[i];
+    }
     kp_distinct_free(d, slab);
     *d = bigger;
     return KP_OK;

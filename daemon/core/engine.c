@@ -163,14 +163,13 @@ static bool put(struct kp_engine *engine, enum kp_cell_kind kind, uint64_t *word
                               : kp_cell_sub(kind, word, &sample, engine->store.slab);
 }
 
-/* Samples of an outlet, in one family: at the key that they are credited to, and above it. */
+/* Samples of an outlet, in one family: at the key that they are credited to, and above it. trace: either of them. */
 static void change_section(struct kp_engine *engine, const struct kp_plan_outlet *outlet, const struct kp_section *section,
-                           const struct kp_trace *gone, const struct kp_trace *come)
+                           const struct kp_trace *trace, const struct kp_trace *gone, const struct kp_trace *come)
 {
     struct kp_store *store = &engine->store;
     struct kp_rows *rows = &store->rows[section->family];
     int list = section->family - engine->plan->dims[section->dim].first_family;
-    const struct kp_trace *trace = come ? come : gone;
     uint32_t own = trace->node == KP_NO_NODE ? KP_NO_NODE : kp_store_own(store, trace->node);
 
     /* What is so now belongs to whoever the rep belongs to now. */
@@ -285,7 +284,7 @@ static void change(void *ctx, const struct kp_trace *gone, const struct kp_trace
         if (section->dim != trace->dim)
             continue;
         if (kp_rows_reserve(&engine->store.rows[section->family], KP_DEPTH_MAX))
-            change_section(engine, outlet, section, gone, come);
+            change_section(engine, outlet, section, trace, gone, come);
         else
             engine->memory_out++;
     }

@@ -341,9 +341,11 @@ static bool is_plain(const struct kp_plan *plan, const struct kp_plan_rule *rule
 static int answer_now(const struct kp_reader *reader, const struct kp_plan_rule *rule, kp_answer answer)
 {
     const struct kp_plan_kpi *kpi = &reader->store->plan->kpis[rule->kpi];
-    int64_t n = (int64_t)reader->acc[kpi->count];
+    struct kp_number number = {.n = (int64_t)reader->acc[kpi->count]};
 
-    return answer(rule->cfg, n < (int64_t)rule->cfg->min_count ? (struct kp_number){.n = n} : lower(kpi, reader->acc));
+    if (number.n >= (int64_t)rule->cfg->min_count)
+        number = lower(kpi, reader->acc);
+    return answer(rule->cfg, number);
 }
 
 /* From the newest pane on the walk passes through all that the window will be as the oldest leave it, so the last one that changed

@@ -80,7 +80,7 @@ static enum outcome sample(const struct kp_plan *plan, const struct kp_plan_valu
 void kp_samples_take(struct kp_sampler *sampler, const struct kp_program *program, const struct kp_event *ev,
                      struct kp_sample samples[KP_SAMPLES_MAX])
 {
-    uint8_t outcomes[KP_SAMPLES_MAX];
+    uint8_t outcomes[KP_SAMPLES_MAX];   /* of the program's values; its wants are among them */
     bool no_rate = false;
 
     for (uint32_t i = 0; i < program->nvalues; i++) {
@@ -91,6 +91,7 @@ void kp_samples_take(struct kp_sampler *sampler, const struct kp_program *progra
     for (uint32_t i = 0; i < program->nwants; i++) {
         const struct kp_want *want = &program->wants[i];
 
+        /* cppcheck-suppress uninitvar */
         if (samples[want->value].ok || outcomes[want->value] == NO_RATE)
             continue;
         if (outcomes[want->value] == BEYOND)

@@ -20,8 +20,8 @@ struct kp_targets;
 struct kp_targets *kp_targets_new(struct kp_plan *plan, struct kp_store *store, struct kp_err *err) KP_CHECK;
 void kp_targets_destroy(struct kp_targets **targets);
 
-/* Bring them to t. */
-void kp_targets_at(struct kp_targets *targets, int64_t t);
+/* Bring them to an instant. */
+void kp_targets_at(struct kp_targets *targets, int64_t at_ms);
 
 /* A node's target; NaN when there is none (set -1 included). */
 double kp_target_of(const struct kp_targets *targets, uint32_t node, int set);
@@ -36,10 +36,10 @@ double kp_target_expected_at(struct kp_targets *targets, uint32_t node, int set,
 int64_t kp_targets_work(const struct kp_targets *targets, uint32_t node, int64_t from, int64_t to);
 /* The first instant by which it has worked so many ms, over 0, since `from`; INT64_MAX: not within a year more. */
 int64_t kp_targets_when(const struct kp_targets *targets, uint32_t node, int64_t from, int64_t work_ms);
-/* The first instant from t on at which it works; INT64_MAX: none within a year. */
-int64_t kp_targets_opens(const struct kp_targets *targets, uint32_t node, int64_t t);
-/* The first instant from t on at which it does not; INT64_MAX: none within a year. */
-int64_t kp_targets_closes(const struct kp_targets *targets, uint32_t node, int64_t t);
+/* The first instant from `at` on at which it works; INT64_MAX: none within a year. */
+int64_t kp_targets_opens(const struct kp_targets *targets, uint32_t node, int64_t at);
+/* The first instant from `at` on at which it does not; INT64_MAX: none within a year. */
+int64_t kp_targets_closes(const struct kp_targets *targets, uint32_t node, int64_t at);
 
 size_t kp_targets_bytes(const struct kp_targets *targets);
 

@@ -27,9 +27,9 @@ struct kp_control *kp_control_open(void *zmq, const struct kp_control_world *wor
 {
     struct kp_control *control = calloc(1, sizeof *control);
     int64_t most = KP_REQUEST_BYTES * 2;
-    bool ok = control != NULL;
+    bool ok;
 
-    if (!ok) {
+    if (!control) {
         kp_fail(err, KP_ENOMEM, "control: out of memory");
         return NULL;
     }

@@ -101,9 +101,9 @@ struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_
 {
     const struct kp_config *config = kp_engine_config(engine);
     struct kp_ingest *ingest = calloc(1, sizeof *ingest);
-    bool ok = ingest != NULL;
+    bool ok;
 
-    if (!ok) {
+    if (!ingest) {
         kp_fail(err, KP_ENOMEM, "ingest: out of memory");
         return NULL;
     }

@@ -461,9 +461,13 @@ static size_t *indices_of(struct ranked *list, size_t count)
 {
     size_t *order = malloc((count + 1) * sizeof *order);
 
+    if (!order) {
+        free(list);
+        return NULL;
+    }
     if (count)
         qsort(list, count, sizeof *list, by_alerts_and_path);
-    for (size_t i = 0; order && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         order[i] = list[i].index;
     free(list);
     return order;

@@ -57,13 +57,15 @@ static void put_time(struct kp_out *out, const char *key, const struct change *c
         kp_out_nil(out);
 }
 
-static bool print_change(struct kp_out *out, const char *change, const struct change *before, const struct change *after)
+static bool print_change(struct kp_out *out, const char *change, const char *of, const struct change *before, const struct change *after)
 {
     char what[WHAT], *rest, *state;
 
-    snprintf(what, sizeof what, "%s", (before ? before : after)->what);
+    snprintf(what, sizeof what, "%s", of);
     rest = strchr(what, '/');
     state = strrchr(what, ' ');
+    if (!rest || !state)
+        return false;   /* it was made with both */
     *rest++ = '\0';
     *state++ = '\0';
     kp_out_clear(out);
@@ -94,16 +96,16 @@ bool changes_print(struct changes *before, struct changes *after, struct kp_out 
     while (ok && (i < before->count || k < after->count)) {
         const struct change *a = i < before->count ? &before->list[i] : NULL;
         const struct change *b = k < after->count ? &after->list[k] : NULL;
-        int order = !a ? 1 : !b ? -1 : strcmp(a->what, b->what);
+        bool lost = a && (!b || strcmp(a->what, b->what) < 0), gained = b && (!a || strcmp(a->what, b->what) > 0);
 
-        if (order < 0)
-            ok = print_change(out, "lost", a, NULL);
-        else if (order > 0)
-            ok = print_change(out, "gained", NULL, b);
-        else if (a->time_ms != b->time_ms)
-            ok = print_change(out, "moved", a, b);
-        i += order <= 0;
-        k += order >= 0;
+        if (lost)
+            ok = print_change(out, "lost", a->what, a, NULL);
+        else if (gained)
+            ok = print_change(out, "gained", b->what, NULL, b);
+        else if (a && b && a->time_ms != b->time_ms)
+            ok = print_change(out, "moved", a->what, a, b);
+        i += !gained;
+        k += !lost;
     }
     return ok;
 }
