@@ -7,7 +7,9 @@
 
 #include <stddef.h>
 
+#ifndef KP_PAGES_CHUNK      /* fuzzers make an engine for each of their inputs, and take less */
 #define KP_PAGES_CHUNK ((size_t)2 << 20)
+#endif
 
 /* One chunk of KP_PAGES_CHUNK bytes, zeroed; NULL when memory is out. To be given to free(). */
 void *kp_pages_chunk(void);

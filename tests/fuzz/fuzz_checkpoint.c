@@ -25,9 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
     "  stuck: {kpi: open, level: rep, compare: stalled, warning: {above: 1h}, hours: always}\n"
 
 static const char *const configs[] = {
-    "time: {clock: event}\nlimits: {dedup: 1000, recent: 16, entities: 100}\nsources: {pbx: {heartbeat: 1h}}\n"
+    "time: {clock: event}\nlimits: {dedup: 1000, recent: 16, entities: 100, leap: 20}\nsources: {pbx: {heartbeat: 1h}}\n"
     "roster: {levels: [team, rep], members: [{rep: ana, team: one}]}\nkpis:\n" KPIS ALERTS,
-    "time: {clock: event, zone: Europe/London}\nlimits: {dedup: 5, recent: 2, entities: 100, keys: 8}\n"
+    "time: {clock: event, zone: Europe/London}\nlimits: {dedup: 5, recent: 2, entities: 100, keys: 8, leap: 20}\n"
     "sources: {crm: {heartbeat: 1h}}\n"
     "roster: {levels: [region, team, rep], members: [{rep: ana, team: two, region: g, aliases: [bob]}]}\nkpis:\n"
     "  mails: {aggregate: count, where: {type: mail}, windows: [day, day-1, week-1]}\n"
