@@ -59,10 +59,10 @@ static void put_gaps(struct kp_out *out, const struct kp_gaps *gaps)
     }
 }
 
-/* A histogram of Prometheus': bounds in seconds, each four times the one before. */
+/* A histogram of Prometheus': bounds in seconds, each four times the one before. second: so many of its units. */
 enum { BOUND_FIRST = 4, BOUND_STEP = 2, BOUNDS = (KP_HISTOGRAM_BUCKETS - 2 - BOUND_FIRST) / BOUND_STEP + 1, HISTOGRAM = BOUNDS + 3 };
 
-static void put_histogram(struct kp_out *out, const char *what, const struct kp_histogram *h)
+static void put_histogram(struct kp_out *out, const char *what, const struct kp_histogram *h, double second)
 {
     char name[96];
     uint64_t below = 0;
@@ -70,7 +70,7 @@ static void put_histogram(struct kp_out *out, const char *what, const struct kp_
     for (int i = 0, bound = BOUND_FIRST; bound < KP_HISTOGRAM_BUCKETS - 1; bound += BOUND_STEP) {
         for (; i <= bound; i++)
             below += h->buckets[i];
-        snprintf(name, sizeof name, "%s_bucket{le=\"%g\"}", what, (double)(UINT64_C(1) << bound) / 1e6);
+        snprintf(name, sizeof name, "%s_bucket{le=\"%g\"}", what, (double)(UINT64_C(1) << bound) / second);
         kp_reply_uint(out, name, below);
     }
     snprintf(name, sizeof name, "%s_bucket{le=\"+Inf\"}", what);
@@ -79,7 +79,7 @@ static void put_histogram(struct kp_out *out, const char *what, const struct kp_
     kp_reply_uint(out, name, h->count);
     snprintf(name, sizeof name, "%s_sum", what);
     kp_out_text(out, name);
-    kp_out_real(out, (double)h->sum_us / 1e6);
+    kp_out_real(out, (double)h->sum / second);
 }
 
 enum { STORED = 14 };   /* numbers of the store */
@@ -114,7 +114,7 @@ static void put_stored(struct kp_control *control, struct kp_out *out)
 
     for (size_t i = 0; i < STORED; i++)
         kp_reply_uint(out, stored[i].name, stored[i].v);
-    put_histogram(out, "kpid_storage_commit_seconds", &view.commits);
+    put_histogram(out, "kpid_storage_commit_seconds", &view.commits, 1e6);
 }
 
 static void put_metrics(struct kp_control *control, struct kp_out *out)
@@ -175,15 +175,16 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
     };
     size_t n = sizeof plain / sizeof *plain, nstored = control->world.journal ? STORED + HISTOGRAM : 0;
 
-    kp_out_map(out, n + nstored + 2 * HISTOGRAM + (KP_REASONS - KP_MALFORMED) + count_sources(gaps) +
+    kp_out_map(out, n + nstored + 3 * HISTOGRAM + (KP_REASONS - KP_MALFORMED) + count_sources(gaps) +
                         count_kpis(control->world.engine, kp_engine_missing) +
                         count_kpis(control->world.engine, kp_engine_out_of_range));
     for (size_t i = 0; i < n; i++)
         kp_reply_uint(out, plain[i].name, plain[i].v);
     if (nstored)
         put_stored(control, out);
-    put_histogram(out, "kpid_turn_seconds", &control->world.timings->turn);
-    put_histogram(out, "kpid_settle_seconds", &control->world.timings->settle);
+    put_histogram(out, "kpid_turn_seconds", &control->world.timings->turn, 1e6);
+    put_histogram(out, "kpid_settle_seconds", &control->world.timings->settle, 1e6);
+    put_histogram(out, "kpid_event_lag_seconds", &in.events.lag_ms, 1e3);
     for (int r = KP_MALFORMED; r < KP_REASONS; r++) {
         char name[96];
 

@@ -86,6 +86,17 @@ static void count(struct kp_intake *intake, enum kp_reason reason, uint32_t inde
         intake->sink.rejected(intake->sink.ctx, reason, ev);
 }
 
+/* One of many is enough to tell how far behind the senders are. What is read again comes from the journal, and not from them. */
+static void note_lag(struct kp_intake *intake, const enum kp_reason *reasons)
+{
+    size_t i = intake->nevents;
+
+    while (i > 0 && !(reasons[i - 1] == KP_ACCEPTED && intake->events[i - 1].has_time))
+        i--;
+    if (i > 0 && !intake->again)
+        kp_histogram_note(&intake->stats.lag_ms, intake->now_ms - intake->events[i - 1].time_ms);
+}
+
 void kp_intake_flush(struct kp_intake *intake)
 {
     const struct kp_event *events[KP_APPLY_MAX];
@@ -97,6 +108,7 @@ void kp_intake_flush(struct kp_intake *intake)
         kp_engine_apply(intake->engine, events, intake->nevents, intake->now_ms, reasons);
     for (size_t i = 0; i < intake->nevents; i++)
         count(intake, reasons[i], intake->index[i], events[i]);
+    note_lag(intake, reasons);
     intake->nevents = 0;
 }
 

@@ -7,6 +7,7 @@
 #include "record.h"
 
 #include "kpid/engine.h"
+#include "kpid/histogram.h"
 
 enum { KP_TALLY_ERRORS = 100 /* told one by one; the rest is only counted */ };
 
@@ -24,6 +25,7 @@ struct kp_intake_stats {
     uint64_t messages, bytes;
     uint64_t accepted, duplicates;
     uint64_t rejected[KP_REASONS];      /* before or in the engine */
+    struct kp_histogram lag_ms;         /* how old events are when they come: of those applied together, the last that tells its time */
 };
 
 /* Who wants to know: of an event that was rejected (ev NULL: it could not be read), and of each that was read; and whether an

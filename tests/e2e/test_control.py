@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import time
 
 import msgpack
 import zmq
@@ -188,7 +189,12 @@ class Control(Case):
             reference = f.read()
         d = self.daemon(CONFIG + "storage: {path: store}\n")
         d.send({"type": "call", "rep": "ana"}, {"type": "call", "rep": "ana", "time": -1})
+        d.send({"type": "call", "rep": "ana", "time": int(time.time() * 1000) - 5000})
         metrics = d.metrics()
+        lag = [v for k, v in sorted(metrics.items()) if k.startswith("kpid_event_lag_seconds")]
+        self.assertEqual(metrics["kpid_event_lag_seconds_count"], 1)
+        self.assertEqual([metrics[f'kpid_event_lag_seconds_bucket{{le="{le}"}}'] for le in ("4.096", "4194.3", "+Inf")], [0, 1, 1], lag)
+        self.assertGreaterEqual(metrics["kpid_event_lag_seconds_sum"], 5)
         for name in {re.sub(r"_(bucket|sum|count)$", "", name.split("{")[0]) for name in metrics}:
             self.assertIn(f"`{name}`", reference)
         for what in ("turn", "settle", "storage_commit"):
