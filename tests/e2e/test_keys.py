@@ -96,6 +96,11 @@ class Keys(Case):
         self.assertIn('denied: you may not ask for "status"', denied.stderr)
         watched = self.ask("ops", "watch", "snapshots", "--count", "1")
         self.assertEqual(watched.returncode, 0)
+        for key in (("--key", "ops.key"), ("--key", "stranger.key"), ()):
+            with self.subTest(watch=key):
+                watched = kpictl(*key, "watch", "snapshots", "--count", "1", "--publish", d.endpoints["publish"], cwd=self.folder)
+                self.assertEqual(watched.returncode, 0 if "ops.key" in key else 1)
+                self.assertEqual(shut_out in watched.stderr, "ops.key" not in key)
         d.stop()
 
     def test_wrong_use_of_keys(self):

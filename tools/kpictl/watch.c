@@ -2,7 +2,6 @@
 #include "kpictl.h"
 
 #include "client.h"
-#include "identity.h"
 
 #include "kpid/message.h"
 #include "kpid/zone.h"
@@ -181,14 +180,30 @@ end:
     return taken;
 }
 
+/* Whoever is not there yet is waited for. */
+static int connect_to(void *zmq, void *socket, const char *endpoint)
+{
+    int linger = 0;
+
+    if (socket && zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) == 0 &&
+        client_connect(zmq, socket, endpoint, CLIENT_TIMEOUT_MS) == 0)
+        return EXIT_WELL;
+    if (client_stopped())
+        return EXIT_WELL;
+    if (socket && errno == EAGAIN) {
+        fprintf(stderr, "kpictl watch: %s: nobody is there yet; waiting\n", endpoint);
+        return EXIT_WELL;
+    }
+    return (client_is_no_endpoint(errno) ? kpictl_wrong : kpictl_failed)("watch", "%s: %s", endpoint, client_why("nobody is there"));
+}
+
 static int follow(const struct options *opt, const char *endpoint)
 {
     void *zmq = zmq_ctx_new(), *socket = zmq ? zmq_socket(zmq, ZMQ_SUB) : NULL;
-    int status = EXIT_WELL, linger = 0;
+    int status;
 
-    if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger) != 0 || identity_connect(socket, endpoint) != 0)
-        status = (client_is_no_endpoint(errno) ? kpictl_wrong : kpictl_failed)("watch", "%s: %s", endpoint,
-                                                                               zmq_strerror(errno));
+    client_catch_signals(true);
+    status = connect_to(zmq, socket, endpoint);
     if (!status) {
         /* NOLINTNEXTLINE: parse() has seen to it */
         bool alerts = strcmp(opt->what, "alerts") == 0;
@@ -196,7 +211,6 @@ static int follow(const struct options *opt, const char *endpoint)
         subscribe(socket, alerts ? "alert" : "snapshot", opt->under);
         if (alerts && opt->pending)
             subscribe(socket, "pending", opt->under);
-        client_catch_signals(true);
         for (uint64_t n = 0; !client_stopped() && !ferror(stdout) && (!opt->count || n < opt->count);)
             n += take_message(socket, opt);
     }
