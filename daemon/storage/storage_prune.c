@@ -108,7 +108,8 @@ static enum kp_code prune_journal(struct kp_storage *storage, bool *more, struct
     return KP_OK;
 }
 
-/* Rows that are older than the newest of their kind by so much: by the time that they tell, which is not always the clock's. */
+/* Rows that are older than the newest of their kind by so much: by the time that they tell, which is not always the clock's. With 0 all
+ * of them. */
 static enum kp_code prune_old(struct kp_storage *storage, const char *sql, int64_t age_ms, bool *more, struct kp_err *err)
 {
     sqlite3_stmt *stmt = NULL;
@@ -125,11 +126,11 @@ static enum kp_code prune_old(struct kp_storage *storage, const char *sql, int64
 
 #define OF_HISTORY(closed)                                                                                                              \
     "DELETE FROM history WHERE (kpi, level, path, window, at, closed) IN (SELECT kpi, level, path, window, at, closed FROM history "   \
-    "WHERE closed = " closed " AND at < (SELECT max(at) FROM history WHERE closed = 0) - ? LIMIT ?)"
+    "WHERE closed = " closed " AND at <= (SELECT max(at) FROM history WHERE closed = 0) - ? LIMIT ?)"
 
 enum kp_code kp_storage_prune(struct kp_storage *storage, bool *more, struct kp_err *err)
 {
-    static const char alerts[] = "DELETE FROM alert WHERE (seq, n) IN (SELECT seq, n FROM alert WHERE at < (SELECT max(at) FROM alert) - ? "
+    static const char alerts[] = "DELETE FROM alert WHERE (seq, n) IN (SELECT seq, n FROM alert WHERE at <= (SELECT max(at) FROM alert) - ? "
                                  "LIMIT ?)";
     int64_t history_ms = storage->cfg.history_ms;
     enum kp_code code;
@@ -137,9 +138,9 @@ enum kp_code kp_storage_prune(struct kp_storage *storage, bool *more, struct kp_
     *more = false;
     code = prune_checkpoints(storage, more, err);
     code = code || *more ? code : prune_journal(storage, more, err);
-    if (code || *more || !history_ms)
+    if (code || *more)
         return code;
-    code = prune_old(storage, OF_HISTORY("0"), history_ms < SAMPLES_MS ? history_ms : SAMPLES_MS, more, err);
-    code = code || *more ? code : prune_old(storage, OF_HISTORY("1"), history_ms, more, err);
+    code = prune_old(storage, OF_HISTORY("1"), history_ms, more, err);
+    code = code || *more ? code : prune_old(storage, OF_HISTORY("0"), history_ms < SAMPLES_MS ? history_ms : SAMPLES_MS, more, err);
     return code || *more ? code : prune_old(storage, alerts, history_ms, more, err);
 }

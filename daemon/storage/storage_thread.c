@@ -99,7 +99,7 @@ static bool insert_alerts(struct kp_storage *storage, const struct kp_chunk *chu
     bool ok = true;
     int n = 0;
 
-    for (size_t at = 0; at < chunk->alerts_len && ok; n++) {
+    for (size_t at = 0; storage->cfg.history_ms && at < chunk->alerts_len && ok; n++) {
         size_t len = strlen(chunk->alerts + at);
 
         ok = sqlite3_bind_int64(stmt, 1, (int64_t)chunk->seq) == SQLITE_OK && sqlite3_bind_int(stmt, 2, n) == SQLITE_OK &&

@@ -197,6 +197,49 @@ static void what_is_damaged_or_gone_is_told_and_the_rest_is_read(void **state)
     end(rig);
 }
 
+static int64_t number(const struct rig *rig, const char *text)
+{
+    char path[256];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    int64_t n;
+
+    snprintf(path, sizeof path, "%s/kpid.db", rig->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 10000);
+    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    n = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return n;
+}
+
+static void without_a_history_none_is_kept_and_what_there_was_goes(void **state)
+{
+    static const char all[] = "SELECT (SELECT count(*) FROM alert) + (SELECT count(*) FROM history)";
+    struct rig *rig = begin();
+    struct kp_chunk *chunk;
+
+    (void)state;
+    sql(rig, "INSERT INTO alert VALUES(1, 0, 1000, '{}'), (2, 0, 2000, '{}'); INSERT INTO history(kpi, level, path, window, at, closed, n) VALUES"
+             "('k', 'rep', 'a', 'day', 500, 1, 1), ('k', 'rep', 'a', 'day', 1000, 0, 1), ('k', 'rep', 'a', 'day', 2000, 0, 1)");
+    assert_int_equal(number(rig, all), 5);
+    kp_storage_stop(&rig->storage);
+    rig->cfg.history_ms = 0;
+    open_store(rig);
+    start(rig);
+    chunk = kp_storage_blank(rig->storage);
+    chunk->at_ms = 3000;
+    assert_true(kp_chunk_alert(chunk, "{\"rule\":\"r\",\"state\":\"firing\"}", 29));
+    kp_storage_push(rig->storage, chunk);
+    wait_until(rig, rig->view.committed == 1);
+    for (int i = 0; number(rig, all) && i < 4000; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    assert_int_equal(number(rig, all), 0);
+    end(rig);
+}
+
 static void alerts_are_kept_with_their_chunk(void **state)
 {
     struct rig *rig = begin();
@@ -601,6 +644,7 @@ int main(void)
         cmocka_unit_test(what_is_pushed_is_there_in_its_order_after_a_restart),
         cmocka_unit_test(the_queue_is_bounded),
         cmocka_unit_test(what_is_damaged_or_gone_is_told_and_the_rest_is_read),
+        cmocka_unit_test(without_a_history_none_is_kept_and_what_there_was_goes),
         cmocka_unit_test(alerts_are_kept_with_their_chunk),
         cmocka_unit_test(a_checkpoint_is_read_as_it_was_written),
         cmocka_unit_test(two_are_kept_and_the_journal_behind_the_older_one_goes),
