@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { SOON_MS = 900000 };
+enum { SOON_MS = 3600000 };
 
 bool kp_watch_period(const struct kp_alerts *alerts, const struct kp_plan_rule *rule, int clock, int64_t *from, int64_t *to)
 {
