@@ -4,10 +4,11 @@
  *
  * One rule watching one key is a *watch*; so is a crowd, which stands for a parent's members that fire together
  * (alert_crowd.c), and an entity that is open (alert_stall.c). A watch is looked at when an event that feeds its KPI has
- * touched its key, and when its timer is due: the end of `for`, of `keep_firing_for`, of `repeat`, the instant when the
- * oldest pane leaves the window or the period ends, or when what is expected by then may be out of reach (judge.h). So an
- * alert needs no event to fire, and nothing is polled. Outside of its key's working hours none begins, and while a source
- * is silent that it needs, it stays as it is. One that is silenced or acknowledged goes on as ever, but is not repeated.
+ * touched its key, and when its timer is due: the end of `for`, of `keep_firing_for`, of `repeat`, the instant when a
+ * pane leaves the window and makes a difference, or the period ends, or when what is expected by then may be out of
+ * reach (judge.h). So an alert needs no event to fire, and nothing is polled. Outside of its key's working hours none
+ * begins, and while a source is silent that it needs, it stays as it is. One that is silenced or acknowledged goes on as
+ * ever, but is not repeated.
  * 128 bytes a watch, and 20 in the timers; 48 more with a baseline. */
 #ifndef KPID_CORE_ALERT_H
 #define KPID_CORE_ALERT_H
