@@ -357,8 +357,9 @@ struct kp_number kp_read_rule_ahead(struct kp_reader *reader, const struct kp_pl
     const struct kp_plan *plan = store->plan;
     const struct kp_node_hot *hot = kp_store_node(store, node);
     const struct kp_plan_part *part = rule->parts;
-    const struct kp_row *row, *changed = NULL;
+    const struct kp_row *changed = NULL;
     const struct kp_rows *rows;
+    const struct kp_list *list;
     const struct kp_family *grid;
     struct selection sel;
     struct kp_number number;
@@ -369,20 +370,20 @@ struct kp_number kp_read_rule_ahead(struct kp_reader *reader, const struct kp_pl
     rows = &store->rows[part->family];
     grid = &rows->family->grids[hot->clock];
     sel = (struct selection){part->cells, part->ncells};
-    row = row_at(rows, hot->lists[part->family - plan->dims[kp_plan_dim_of(plan, hot->level)].first_family].head);
-    *changes_at = INT64_MAX;
-    for (; row && row->start > t; row = row_at(rows, row->next))
-        kp_no_later(changes_at, row->start, t);
+    list = &hot->lists[part->family - plan->dims[kp_plan_dim_of(plan, hot->level)].first_family];
     start(reader, rows->family);
     was = answer_now(reader, rule, answer);
-    for (; row && row->start >= grid->from[part->window]; row = row_at(rows, row->next), was = is) {
+    for (const struct kp_row *row = newest(rows, list, t); row && row->start >= grid->from[part->window];
+         row = row_at(rows, row->next), was = is) {
         add_row(reader, rows->family, sel, row);
         is = answer_now(reader, rule, answer);
         if (is != was)
             changed = row;
     }
+    *changes_at = INT64_MAX;
     if (changed)
         kp_no_later(changes_at, kp_family_leaves(grid, part->window, changed->start), t);
+    kp_no_later(changes_at, next_begins(rows, list, t), t);
     number = lower(&plan->kpis[rule->kpi], reader->acc);
     finish(reader, rows->family, sel);
     return number;

@@ -14,7 +14,8 @@ enum kp_code kp_rows_init(struct kp_rows *rows, struct kp_plan_family *family, s
     rows->slab = slab;
     rows->stride = sizeof(struct kp_row) + (size_t)family->words * sizeof(uint64_t);
     if (rows->stride > KP_PAGES_CHUNK)
-        return kp_fail(err, KP_ELIMIT, "rows: a key's numbers of one pane take %zu bytes, and %zu are the most", rows->stride, KP_PAGES_CHUNK);
+        return kp_fail(err, KP_ELIMIT, "rows: a key's numbers of one pane take %zu bytes, and %zu are the most", rows->stride,
+                       KP_PAGES_CHUNK);
     while (((size_t)2 << rows->shift) * rows->stride <= KP_PAGES_CHUNK)
         rows->shift++;
     rows->made = 1;     /* handle 0 is none */

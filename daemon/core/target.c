@@ -536,9 +536,10 @@ int64_t kp_targets_closes(const struct kp_targets *t, uint32_t node, int64_t at)
 
 size_t kp_targets_bytes(const struct kp_targets *t)
 {
-    size_t nsets = (size_t)t->nsets;
+    size_t nsets = (size_t)t->nsets, bytes = ((size_t)1 << WORKED_BITS) * sizeof *t->worked;
 
-    return nsets ? t->nnodes * (nsets * (sizeof *t->given + sizeof *t->total) + sizeof *t->unit) +
-                       t->nunits * (nsets * (size_t)t->ncalendars * sizeof *t->plain + sizeof *t->specials)
-                 : 0;
+    if (nsets)
+        bytes += t->nnodes * (nsets * (sizeof *t->given + sizeof *t->total) + sizeof *t->unit) +
+                 t->nunits * (nsets * (size_t)t->ncalendars * sizeof *t->plain + sizeof *t->specials);
+    return bytes;
 }

@@ -8,7 +8,8 @@
  *
  * Targets change when a period begins, or a member: kp_targets_at then adds them up anew, one step for each member and set.
  * Reading what is expected costs a step for each calendar and each member below who begins, ends or is away in the period.
- * Memory: 12 bytes a key of the roster and set, 8 a unit, set and calendar, and 4 for each such member above it. */
+ * Memory: 12 bytes a key of the roster and set, 8 a unit, set and calendar, and 4 for each such member above it; 64 KiB for
+ * working time that was asked for of late. */
 #ifndef KPID_CORE_TARGET_H
 #define KPID_CORE_TARGET_H
 

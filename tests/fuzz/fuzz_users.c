@@ -33,7 +33,8 @@ static void begin(void)
     snprintf(server, sizeof server, "%s/server.key", dir);
     snprintf(users, sizeof users, "%s/users.yaml", dir);
     snprintf(fuzzed, sizeof fuzzed, "%s/fuzzed.key", dir);
-    snprintf(yaml, sizeof yaml, "security: {server_key: server.key, authorized_keys: users.yaml}\nkpis: {calls: {aggregate: count, where: {type: call}}}\n");
+    snprintf(yaml, sizeof yaml, "security: {server_key: server.key, authorized_keys: users.yaml}\n"
+                                "kpis: {calls: {aggregate: count, where: {type: call}}}\n");
     if (kp_curve_make(&keys, &err) || kp_key_file_write(server, "of a fuzzer", &keys, &err))
         abort();
     atexit(clean);
