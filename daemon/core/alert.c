@@ -199,6 +199,21 @@ void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node)
     hot->rules = 0;
 }
 
+void kp_alerts_forget(struct kp_alerts *alerts, uint32_t node, int64_t t)
+{
+    const struct kp_node_hot *hot = kp_store_node(alerts->store, node);
+
+    for (int i = 0; hot->rules && i < kp_alerts_plan(alerts)->nlevel_rules[hot->level]; i++) {
+        struct kp_watch *w = kp_watch_of(alerts, hot->rules - 1 + (uint32_t)i);
+
+        if (kp_watch_rule(alerts, w)->cfg->compare == KP_CMP_PEERS)
+            kp_peers_want(alerts, w, t);
+        if (w->state != KP_ALERT_INACTIVE)
+            kp_watch_resolve(alerts, w, kp_watch_number(alerts, w, t), t, "forgotten");
+    }
+    kp_alerts_leave(alerts, node);
+}
+
 /* ---- What was touched ---- */
 
 static bool grow_queue(struct kp_alerts *alerts)

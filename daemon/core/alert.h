@@ -44,6 +44,8 @@ bool kp_alerts_enter(struct kp_alerts *alerts, uint32_t node) KP_CHECK;
 /* May the node be forgotten: is none of its states pending or firing? */
 bool kp_alerts_idle(const struct kp_alerts *alerts, uint32_t node);
 void kp_alerts_leave(struct kp_alerts *alerts, uint32_t node);
+/* The same of a node that may not: what is pending or firing is told as resolved, reason "forgotten". */
+void kp_alerts_forget(struct kp_alerts *alerts, uint32_t node, int64_t t);
 
 /* Something touched the node that feeds the KPIs of a set: its rules that read one of them are to be looked at, as well as those
  * that look at more than their KPI. */

@@ -1,5 +1,5 @@
 /* What the parts of the engine share. Internal to it: engine.c applies events and time, engine_fetch.c looks ahead,
- * engine_silence.c keeps alerts quiet, engine_read.c answers, engine_image.c saves and loads. */
+ * engine_silence.c keeps alerts quiet, engine_forget.c forgets somebody, engine_read.c answers, engine_image.c saves and loads. */
 #ifndef KPID_CORE_ENGINE_INSIDE_H
 #define KPID_CORE_ENGINE_INSIDE_H
 

@@ -4,8 +4,8 @@
 
 #include "kpid/event.h"
 
+#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -410,12 +410,11 @@ static void copy_text(struct kp_str from, char text[KP_ENTITY_NAME])
 /* What people know it by. */
 static const char *name_of(const struct kp_value *value, char text[KP_ENTITY_NAME])
 {
-    if (value->kind == KP_STR)
-        copy_text((struct kp_str){value->s, value->len}, text);
-    else if (value->kind == KP_INT)
-        snprintf(text, KP_ENTITY_NAME, "%lld", (long long)value->i);
-    else
-        snprintf(text, KP_ENTITY_NAME, value->kind == KP_BOOL ? value->b ? "true" : "false" : "%.17g", value->f);
+    char buf[KP_VALUE_TEXT];
+    const char *whole;
+    size_t len = kp_value_text(value, buf, &whole);
+
+    copy_text((struct kp_str){whole, (uint32_t)len}, text);
     return text;
 }
 
@@ -587,6 +586,120 @@ bool kp_entities_tell(struct kp_entities *e, int space, struct kp_print print, c
     ok &= kp_entity_put_back(e, ent, &h);
     kp_entity_moved(e, i);
     return ok && !e->before.short_of_memory && !e->after.short_of_memory;
+}
+
+/* ---- Forgetting, and credit that goes elsewhere ---- */
+
+/* A value that its text may stand for: itself, or a number. *n: how many. */
+static void values_of(struct kp_str text, struct kp_value values[2], size_t *n)
+{
+    char copy[KP_VALUE_TEXT], *end = copy;
+
+    values[0] = (struct kp_value){.kind = KP_STR, .len = text.len, .s = text.s};
+    *n = 1;
+    if (text.len == 0 || text.len >= sizeof copy)
+        return;
+    memcpy(copy, text.s, text.len);
+    copy[text.len] = '\0';
+    errno = 0;
+    values[1] = (struct kp_value){.kind = KP_INT, .i = strtoll(copy, &end, 10)};
+    if (*end || errno)
+        values[1] = (struct kp_value){.kind = KP_REAL, .f = strtod(copy, &end)};
+    *n += *end == '\0';
+}
+
+uint32_t kp_entities_forget(struct kp_entities *e, const struct kp_forget *who)
+{
+    struct kp_value values[2];
+    uint32_t forgotten = 0;
+    size_t n;
+
+    values_of(who->key, values, &n);
+    for (int s = 0; s < e->plan->nspaces; s++) {
+        const char *name = kp_schema_name(e->plan->schema, e->plan->spaces[s].slot);
+
+        if (strlen(name) != who->field.len || memcmp(name, who->field.s, who->field.len) != 0)
+            continue;
+        for (size_t v = 0; v < n; v++) {
+            uint32_t i = kp_forget_is_value(who, &values[v]) ? find(e, kp_entity_print(e, s, &values[v])) : KP_NO_ENTITY;
+
+            if (i == KP_NO_ENTITY)
+                continue;
+            evict(e, i);
+            forgotten++;
+        }
+    }
+    return forgotten;
+}
+
+/* Where it stands now, of what is told of that. */
+static void where_it_stands(struct kp_entities *e, const struct kp_history *h, struct kp_traces *traces)
+{
+    size_t n = 0;
+
+    traces->n = 0;
+    for (int t = 0; t < h->space->ntrackers; t++) {
+        struct kp_track_state state;
+
+        kp_track(e->plan, &e->plan->trackers[h->space->trackers[t]], h, e->ripe_ms, INT64_MIN, traces, NULL, &state);
+    }
+    for (size_t i = 0; i < traces->n; i++)
+        if (e->plan->outlets[traces->list[i].outlet].part == KP_PART_SINCE)
+            traces->list[n++] = traces->list[i];
+    traces->n = n;
+}
+
+/* Credit an entity's occurrences elsewhere; they keep their order. */
+static void move_credit(struct kp_entities *e, struct kp_history *h, int d, uint32_t from, uint32_t to)
+{
+    struct kp_occurrence *one = (void *)e->blank;
+    uint32_t n = h->n;
+
+    h->n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = h->n++;
+
+        memcpy(one, kp_history_at(h, i), h->stride);
+        if (kp_occurrence_nodes(h->space, one)[d] == from) {
+            kp_store_node(e->store, from)->held--;
+            kp_occurrence_nodes(h->space, one)[d] = to;
+            if (to != KP_NO_NODE)
+                kp_store_node(e->store, to)->held++;
+        }
+        for (; at && compare(e, h->space, kp_history_at(h, at - 1), one) > 0; at--)
+            memcpy(kp_history_at(h, at), kp_history_at(h, at - 1), h->stride);
+        memcpy(kp_history_at(h, at), one, h->stride);
+    }
+}
+
+static bool is_credited(const struct kp_history *h, int d, uint32_t node)
+{
+    for (uint32_t i = 0; i < h->n; i++)
+        if (kp_occurrence_nodes(h->space, kp_history_at(h, i))[d] == node)
+            return true;
+    return false;
+}
+
+void kp_entities_credit(struct kp_entities *e, int dim, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = 0; kp_store_node(e->store, from)->held && i < e->made; i++) {
+        struct kp_entity *ent = kp_entity_at(e, i);
+        struct kp_history h;
+        int d = 0;
+
+        if (!ent->lo || !ent->n)
+            continue;
+        h = kp_entity_history(e, ent);
+        while (d < h.space->ndims && h.space->dims[d] != dim)
+            d++;
+        if (d == h.space->ndims || !is_credited(&h, d, from))
+            continue;
+        e->current = i;
+        where_it_stands(e, &h, &e->before);
+        move_credit(e, &h, d, from, to);
+        where_it_stands(e, &h, &e->after);
+        tell_changes(e);
+    }
 }
 
 /* ---- Time ---- */

@@ -14,6 +14,8 @@
 #include "image.h"
 #include "track.h"
 
+#include "kpid/forget.h"
+
 struct kp_entities;
 
 /* A change of the numbers: a sample goes, or comes, or one takes the place of another that differs in its value alone; NULL:
@@ -56,6 +58,12 @@ bool kp_entities_ripen(struct kp_entities *entities, int64_t t, int64_t horizon,
 /* Hand out the samples that entities have now, of the outlets of the plan that are wanted. */
 void kp_entities_each(struct kp_entities *entities, int64_t horizon, const bool *wanted,
                       void (*each)(void *ctx, const struct kp_trace *trace), void *ctx);
+
+/* Forget those that somebody is: what they have added to panes stays, what they were open with ends. Returns how many. */
+uint32_t kp_entities_forget(struct kp_entities *entities, const struct kp_forget *who);
+/* What was credited to a node of a dimension is credited to another one from now on, KP_NO_NODE: to none. The panes stay: they are the
+ * caller's. Only where something stands is told anew. */
+void kp_entities_credit(struct kp_entities *entities, int dim, uint32_t from, uint32_t to);
 
 /* As bytes, and back into an empty one; either may be NULL, where nothing is followed. What loading changes is in the panes already. */
 void kp_entities_save(const struct kp_entities *entities, const struct kp_plan *plan, struct kp_save *save);

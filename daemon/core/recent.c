@@ -116,6 +116,20 @@ static bool is_below(const struct kp_store *store, const struct slot *slot, uint
     return at == node;
 }
 
+void kp_recent_forget(struct kp_recent *recent, const struct kp_store *store, uint32_t node)
+{
+    for (uint32_t i = 0; i <= recent->mask; i++) {
+        struct slot *slot = &recent->slots[i];
+
+        if (slot->node != node || slot->gen != kp_store_node(store, node)->gen)
+            continue;
+        memset(slot->id, 0, sizeof slot->id);
+        memset(recent->whole[i], 0, sizeof recent->whole[i]);
+        slot->len = 0;
+        slot->time_ms = 0;
+    }
+}
+
 /* What is asked for, and what of it has been found. */
 struct search {
     const struct kp_recent *recent;

@@ -4,8 +4,6 @@
 
 #include "kpid/event.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,27 +294,6 @@ static void forget_former(struct kp_store *store, uint32_t node)
 
 /* ---- Keys of groups ---- */
 
-static size_t text_of(const struct kp_value *v, char buf[32], const char **text)
-{
-    *text = buf;
-    switch (v->kind) {
-    case KP_STR:
-        *text = v->s;
-        return v->len;
-    case KP_BOOL:
-        *text = v->b ? "true" : "false";
-        return v->b ? 4 : 5;
-    case KP_INT:
-        return (size_t)snprintf(buf, 32, "%" PRId64, v->i);
-    case KP_REAL:
-        if (v->f == floor(v->f) && fabs(v->f) < 9e15)     /* 5.0 and 5 are the same key */
-            return (size_t)snprintf(buf, 32, "%.0f", v->f == 0 ? 0.0 : v->f);
-        return (size_t)snprintf(buf, 32, "%.17g", v->f);
-    default:
-        return 0;
-    }
-}
-
 /* Copy a value's text; where there are several, a comma or percent sign of its own is encoded. */
 static size_t put_text(char *buf, size_t at, const char *text, size_t len, bool several)
 {
@@ -339,12 +316,12 @@ size_t kp_store_group_key(const struct kp_plan_dim *dim, const struct kp_event *
 
     for (int i = 0; i < dim->nslots; i++) {
         const char *text = NULL;
-        char number[32];
+        char number[KP_VALUE_TEXT];
         size_t len;
 
         if (!kp_event_has(ev, dim->slots[i]))
             return 0;
-        len = text_of(&ev->v[dim->slots[i]], number, &text);
+        len = kp_value_text(&ev->v[dim->slots[i]], number, &text);
         if (len == 0)
             return 0;
         if (i && at < KP_GROUP_KEY_MAX)

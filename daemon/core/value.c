@@ -1,6 +1,8 @@
 #include "kpid/value.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum kp_micro_result kp_micro_of(const struct kp_value *v, int64_t *micro)
@@ -58,6 +60,27 @@ bool kp_value_eq(const struct kp_value *a, const struct kp_value *b)
     if (a->kind == KP_BOOL && b->kind == KP_BOOL)
         return a->b == b->b;
     return kp_number_cmp(a, b) == 0;
+}
+
+size_t kp_value_text(const struct kp_value *v, char buf[KP_VALUE_TEXT], const char **text)
+{
+    *text = buf;
+    switch (v->kind) {
+    case KP_STR:
+        *text = v->s;
+        return v->len;
+    case KP_BOOL:
+        *text = v->b ? "true" : "false";
+        return v->b ? 4 : 5;
+    case KP_INT:
+        return (size_t)snprintf(buf, KP_VALUE_TEXT, "%" PRId64, v->i);
+    case KP_REAL:
+        if (v->f == floor(v->f) && fabs(v->f) < 9e15)     /* 5.0 and 5 are the same key */
+            return (size_t)snprintf(buf, KP_VALUE_TEXT, "%.0f", v->f == 0 ? 0.0 : v->f);
+        return (size_t)snprintf(buf, KP_VALUE_TEXT, "%.17g", v->f);
+    default:
+        return 0;
+    }
 }
 
 size_t kp_utf8_char(const char *s, size_t left)

@@ -36,6 +36,10 @@ size_t kp_utf8_char(const char *s, size_t left);
 /* Is it UTF-8 without a NUL? So are all keys and ids that kpid says again. */
 bool kp_text_ok(struct kp_str text);
 
+/* A value as the text that keys are made of; *text lies in buf, or in the value. Returns its length, 0 of what is nil. */
+enum { KP_VALUE_TEXT = 32 };
+size_t kp_value_text(const struct kp_value *v, char buf[KP_VALUE_TEXT], const char **text);
+
 /* Fixed point: an integer count of millionths. Sums of them are exact in any order. */
 #define KP_MICRO 1000000
 #define KP_VALUE_MAX INT64_C(9000000000000)     /* 9e12, the largest magnitude a KPI takes */
