@@ -690,6 +690,11 @@ uint32_t kp_decode_index(const struct kp_decoder *dec)
     return dec->next ? dec->next - 1 : 0;
 }
 
+size_t kp_decode_at(const struct kp_decoder *dec, const void *bytes)
+{
+    return (size_t)(dec->at - (const unsigned char *)bytes);
+}
+
 uint32_t kp_decode_claimed(const struct kp_decoder *dec)
 {
     return dec->claimed;

@@ -156,7 +156,7 @@ static enum kp_code make(struct kp_storage *storage, struct kp_err *err)
 enum kp_code kp_storage_connect(struct kp_storage *storage, struct kp_err *err)
 {
     static const char set[] = "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=1000; PRAGMA cache_size=-16384;"
-                              "PRAGMA temp_store=MEMORY;";
+                              "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON;";
     int flags = storage->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     struct stat there = {0};
     enum kp_code code;
@@ -269,7 +269,7 @@ struct kp_storage *kp_storage_open(const struct kp_storage_cfg *cfg, size_t queu
     if (!ok)
         kp_fail(err, KP_EIO, "storage: eventfd: %s", strerror(errno));
     mask = umask(077);
-    ok = ok && !take_lock(storage, err) && !kp_storage_connect(storage, err) && !take_stock(storage, err);
+    ok = ok && !take_lock(storage, err) && !kp_storage_connect(storage, err) && !take_stock(storage, err) && !kp_erase_open(storage, err);
     umask(mask);
     if (!ok)
         kp_storage_stop(&storage);
@@ -382,6 +382,7 @@ void kp_storage_stop(struct kp_storage **storage)
     kp_storage_disconnect(s);
     free_chunks(s->first);
     free_chunks(s->pool);
+    kp_erase_release(s);
     free(s->cfg.path);
     free(s->incoming.part);
     free(s->incoming.hash);

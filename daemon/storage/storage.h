@@ -7,8 +7,9 @@
 #ifndef KPID_STORAGE_H
 #define KPID_STORAGE_H
 
-#include "kpid/histogram.h"
 #include "kpid/config.h"
+#include "kpid/forget.h"
+#include "kpid/histogram.h"
 
 struct kp_storage;
 
@@ -97,6 +98,14 @@ uint64_t kp_storage_push(struct kp_storage *storage, struct kp_chunk *chunk);
 /* Take a checkpoint of all up to seq out of a pipe, whose reading end is taken over. Not while another one runs. */
 void kp_storage_checkpoint(struct kp_storage *storage, int fd, uint64_t seq, int64_t at_ms);
 
+/* ---- Forgetting somebody ---- */
+
+enum { KP_FORGETS_MAX = 64 };
+/* Erase what is kept of somebody whom the engine has forgotten by a request at that position of the journal: their events up to it,
+ * their alerts and history, and the checkpoints from before. A copy of `who` is kept, also over a restart, until it is done: first two
+ * checkpoints of that position or later have to be there (see the view). What is deleted is overwritten. Also before kp_storage_start. */
+enum kp_code kp_storage_erase(struct kp_storage *storage, const struct kp_forget *who, uint64_t position, struct kp_err *err) KP_CHECK;
+
 /* Make a consistent copy beside the store, of a name without a slash that does not exist yet; it goes on in a thread of its own. */
 enum kp_code kp_storage_copy(struct kp_storage *storage, const char *name, struct kp_err *err) KP_CHECK;
 
@@ -184,6 +193,9 @@ struct kp_storage_view {
         uint64_t id, seq, bytes;
         int64_t at_ms, took_ms;
     } last_checkpoint;              /* that has ended */
+    uint32_t forgetting;            /* people who are to be erased */
+    bool wants_checkpoint;          /* one is needed for that */
+    uint64_t erased_events, erased_rows;    /* of the journal; of the other tables */
     bool copying;
     uint64_t copies_done, copies_failed;
     char copy_error[256];

@@ -176,6 +176,7 @@ static enum kp_code complete(struct kp_storage *storage, struct kp_err *err)
     storage->view.last_checkpoint.at_ms = in->at_ms;
     storage->view.last_checkpoint.took_ms = took_ms;
     pthread_mutex_unlock(&storage->mutex);
+    kp_erase_look(storage);
     kp_storage_tell(storage);
     return KP_OK;
 }

@@ -1,6 +1,6 @@
 /* What the parts of the store share. Internal to it: storage.c opens and closes, storage_thread.c writes, storage_read.c is for
- * recovery, storage_copy.c for copies, storage_prune.c forgets, storage_history.c
- * keeps what was, and storage_ask.c tells of it. */
+ * recovery, storage_copy.c for copies, storage_prune.c forgets what is old, storage_erase.c somebody, storage_history.c keeps what
+ * was, and storage_ask.c tells of it. */
 #ifndef KPID_STORAGE_INSIDE_H
 #define KPID_STORAGE_INSIDE_H
 
@@ -32,6 +32,23 @@ struct kp_incoming {
     void *hash;                     /* owned; XXH3's state */
 };
 
+/* Somebody who is to be erased. */
+struct kp_order {
+    struct kp_forget who;           /* its texts lie in `texts` */
+    char *texts;                    /* owned */
+    uint64_t position;
+    int64_t id;                     /* of its row; 0: it has none yet */
+};
+
+/* How far the first of them has come. */
+struct kp_erasing {
+    enum { KP_ERASE_WAIT, KP_ERASE_JOURNAL, KP_ERASE_HISTORY, KP_ERASE_ALERTS, KP_ERASE_LAST } step;
+    struct kp_scrubber *scrubber;   /* owned */
+    int64_t seq, n;                 /* the last row that was looked at: of the journal; of the alerts */
+    char kpi[256], level[256], path[KP_QUERY_TEXT];     /* of the history */
+    int64_t due_us;                 /* when to go on, steady */
+};
+
 struct kp_storage {
     struct kp_storage_cfg cfg;      /* path: owned */
     char file[4096];
@@ -56,6 +73,8 @@ struct kp_storage {
     struct kp_history_batch *history;   /* owned; to be written */
     struct kp_history_query *asked[KP_QUERIES_MAX], *answered[KP_QUERIES_MAX];     /* owned by who asks */
     size_t nasked, nanswered;
+    struct kp_order *orders[KP_FORGETS_MAX];    /* owned; the first is being erased */
+    size_t norders;
     pthread_cond_t question;        /* there is one, or the end */
     pthread_t answerer;
     /* the thread's own */
@@ -63,6 +82,7 @@ struct kp_storage {
     int64_t retry_us, backoff_us;   /* failing: when to try again */
     bool prune;                     /* there may be something to forget */
     uint64_t uncut_bytes;           /* that the journal had when that was last looked for */
+    struct kp_erasing erasing;
     pthread_t copier;
     bool copier_runs;
     char copy_to[4096];
@@ -104,6 +124,17 @@ void kp_history_batch_free(struct kp_history_batch *batch);
 /* ---- storage_ask.c ---- */
 /* A thread: answer questions until storage->stopping. */
 void *kp_history_answer(void *storage);
+
+/* ---- storage_erase.c ---- */
+/* What was to be erased when the store was last in use. */
+enum kp_code kp_erase_open(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
+void kp_erase_release(struct kp_storage *storage);
+/* When to call kp_erase_go, steady us; INT64_MAX: nobody is to be erased. */
+int64_t kp_erase_due(struct kp_storage *storage);
+/* Go on for a slice, when nothing is to be pruned. */
+enum kp_code kp_erase_go(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
+/* A checkpoint is complete. */
+void kp_erase_look(struct kp_storage *storage);
 
 /* ---- storage_prune.c ---- */
 /* Forget a slice of what is no longer needed. *more: there is more. */

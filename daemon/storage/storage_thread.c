@@ -339,17 +339,41 @@ static void keep_history(struct kp_storage *storage)
     set_busy(storage, false);
 }
 
+/* When there is nothing else to do. */
+static void erase(struct kp_storage *storage)
+{
+    struct kp_err err = {0};
+
+    set_busy(storage, true);
+    if (kp_erase_go(storage, &err))
+        fails(storage, &err);
+    else
+        set_busy(storage, false);
+}
+
+static bool may_erase(struct kp_storage *storage)
+{
+    return storage->db && !storage->prune && !kp_history_waits(storage) && kp_erase_due(storage) <= kp_storage_now_us();
+}
+
+/* How long to wait for work at most; -1: until there is some. */
+static int64_t wait_us(struct kp_storage *storage)
+{
+    int64_t in = commit_in(storage), due = kp_erase_due(storage), now = kp_storage_now_us(), us;
+
+    if (storage->retry_us)
+        return storage->retry_us > now ? storage->retry_us - now : 0;
+    if (in != 0 && (storage->prune || (storage->db && kp_history_waits(storage))))
+        return 0;
+    us = due == INT64_MAX ? -1 : due > now ? due - now : 0;
+    return in < 0 || (us >= 0 && us < in) ? us : in;
+}
+
 static void turn(struct kp_storage *storage)
 {
-    int64_t in = commit_in(storage), us = in;
+    int64_t us = wait_us(storage);
     bool part;
 
-    if (storage->retry_us) {
-        us = storage->retry_us - kp_storage_now_us();
-        us = us < 0 ? 0 : us;
-    } else if (in != 0 && (storage->prune || (storage->db && kp_history_waits(storage)))) {
-        us = 0;
-    }
     part = us == 0 && !storage->incoming.running ? false : wait_for_work(storage, us);
     take_next_checkpoint(storage);
     if (storage->retry_us) {
@@ -365,6 +389,8 @@ static void turn(struct kp_storage *storage)
         keep_history(storage);
     if (storage->prune && storage->db && commit_in(storage) != 0)
         forget(storage);
+    else if (may_erase(storage) && commit_in(storage) != 0)
+        erase(storage);
 }
 
 void *kp_storage_run(void *ctx)

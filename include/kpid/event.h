@@ -100,6 +100,9 @@ bool kp_decode_is_json(const struct kp_decoder *dec);
 /* Index in the message of the last event or rejection that kp_decode_next gave, from 0. */
 uint32_t kp_decode_index(const struct kp_decoder *dec);
 
+/* Where in a message of MessagePack the next event begins: how many bytes were read. */
+size_t kp_decode_at(const struct kp_decoder *dec, const void *bytes);
+
 /* Events that the message claims to hold, for a reply about a refused batch: at least 1, never more than its bytes. */
 uint32_t kp_decode_claimed(const struct kp_decoder *dec);
 
