@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-enum { RETRY_MS = 5000, CUT_MS = 2000 };
+enum { RETRY_MS = 5000, CUT_MS = 2000, ERASE_MS = 1000 };
 
 void kp_checkpointer_init(struct kp_checkpointer *c, struct kp_storage *storage, int64_t every_ms, int64_t steady_ms)
 {
@@ -108,6 +108,10 @@ void kp_checkpointer_turn(struct kp_checkpointer *c, const struct kp_engine *eng
     /* Two are kept, so it may take two, and the thread some time, until the journal is shorter. */
     if (kp_journal_is_full(journal) && steady_ms >= c->cut_ms && c->older != kp_journal_position(journal)) {
         c->cut_ms = steady_ms + CUT_MS;
+        c->asked = true;
+    }
+    if (kp_journal_wants_checkpoint(journal) && steady_ms >= c->erase_ms) {
+        c->erase_ms = steady_ms + ERASE_MS;
         c->asked = true;
     }
     if (!c->asked && !hole && steady_ms < c->due_ms)

@@ -15,6 +15,7 @@ struct kp_checkpointer {
     pid_t child;                    /* 0: none */
     bool running, asked;
     int64_t cut_ms;                 /* not before: one to cut the journal, steady */
+    int64_t erase_ms;               /* not before: the next one for somebody who is to be erased, steady */
     bool mends;                     /* what is running has all that the journal lacks */
     uint64_t position;              /* of the newest complete one, or of that which is running */
     uint64_t newest, older;         /* positions of those that this process has completed */

@@ -478,8 +478,8 @@ static void go_forward(struct kp_control *control, struct job *job, int64_t unti
 
 static void unknown_op(const struct kp_request *req, struct kp_out *out)
 {
-    static const char *const known[] = {"status",  "get",     "alerts",    "config",   "advance",
-                                        "explain", "silence", "unsilence", "silences", "ack",    "reload", "checkpoint", "roster",   "history"};
+    static const char *const known[] = {"status",  "get",       "alerts",   "config", "advance", "explain",    "silence",
+                                        "unsilence", "silences", "ack",    "reload", "checkpoint", "roster", "history", "forget"};
     char op[64], text[256];
     struct kp_nearest nearest = {.word = op};
 
@@ -517,13 +517,14 @@ static bool answer_change(struct kp_control *control, const struct kp_request *r
     return false;
 }
 
-void kp_control_again(struct kp_control *control, const void *bytes, size_t len)
+void kp_control_again(struct kp_control *control, const void *bytes, size_t len, uint64_t position)
 {
     struct kp_request req;
     struct kp_err err = {0};
 
-    if (kp_request_read(&req, bytes, len, &err) == KP_OK)
-        answer_change(control, &req, control->outs[req.is_json]);
+    if (kp_request_read(&req, bytes, len, &err) == KP_OK && !answer_change(control, &req, control->outs[req.is_json]) &&
+        is_op(&req, "forget") && kp_control_forget(control, &req, control->outs[req.is_json]))
+        kp_control_erase(control, &req, position);
     kp_request_release(&req);
 }
 
@@ -605,7 +606,7 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
     struct kp_err err = {0};
     enum kp_code code = kp_request_read(&req, bytes, len, &err);
     struct kp_out *out = control->outs[req.is_json];
-    bool taken = false, changes = false;
+    bool taken = false, changes = false, forgets = false;
 
     control->requests++;
     if (!whole)
@@ -634,12 +635,16 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
         taken = begin_reload(control, to, &req, out);
     else if (answer_change(control, &req, out))
         changes = true;
+    else if (is_op(&req, "forget"))
+        changes = forgets = kp_control_forget(control, &req, out);
     else if (is_op(&req, "get"))
         taken = begin_get(control, to, &req, out);
     else
         unknown_op(&req, out);
     if (changes)
         kp_journal_request(control->world.journal, bytes, len);
+    if (forgets)
+        kp_control_erase(control, &req, kp_journal_position(control->world.journal));
     if (changes)
         hold_reply(control, to, out);
     else if (!taken)

@@ -59,8 +59,10 @@ bool kp_control_wants_reload(const struct kp_control *control);
 void kp_control_reloaded(struct kp_control *control, const struct kp_config *config, struct kp_engine *engine,
                          struct kp_reload *reload);
 
-/* Do once more what a request that was journaled did. */
-void kp_control_again(struct kp_control *control, const void *bytes, size_t len);
+/* Do once more what a request that was journaled at a position did. */
+void kp_control_again(struct kp_control *control, const void *bytes, size_t len, uint64_t position);
+/* Has somebody been forgotten since this was asked last? Then what was begun before may still have them. */
+bool kp_control_has_forgotten(struct kp_control *control);
 /* Answer a request at once, of a control without a socket. NULL: memory is out. Borrowed until the next one. */
 const void *kp_control_ask(struct kp_control *control, const void *bytes, size_t len, size_t *reply_len);
 /* Send a reply that was waiting for the journal. */

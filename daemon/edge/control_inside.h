@@ -1,6 +1,7 @@
 /* What the parts of the control socket share. Internal to it: control.c takes requests and answers about keys,
  * control_status.c about the daemon itself, control_silence.c keeps alerts quiet, control_reload.c is for its
- * configuration and its store, control_history.c for what was, control_rights.c knows who may be told what. */
+ * configuration and its store, control_history.c for what was, control_forget.c for who is to be forgotten, control_rights.c knows who
+ * may be told what. */
 #ifndef KPID_CONTROL_INSIDE_H
 #define KPID_CONTROL_INSIDE_H
 
@@ -42,6 +43,7 @@ struct kp_control {
     bool reload_is_json;
     struct envelope reload_to;
     bool stirred;           /* a request has given the engine something to tell */
+    bool forgotten;         /* see kp_control_has_forgotten */
     bool guarded;
     struct kp_peer who;     /* whose request is being answered */
     uint64_t secret;        /* of the order of those without names */
@@ -101,6 +103,11 @@ void kp_control_silence(struct kp_control *control, const struct kp_request *req
 void kp_control_unsilence(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
 void kp_control_silences(struct kp_control *control, struct kp_out *out);
 void kp_control_ack(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
+
+/* The answer to `forget`. True: they are forgotten, and it is to be journaled; then erase them from the store, too, up to the position
+ * that the request has there. */
+bool kp_control_forget(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
+void kp_control_erase(struct kp_control *control, const struct kp_request *req, uint64_t position);
 
 /* Send a reply to who asked, and forget them. */
 void kp_control_reply(struct kp_control *control, struct envelope *to, struct kp_out *out);

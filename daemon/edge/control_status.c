@@ -82,7 +82,7 @@ static void put_histogram(struct kp_out *out, const char *what, const struct kp_
     kp_out_real(out, (double)h->sum / second);
 }
 
-enum { STORED = 14 };   /* numbers of the store */
+enum { STORED = 16 };   /* numbers of the store */
 
 static void put_stored(struct kp_control *control, struct kp_out *out)
 {
@@ -106,6 +106,8 @@ static void put_stored(struct kp_control *control, struct kp_out *out)
         {"kpid_journal_refused_total", in.refused},
         {"kpid_storage_errors_total", view.errors},
         {"kpid_storage_failing", view.failing},
+        {"kpid_erased_events_total", view.erased_events},
+        {"kpid_erased_rows_total", view.erased_rows},
         {"kpid_checkpoints_total", c->count},
         {"kpid_checkpoints_failed_total", c->failed},
         {"kpid_checkpoint_pause_microseconds", (uint64_t)c->pause_us},
@@ -281,7 +283,8 @@ static void put_storage(struct kp_control *control, struct kp_out *out)
         return;
     }
     kp_storage_view(control->world.storage, &view);
-    kp_out_map(out, 9);
+    kp_out_map(out, 10);
+    kp_reply_uint(out, "forgetting", view.forgetting);
     kp_reply_uint(out, "checkpoints", view.checkpoints_done);
     kp_reply_uint(out, "checkpoints_failed", view.checkpoints_failed);
     kp_reply_text(out, "last_error", view.checkpoints_failed && !view.last_checkpoint.ok ? view.error : NULL);

@@ -396,6 +396,8 @@ static bool turn(struct daemon *d, bool asked)
         busy |= kp_history_turn(&d->history, d->engine);
     if (!full && (asked || kp_control_busy(d->control)))
         busy |= kp_control_turn(d->control, steady_ms);
+    if (kp_control_has_forgotten(d->control))
+        kp_history_anew(&d->history);
     kp_journal_end(d->journal);
     if (d->journal)
         kp_checkpointer_turn(&d->checkpointer, d->engine, d->journal, steady_ms);

@@ -30,6 +30,14 @@ void kp_history_release(struct kp_history *history)
     history->batch = NULL;
 }
 
+void kp_history_anew(struct kp_history *history)
+{
+    kp_history_release(history);
+    history->running = false;
+    history->step = 0;
+    history->due_ms = INT64_MIN;
+}
+
 /* ---- The rows of a key ---- */
 
 /* Its place as in topics, without a kind before and a slash behind. */

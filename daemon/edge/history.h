@@ -28,6 +28,8 @@ void kp_history_init(struct kp_history *history, struct kp_storage *storage, con
 void kp_history_release(struct kp_history *history);
 /* Another engine, of another configuration: a pass that runs ends. */
 void kp_history_rebind(struct kp_history *history, const struct kp_config *config, int64_t since_ms);
+/* Somebody was forgotten: what is not handed over yet goes, and a pass begins anew. */
+void kp_history_anew(struct kp_history *history);
 /* Begin a pass that is due, go forward in one that runs. True: there is more to do now. */
 bool kp_history_turn(struct kp_history *history, struct kp_engine *engine);
 /* When the next pass begins, by the engine's time; INT64_MAX: never, or one runs. */

@@ -17,7 +17,7 @@ struct kp_journal {
     enum kp_journal_mode mode;
     uint64_t pushed, committed;
     uint64_t unjournaled;
-    bool hole, full;
+    bool hole, full, wants_checkpoint;
     char error[320];
 };
 
@@ -77,6 +77,7 @@ enum kp_journal_mode kp_journal_begin(struct kp_journal *journal, int64_t now_ms
     kp_storage_view(journal->storage, &view);
     journal->committed = view.committed;
     journal->full = view.journal_full;
+    journal->wants_checkpoint = view.wants_checkpoint;
     if (!journal->chunk)
         journal->chunk = kp_storage_blank(journal->storage);
     if (journal->chunk)
@@ -194,6 +195,11 @@ struct kp_outbox *kp_journal_waiting(struct kp_journal *journal)
 bool kp_journal_is_full(const struct kp_journal *journal)
 {
     return journal && journal->full;
+}
+
+bool kp_journal_wants_checkpoint(const struct kp_journal *journal)
+{
+    return journal && journal->wants_checkpoint;
 }
 
 bool kp_journal_has_hole(const struct kp_journal *journal)

@@ -54,6 +54,8 @@ struct kp_outbox *kp_journal_waiting(struct kp_journal *journal);
 
 /* Does the journal hold more than it should? A checkpoint lets it be cut. As of the last kp_journal_begin. */
 bool kp_journal_is_full(const struct kp_journal *journal);
+/* Is somebody to be erased from the store, for which another checkpoint is needed? As of the last kp_journal_begin. */
+bool kp_journal_wants_checkpoint(const struct kp_journal *journal);
 /* Is something counted that neither the journal nor a checkpoint has? A checkpoint that was begun now would. */
 bool kp_journal_has_hole(const struct kp_journal *journal);
 void kp_journal_mend(struct kp_journal *journal);   /* such a checkpoint is complete */

@@ -142,7 +142,7 @@ static bool take_chunk(void *ctx, const struct kp_journal_row *row)
         kp_engine_settle(r->engine, r->config->event_clock ? INT64_MIN : row->at_ms, KP_ALERTS_TURN);
     for (at = requests; ok && at < row->len && kp_record_next(row->data, row->len, &at, &record);)
         if (record.is_request)
-            kp_control_again(r->control, record.bytes, record.len);
+            kp_control_again(r->control, record.bytes, record.len, row->seq);
     if (!ok) {
         r->report->lost_chunks++;
         damaged(r->report, "a chunk of the journal is not as kpid writes it: the rest of it is lost");
@@ -165,7 +165,7 @@ static void on_lost(void *ctx, const char *what, uint64_t chunks, uint64_t event
 
 static enum kp_code replay(struct recovery *r, struct kp_err *err)
 {
-    const struct kp_control_world world = {.config = r->config, .engine = r->engine};
+    const struct kp_control_world world = {.config = r->config, .engine = r->engine, .storage = r->storage};
     const struct kp_journal_walk walk = {take_chunk, on_lost, r};
     enum kp_code code = KP_ENOMEM;
 

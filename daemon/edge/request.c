@@ -320,7 +320,7 @@ static enum kp_code take(struct kp_request *req, struct kp_str key, struct node 
         {"under", NULL, &req->under}, {"kpis", NULL, &req->kpis},   {"windows", NULL, &req->windows},
         {"kpi", &req->kpi, NULL},     {"key", &req->key, NULL},     {"window", &req->window, NULL},
         {"by", &req->by, NULL},       {"id", NULL, &req->ids},      {"comment", &req->comment, NULL}, {"copy", &req->copy, NULL},
-        {"rule", &req->rule, NULL},
+        {"rule", &req->rule, NULL},   {"field", &req->field, NULL},
     };
     enum kp_code code;
 

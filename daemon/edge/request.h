@@ -15,7 +15,7 @@ struct kp_str_list {
 
 struct kp_request {
     bool is_json;           /* so the reply is, too */
-    struct kp_str op, level, kpi, key, window, by, comment, copy, rule;     /* empty: not given */
+    struct kp_str op, level, kpi, key, window, by, comment, copy, rule, field;     /* empty: not given */
     struct kp_str_list keys, kpis, windows, ids;
     struct kp_str_list under;   /* a path: a list as it came, or a text "em%2Fea/one", taken apart and decoded as in topics */
     char *path;             /* owned; what the decoded parts of `under` lie in */

@@ -271,7 +271,8 @@ static enum kp_code delete_history(struct kp_storage *storage, struct kp_err *er
 {
     struct kp_erasing *erasing = &storage->erasing;
     sqlite3_stmt *stmt = NULL;
-    bool ok = sqlite3_prepare_v2(storage->db, "DELETE FROM history WHERE kpi = ? AND level = ? AND path = ?", -1, &stmt, NULL) == SQLITE_OK &&
+    bool ok = sqlite3_prepare_v2(storage->db, "DELETE FROM history WHERE kpi = ? AND level = ? AND path = ?", -1, &stmt, NULL) ==
+                  SQLITE_OK &&
               sqlite3_bind_text(stmt, 1, erasing->kpi, -1, SQLITE_STATIC) == SQLITE_OK &&
               sqlite3_bind_text(stmt, 2, erasing->level, -1, SQLITE_STATIC) == SQLITE_OK &&
               sqlite3_bind_text(stmt, 3, erasing->path, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_DONE;
@@ -286,7 +287,8 @@ static enum kp_code delete_history(struct kp_storage *storage, struct kp_err *er
 /* From one key of one KPI to the next one's, past all rows of the key. */
 static enum kp_code erase_history(struct kp_storage *storage, const struct kp_order *order, bool *more, struct kp_err *err)
 {
-    static const char next[] = "SELECT kpi, level, path FROM history WHERE (kpi, level, path) > (?, ?, ?) ORDER BY kpi, level, path LIMIT 1";
+    static const char next[] = "SELECT kpi, level, path FROM history WHERE (kpi, level, path) > (?, ?, ?) "
+                               "ORDER BY kpi, level, path LIMIT 1";
     struct kp_erasing *erasing = &storage->erasing;
     int64_t until_us = kp_storage_now_us() + SLICE_US;
     enum kp_code code = KP_OK;
@@ -436,7 +438,8 @@ enum kp_code kp_erase_go(struct kp_storage *storage, struct kp_err *err)
         return code;
     if (erasing->step == KP_ERASE_LAST)
         finish(storage);
-    *erasing = (struct kp_erasing){.step = erasing->step == KP_ERASE_LAST ? KP_ERASE_WAIT : erasing->step + 1, .scrubber = erasing->scrubber};
+    *erasing = (struct kp_erasing){.step = erasing->step == KP_ERASE_LAST ? KP_ERASE_WAIT : erasing->step + 1,
+                                   .scrubber = erasing->scrubber};
     if (erasing->step == KP_ERASE_ALERTS)
         erasing->seq = erasing->n = -1;
     kp_erase_look(storage);

@@ -17,6 +17,7 @@ int kpictl_ack(int argc, char **argv);
 int kpictl_check(int argc, char **argv);
 int kpictl_checkpoint(int argc, char **argv);
 int kpictl_emit(int argc, char **argv);
+int kpictl_forget(int argc, char **argv);
 int kpictl_get(int argc, char **argv);
 int kpictl_history(int argc, char **argv);
 int kpictl_keygen(int argc, char **argv);

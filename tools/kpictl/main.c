@@ -30,6 +30,7 @@ static const struct sub {
     {"status", "is the daemon well, and what has it counted", kpictl_status},
     {"reload", "let the daemon read its configuration again", kpictl_reload},
     {"checkpoint", "let the daemon put all that it knows into its store, or make a copy of that", kpictl_checkpoint},
+    {"forget", "let the daemon forget somebody, in memory and in its store", kpictl_forget},
     {"replay", "run a file of events through a configuration, without a daemon", kpictl_replay},
     {"test", "run the tests of a configuration: who is told of when", kpictl_test},
     {"silence", "keep alerts quiet for a while, or list what is kept quiet", kpictl_silence},
