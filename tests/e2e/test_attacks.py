@@ -3,10 +3,12 @@
 Memory is that of the process (VmRSS), which is judged where no sanitizer adds to it; its bounds are those of the limits in
 CONFIG, with room for what the allocator and libzmq hold on to.
 """
+import contextlib
 import json
 import os
 import resource
 import socket
+import sqlite3
 import struct
 import subprocess
 import tempfile
@@ -273,6 +275,22 @@ class Attacks(Case):
         until(lambda: self.d.metrics()["kpid_messages_total"] > 60000)
         flood.close()
         self.survived(96 * MIB)
+
+
+class Hashes(Case):
+    """What keys that are chosen to collide do under another seed, test_tab shows."""
+
+    def seed(self):
+        d = self.daemon("storage: {path: store}" + CONFIG)
+        with contextlib.closing(sqlite3.connect(f"file:{d.folder.name}/store/kpid.db?mode=ro", uri=True)) as db:
+            (seed,) = db.execute("SELECT value FROM meta WHERE key = 'seed'").fetchone()
+        d.stop()
+        return seed
+
+    def test_no_two_daemons_have_the_same_seed(self):
+        seeds = {self.seed() for _ in range(3)}
+        self.assertEqual(len(seeds), 3)
+        self.assertNotIn(0, seeds)
 
 
 class Files(Case):
