@@ -34,6 +34,8 @@ bool kp_control_forget(struct kp_control *control, const struct kp_request *req,
     kp_control_end_jobs(control, "somebody was forgotten meanwhile: ask again");
     forgotten = kp_engine_forget(control->world.engine, &who);
     control->forgotten = control->stirred = true;
+    /* That it was done, but not to whom. */
+    kp_log(KP_LOG_INFO, "event=forget keys=%u entities=%u silences=%u", forgotten.keys, forgotten.entities, forgotten.silences);
     kp_reply_begin(out, 4);
     kp_reply_uint(out, "keys", forgotten.keys);
     kp_reply_uint(out, "entities", forgotten.entities);

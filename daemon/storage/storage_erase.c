@@ -146,6 +146,7 @@ static enum kp_code keep_orders(struct kp_storage *storage, struct kp_err *err)
     for (size_t i = 0; i < n; i++) {
         struct kp_order *order = storage->orders[i];
         sqlite3_stmt *stmt = NULL;
+        int64_t id;
         bool ok;
 
         if (order->id)
@@ -155,11 +156,12 @@ static enum kp_code keep_orders(struct kp_storage *storage, struct kp_err *err)
              sqlite3_bind_text(stmt, 2, order->who.level.s, (int)order->who.level.len, SQLITE_STATIC) == SQLITE_OK &&
              sqlite3_bind_text(stmt, 3, order->who.key.s, (int)order->who.key.len, SQLITE_STATIC) == SQLITE_OK &&
              sqlite3_bind_int64(stmt, 4, (int64_t)order->position) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW;
-        order->id = ok ? sqlite3_column_int64(stmt, 0) : 0;
+        id = ok ? sqlite3_column_int64(stmt, 0) : 0;
         ok = ok && sqlite3_step(stmt) == SQLITE_DONE;
         sqlite3_finalize(stmt);
         if (!ok)
             return kp_storage_fail(storage, "who is to be forgotten", err);
+        order->id = id;
     }
     return KP_OK;
 }
