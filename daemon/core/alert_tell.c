@@ -159,6 +159,15 @@ static void tell_crowd(struct kp_alerts *alerts, const struct kp_watch *w, struc
     }
 }
 
+/* Of what a rule asks how long it has stood. */
+static const char *field_of(const struct kp_alerts *alerts, const struct kp_watch *w)
+{
+    const struct kp_plan *plan = kp_alerts_plan(alerts);
+    const struct kp_plan_outlet *outlet = &plan->outlets[plan->kpis[kp_watch_rule(alerts, w)->kpi].since];
+
+    return kp_schema_name(plan->schema, plan->spaces[plan->trackers[outlet->tracker].space].slot);
+}
+
 void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp_number number, int64_t t)
 {
     struct kp_alert *a = &alerts->out;
@@ -169,6 +178,7 @@ void kp_watch_fill(struct kp_alerts *alerts, const struct kp_watch *w, struct kp
     a->id = kp_watch_id(alerts, w);
     a->node = w->node;
     a->entity = w->kind == KP_WATCH_ENTITY ? kp_entities_name(alerts->entities, w->entity) : NULL;
+    a->entity_field = w->kind == KP_WATCH_ENTITY ? field_of(alerts, w) : NULL;
     a->state = w->state;
     a->severity = w->severity;
     a->flapping = w->flapping;

@@ -312,7 +312,7 @@ void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct 
     char id[24];
 
     snprintf(id, sizeof id, "%016llx", (unsigned long long)alert->id);
-    kp_out_map(out, 31u + (alert->ack_comment != NULL));
+    kp_out_map(out, 32u + (alert->ack_comment != NULL));
     put_head(out, "alert", seq);
     kp_out_text(out, "id");
     kp_out_text(out, id);
@@ -341,6 +341,8 @@ void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct 
     kp_out_text(out, alert->rule->coaching);
     kp_out_text(out, "entity");
     kp_out_text(out, alert->entity);
+    kp_out_text(out, "entity_field");
+    kp_out_text(out, alert->entity_field);
     put_members(out, engine, alert);
     kp_out_text(out, "flapping");
     kp_out_bool(out, alert->flapping);

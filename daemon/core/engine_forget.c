@@ -71,49 +71,61 @@ enum kp_code kp_engine_whom(const struct kp_engine *engine, struct kp_str field,
 
 /* ---- Keys ---- */
 
-static void forget_node(struct kp_engine *engine, uint32_t node)
+static bool is_theirs(const struct kp_engine *engine, const struct kp_forget *who, uint32_t node)
 {
     const struct kp_node_hot *hot = kp_store_node(&engine->store, node);
+    const struct kp_node_cold *cold = kp_store_cold(&engine->store, node);
 
-    if (engine->entities)
-        kp_entities_credit(engine->entities, kp_plan_dim_of(engine->plan, hot->level), node, hot->parent);
-    kp_alerts_forget(engine->alerts, node, engine->now_ms);
-    kp_recent_forget(engine->recent, &engine->store, node);
-    kp_store_forget(&engine->store, node);
+    return hot->flags & KP_NODE_LIVE && !(hot->flags & KP_NODE_MEMBER) &&
+           kp_forget_is_key(who, str_of(kp_plan_level_name(engine->plan, hot->level)), (struct kp_str){cold->key, cold->key_len});
 }
 
-/* Former places before the keys that they belong to. */
-static uint32_t forget_keys(struct kp_engine *engine, const struct kp_forget *who, bool former)
+/* Those that are going, former places or others. Returns how many there were. */
+static uint32_t forget_going(struct kp_engine *engine, bool former)
 {
     uint32_t forgotten = 0;
 
     for (uint32_t node = 0; node < engine->store.made; node++) {
-        const struct kp_node_hot *hot = kp_store_node(&engine->store, node);
-        const struct kp_node_cold *cold = kp_store_cold(&engine->store, node);
+        uint8_t flags = kp_store_node(&engine->store, node)->flags;
 
-        if (!(hot->flags & KP_NODE_LIVE) || hot->flags & KP_NODE_MEMBER || !(hot->flags & KP_NODE_FORMER) == former ||
-            !kp_forget_is_key(who, str_of(kp_plan_level_name(engine->plan, hot->level)), (struct kp_str){cold->key, cold->key_len}))
+        if (!(flags & KP_NODE_GOING) || !(flags & KP_NODE_FORMER) == former)
             continue;
-        forget_node(engine, node);
+        kp_alerts_forget(engine->alerts, node, engine->now_ms);
+        kp_store_forget(&engine->store, node);
         forgotten++;
     }
     return forgotten;
 }
 
-/* ---- Silences ---- */
-
-static bool is_key(const struct kp_forget *who, struct kp_str level, struct kp_str key)
+/* One look at each key, each entity and each event that is remembered, however many keys are theirs. */
+static uint32_t forget_keys(struct kp_engine *engine, const struct kp_forget *who)
 {
-    return level.len ? kp_forget_is_key(who, level, key) : key.len == who->key.len && memcmp(key.s, who->key.s, key.len) == 0;
+    bool any = false;
+
+    for (uint32_t node = 0; node < engine->store.made; node++) {
+        if (!is_theirs(engine, who, node))
+            continue;
+        kp_store_node(&engine->store, node)->flags |= KP_NODE_GOING;
+        any = true;
+    }
+    if (!any)
+        return 0;
+    if (engine->entities)
+        kp_entities_hand_on(engine->entities);
+    kp_recent_forget(engine->recent, &engine->store);
+    forget_going(engine, true);     /* they hold those that they belong to */
+    return forget_going(engine, false);
 }
 
-/* Of them alone. */
+/* ---- Silences ---- */
+
+/* Of them alone; a key without a level is a rep's. */
 static bool is_about(const struct kp_forget *who, const struct kp_matchers *matchers)
 {
     const struct kp_matcher *key = &matchers->fields[KP_MATCH_KEY], *level = &matchers->fields[KP_MATCH_LEVEL];
     bool is_group = matchers->npath > 1 && matchers->path[0].len && matchers->path[0].s[0] == '@';
 
-    if (key->text.s && !key->prefix && is_key(who, level->text.s && !level->prefix ? level->text : who->level, key->text))
+    if (key->text.s && !key->prefix && kp_forget_is_key(who, level->text.s && !level->prefix ? level->text : who->level, key->text))
         return true;
     return matchers->npath && !matchers->path_prefix &&
            kp_forget_is_key(who, is_group ? matchers->path[0] : who->level, matchers->path[matchers->npath - 1]);
@@ -155,8 +167,7 @@ struct kp_forgotten kp_engine_forget(struct kp_engine *engine, const struct kp_f
     engine->touched = KP_NO_NODE;
     if (engine->entities)
         forgotten.entities = kp_entities_forget(engine->entities, who);
-    forget_keys(engine, who, true);
-    forgotten.keys = forget_keys(engine, who, false);
+    forgotten.keys = forget_keys(engine, who);
     forgotten.silences = forget_silences(engine->silences, who);
     engine->version++;
     return forgotten;

@@ -649,54 +649,66 @@ static void where_it_stands(struct kp_entities *e, const struct kp_history *h, s
     traces->n = n;
 }
 
-/* Credit an entity's occurrences elsewhere; they keep their order. */
-static void move_credit(struct kp_entities *e, struct kp_history *h, int d, uint32_t from, uint32_t to)
+static bool is_going(const struct kp_entities *e, uint32_t node)
+{
+    return node != KP_NO_NODE && kp_store_node(e->store, node)->flags & KP_NODE_GOING;
+}
+
+/* Of an occurrence. */
+static void hand_on(struct kp_entities *e, const struct kp_plan_space *space, struct kp_occurrence *o)
+{
+    uint32_t *nodes = kp_occurrence_nodes(space, o);
+
+    for (int d = 0; d < space->ndims; d++) {
+        if (!is_going(e, nodes[d]))
+            continue;
+        kp_store_node(e->store, nodes[d])->held--;
+        nodes[d] = kp_store_node(e->store, nodes[d])->parent;
+        if (nodes[d] != KP_NO_NODE)
+            kp_store_node(e->store, nodes[d])->held++;
+    }
+}
+
+static bool has_going(const struct kp_entities *e, const struct kp_history *h)
+{
+    for (uint32_t i = 0; i < h->n; i++)
+        for (int d = 0; d < h->space->ndims; d++)
+            if (is_going(e, kp_occurrence_nodes(h->space, kp_history_at(h, i))[d]))
+                return true;
+    return false;
+}
+
+/* All of an entity's, which are put in order again. */
+static void hand_on_all(struct kp_entities *e, struct kp_history *h)
 {
     struct kp_occurrence *one = (void *)e->blank;
-    uint32_t n = h->n;
 
-    h->n = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = h->n++;
+    for (uint32_t i = 0; i < h->n; i++)
+        hand_on(e, h->space, kp_history_at(h, i));
+    for (uint32_t i = 1; i < h->n; i++) {
+        uint32_t at = i;
 
         memcpy(one, kp_history_at(h, i), h->stride);
-        if (kp_occurrence_nodes(h->space, one)[d] == from) {
-            kp_store_node(e->store, from)->held--;
-            kp_occurrence_nodes(h->space, one)[d] = to;
-            if (to != KP_NO_NODE)
-                kp_store_node(e->store, to)->held++;
-        }
         for (; at && compare(e, h->space, kp_history_at(h, at - 1), one) > 0; at--)
             memcpy(kp_history_at(h, at), kp_history_at(h, at - 1), h->stride);
         memcpy(kp_history_at(h, at), one, h->stride);
     }
 }
 
-static bool is_credited(const struct kp_history *h, int d, uint32_t node)
+void kp_entities_hand_on(struct kp_entities *e)
 {
-    for (uint32_t i = 0; i < h->n; i++)
-        if (kp_occurrence_nodes(h->space, kp_history_at(h, i))[d] == node)
-            return true;
-    return false;
-}
-
-void kp_entities_credit(struct kp_entities *e, int dim, uint32_t from, uint32_t to)
-{
-    for (uint32_t i = 0; kp_store_node(e->store, from)->held && i < e->made; i++) {
+    for (uint32_t i = 0; i < e->made; i++) {
         struct kp_entity *ent = kp_entity_at(e, i);
         struct kp_history h;
-        int d = 0;
 
         if (!ent->lo || !ent->n)
             continue;
         h = kp_entity_history(e, ent);
-        while (d < h.space->ndims && h.space->dims[d] != dim)
-            d++;
-        if (d == h.space->ndims || !is_credited(&h, d, from))
+        if (!has_going(e, &h))
             continue;
         e->current = i;
         where_it_stands(e, &h, &e->before);
-        move_credit(e, &h, d, from, to);
+        hand_on_all(e, &h);
         where_it_stands(e, &h, &e->after);
         tell_changes(e);
     }

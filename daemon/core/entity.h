@@ -61,9 +61,9 @@ void kp_entities_each(struct kp_entities *entities, int64_t horizon, const bool 
 
 /* Forget those that somebody is: what they have added to panes stays, what they were open with ends. Returns how many. */
 uint32_t kp_entities_forget(struct kp_entities *entities, const struct kp_forget *who);
-/* What was credited to a node of a dimension is credited to another one from now on, KP_NO_NODE: to none. The panes stay: they are the
- * caller's. Only where something stands is told anew. */
-void kp_entities_credit(struct kp_entities *entities, int dim, uint32_t from, uint32_t to);
+/* What was credited to those that are going (KP_NODE_GOING) is credited to what they stand under from now on; to none where they are
+ * groups. The panes stay: they are the caller's. Only where something stands is told anew. */
+void kp_entities_hand_on(struct kp_entities *entities);
 
 /* As bytes, and back into an empty one; either may be NULL, where nothing is followed. What loading changes is in the panes already. */
 void kp_entities_save(const struct kp_entities *entities, const struct kp_plan *plan, struct kp_save *save);

@@ -116,18 +116,39 @@ static bool is_below(const struct kp_store *store, const struct slot *slot, uint
     return at == node;
 }
 
-void kp_recent_forget(struct kp_recent *recent, const struct kp_store *store, uint32_t node)
+static bool is_going(const struct kp_store *store, const struct slot *slot)
+{
+    const struct kp_node_hot *hot = kp_store_node(store, slot->node);
+
+    return slot->len && (hot->flags & KP_NODE_GOING) && slot->gen == hot->gen;
+}
+
+static void blank(struct kp_recent *recent, uint32_t i)
+{
+    struct slot *slot = &recent->slots[i];
+
+    memset(slot->id, 0, sizeof slot->id);
+    memset(recent->whole[i], 0, sizeof recent->whole[i]);
+    slot->len = 0;
+    slot->time_ms = 0;
+}
+
+void kp_recent_forget(struct kp_recent *recent, const struct kp_store *store)
 {
     for (uint32_t i = 0; i <= recent->mask; i++) {
-        struct slot *slot = &recent->slots[i];
+        const struct slot *slot = &recent->slots[i];
 
-        if (slot->node != node || slot->gen != kp_store_node(store, node)->gen)
+        if (!is_going(store, slot))
             continue;
-        memset(slot->id, 0, sizeof slot->id);
-        memset(recent->whole[i], 0, sizeof recent->whole[i]);
-        slot->len = 0;
-        slot->time_ms = 0;
+        /* It was told at once of all whom it concerns. */
+        for (uint32_t k = (i - NEAR) & recent->mask; k != ((i + NEAR) & recent->mask); k = (k + 1) & recent->mask)
+            if (k != i && recent->slots[k].time_ms == slot->time_ms && same_id(id_of(recent, &recent->slots[k]), id_of(recent, slot)) &&
+                !is_going(store, &recent->slots[k]))
+                blank(recent, k);
     }
+    for (uint32_t i = 0; i <= recent->mask; i++)
+        if (is_going(store, &recent->slots[i]))
+            blank(recent, i);
 }
 
 /* What is asked for, and what of it has been found. */
@@ -184,7 +205,7 @@ static void look_at(struct search *search, const struct slot *slot)
 {
     struct kp_str id = id_of(search->recent, slot);
 
-    if (!kp_feeds_has(search->feeds, slot->set, search->kpi))
+    if (!slot->len || !kp_feeds_has(search->feeds, slot->set, search->kpi))
         return;
     if (slot->gone) {
         note_gone(search, slot);

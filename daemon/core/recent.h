@@ -33,8 +33,8 @@ enum { KP_RECENT_MOST = 32 };
 size_t kp_recent_find(const struct kp_recent *recent, const struct kp_store *store, const struct kp_feeds *feeds,
                       uint32_t node, int kpi, int64_t from, int64_t to, struct kp_recent_event *events, size_t most, uint32_t look);
 
-/* Nothing is known any more of what a node's events were. */
-void kp_recent_forget(struct kp_recent *recent, const struct kp_store *store, uint32_t node);
+/* Nothing is known any more of what the events were of those that are going (KP_NODE_GOING), also where these concern others. */
+void kp_recent_forget(struct kp_recent *recent, const struct kp_store *store);
 
 size_t kp_recent_bytes(const struct kp_recent *recent);
 

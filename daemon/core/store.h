@@ -21,6 +21,7 @@ enum {
     KP_NODE_QUEUED = 8,     /* waits for its rules to be looked at */
     KP_NODE_UNSEEN = 16,    /* one of them was looked at when there was nothing to show of it */
     KP_NODE_FORMER = 32,    /* where a rep stood before the roster changed: see kp_store_former */
+    KP_NODE_GOING = 64,     /* is being forgotten */
 };
 
 struct kp_node_hot {

@@ -523,8 +523,12 @@ void kp_control_again(struct kp_control *control, const void *bytes, size_t len,
     struct kp_err err = {0};
 
     if (kp_request_read(&req, bytes, len, &err) == KP_OK && !answer_change(control, &req, control->outs[req.is_json]) &&
-        is_op(&req, "forget") && kp_control_forget(control, &req, control->outs[req.is_json]))
-        kp_control_erase(control, &req, position);
+        is_op(&req, "forget")) {
+        if (kp_control_forget(control, &req, control->outs[req.is_json]))
+            kp_control_erase(control, &req, position);
+        else
+            kp_log(KP_LOG_ERROR, "event=forget done=no error=\"somebody who was forgotten before kpid ended stands in the roster again\"");
+    }
     kp_request_release(&req);
 }
 

@@ -21,8 +21,10 @@ struct kp_scrubber {
     struct span {                   /* of a message: an event that goes */
         size_t from, to;
         uint32_t index;
+        bool counted;               /* it was no rejected one */
     } *spans;
     size_t nspans, spans_room;
+    size_t readable;                /* bytes of a message, from its begin */
 };
 
 struct kp_scrubber *kp_scrubber_new(const struct kp_forget *who, struct kp_err *err)
@@ -128,35 +130,52 @@ static bool is_batch(const struct kp_scrubber *s, const struct kp_record *record
     return i < record->len && p[i] == '[';
 }
 
-static bool has_key(const struct kp_scrubber *s, const struct kp_record *record)
+static bool has_key(const struct kp_scrubber *s, const char *bytes, size_t len)
 {
-    return record->len && memmem(record->bytes, record->len, s->who->key.s, s->who->key.len);
+    return len && memmem(bytes, len, s->who->key.s, s->who->key.len);
 }
 
-/* Theirs become spans; of JSON only the index is known as yet. */
-static enum found look(struct kp_scrubber *s, const struct kp_record *record)
+static bool is_theirs(const struct kp_scrubber *s)
 {
-    enum kp_reason reason = kp_decode_begin(s->decoder, record->bytes, record->len, record->topic);
-    bool broken = reason != KP_ACCEPTED, batch = is_batch(s, record);
+    return kp_event_has(s->event, s->slot) && kp_forget_is_value(s->who, &s->event->v[s->slot]);
+}
 
-    s->nspans = 0;
+/* Their events become spans; of JSON only the index is known as yet. False: memory is out. */
+static bool read_events(struct kp_scrubber *s, const struct kp_record *record)
+{
+    enum kp_reason reason;
+
     for (;;) {
         size_t from = kp_decode_at(s->decoder, record->bytes);
         enum kp_next next = kp_decode_next(s->decoder, s->event, &reason);
 
         if (next == KP_NEXT_END)
-            break;
-        broken |= next == KP_NEXT_REJECT && reason == KP_MALFORMED;
-        if (broken || !kp_event_has(s->event, s->slot) || !kp_forget_is_value(s->who, &s->event->v[s->slot]))
-            continue;
-        if (!note(s, (struct span){from, kp_decode_at(s->decoder, record->bytes), kp_decode_index(s->decoder)}))
-            return NO_MEMORY;
+            return true;
+        if (next == KP_NEXT_REJECT && reason == KP_MALFORMED) {
+            s->readable = from;
+            return true;
+        }
+        if (is_theirs(s) && !note(s, (struct span){from, kp_decode_at(s->decoder, record->bytes), kp_decode_index(s->decoder),
+                                                   next == KP_NEXT_EVENT}))
+            return false;
     }
-    if (broken && has_key(s, record))
-        return WHOLE_MESSAGE;
-    if (!s->nspans)
+}
+
+/* What can't be read goes if their key is in it. */
+static enum found look(struct kp_scrubber *s, const struct kp_record *record)
+{
+    enum kp_reason reason = kp_decode_begin(s->decoder, record->bytes, record->len, record->topic);
+    bool batch = is_batch(s, record), json = kp_decode_is_json(s->decoder);
+
+    s->nspans = 0;
+    s->readable = reason == KP_ACCEPTED ? record->len : 0;
+    if (!read_events(s, record))
+        return NO_MEMORY;
+    if (!has_key(s, (const char *)record->bytes + s->readable, record->len - s->readable))
+        s->readable = record->len;
+    if (!s->nspans && s->readable == record->len)
         return NOTHING;
-    return batch && (!kp_decode_is_json(s->decoder) || find_places(s, record->bytes, record->len)) ? SOME : WHOLE_MESSAGE;
+    return batch && s->readable && (!json || find_places(s, record->bytes, record->len)) ? SOME : WHOLE_MESSAGE;
 }
 
 /* ---- What is left ---- */
@@ -172,7 +191,7 @@ static bool is_taken_out(const struct kp_scrubber *s, uint32_t index)
 {
     const struct span like = {.index = index};
 
-    return bsearch(&like, s->spans, s->nspans, sizeof like, by_index) != NULL;
+    return s->nspans && bsearch(&like, s->spans, s->nspans, sizeof like, by_index);
 }
 
 static uint32_t denied_taken_out(const struct kp_scrubber *s, const struct kp_record *record)
@@ -184,26 +203,34 @@ static uint32_t denied_taken_out(const struct kp_scrubber *s, const struct kp_re
     return n;
 }
 
-static size_t length_left(const struct kp_scrubber *s, const struct kp_record *record, size_t word)
+/* Events that go and had been counted. What was denied would have been, else. */
+static uint32_t counted_taken_out(const struct kp_scrubber *s, const struct kp_record *record)
 {
-    size_t len = record->len;
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < s->nspans; i++)
+        n += s->spans[i].counted;
+    return n - denied_taken_out(s, record);
+}
+
+static size_t length_left(const struct kp_scrubber *s, size_t word)
+{
+    size_t len = s->readable;
 
     for (size_t i = 0; i < s->nspans; i++)
         len -= s->spans[i].to - s->spans[i].from - word;
     return len;
 }
 
-/* Returns how many events were taken out that had not been denied. */
-static uint32_t put_rest(struct kp_scrubber *s, const struct kp_record *record)
+static void put_rest(struct kp_scrubber *s, const struct kp_record *record)
 {
     const char *word = kp_decode_is_json(s->decoder) ? "null" : "\xC0";
     struct kp_record left = *record;
     unsigned char head[KP_RECORD_HEAD], tail[KP_RECORD_TAIL];
-    uint32_t denied = denied_taken_out(s, record);
     size_t at = 0, topic_at, n;
 
-    left.len = (uint32_t)length_left(s, record, strlen(word));
-    left.ndenied -= denied;
+    left.len = (uint32_t)length_left(s, strlen(word));
+    left.ndenied -= denied_taken_out(s, record);
     n = kp_record_head(&left, head, &topic_at);
     put(s, head, topic_at);
     put(s, record->topic.s, record->topic.len);
@@ -213,12 +240,11 @@ static uint32_t put_rest(struct kp_scrubber *s, const struct kp_record *record)
         put(s, word, strlen(word));
         at = s->spans[i].to;
     }
-    put(s, (const char *)record->bytes + at, record->len - at);
+    put(s, (const char *)record->bytes + at, s->readable - at);
     put(s, tail, kp_record_tail(&left, tail));
     for (uint32_t i = 0; i < record->ndenied; i++)
         if (!is_taken_out(s, kp_record_index(record, i)))
             put(s, record->denied + (size_t)i * KP_RECORD_INDEX, KP_RECORD_INDEX);
-    return (uint32_t)s->nspans - denied;
 }
 
 enum kp_code kp_scrub(struct kp_scrubber *s, const unsigned char *data, size_t len, struct kp_scrubbed *scrubbed, struct kp_err *err)
@@ -243,9 +269,9 @@ enum kp_code kp_scrub(struct kp_scrubber *s, const unsigned char *data, size_t l
         if (found == NOTHING)
             put(s, data + from, at - from);
         else if (found == SOME)
-            scrubbed->events += put_rest(s, &record);
-        else if (!record.is_request)
-            scrubbed->events += (uint32_t)s->nspans > record.ndenied ? (uint32_t)s->nspans - record.ndenied : 0;
+            put_rest(s, &record);
+        if (found != NOTHING && !record.is_request)
+            scrubbed->events += counted_taken_out(s, &record);
     }
     scrubbed->data = s->out;
     scrubbed->len = s->n;

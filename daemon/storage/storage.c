@@ -170,7 +170,7 @@ enum kp_code kp_storage_connect(struct kp_storage *storage, struct kp_err *err)
         return KP_EIO;
     }
     sqlite3_extended_result_codes(storage->db, 1);
-    sqlite3_busy_timeout(storage->db, 200);
+    sqlite3_busy_timeout(storage->db, KP_STORE_BUSY_MS);
     code = check_owner(storage, err);
     if (!code && !storage->readonly) {
         code = kp_storage_exec(storage, set, err);

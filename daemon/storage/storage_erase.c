@@ -101,6 +101,8 @@ enum kp_code kp_erase_open(struct kp_storage *storage, struct kp_err *err)
         const struct kp_forget who = {column(stmt, 1), column(stmt, 2), column(stmt, 3)};
 
         ok = append(storage, order_of(&who, (uint64_t)sqlite3_column_int64(stmt, 4), sqlite3_column_int64(stmt, 0)));
+        if (ok)
+            storage->orders[storage->norders - 1]->kept = true;
     }
     sqlite3_finalize(stmt);
     return ok && (rc == SQLITE_DONE || rc == SQLITE_ROW) ? KP_OK : kp_storage_fail(storage, "who is to be forgotten", err);
@@ -132,38 +134,55 @@ int64_t kp_erase_due(struct kp_storage *storage)
 
 /* ---- Steps ---- */
 
-/* Keep those that are not yet kept. */
-static enum kp_code keep_orders(struct kp_storage *storage, struct kp_err *err)
+static enum kp_code keep(struct kp_storage *storage, struct kp_order *order, struct kp_err *err)
 {
     static const char sql[] = "INSERT INTO meta(key, value) SELECT 'forget:' || (1 + coalesce(max(CAST(substr(key, 8) AS INTEGER)), 0)), "
                               "json_array(?, ?, ?, ?) FROM meta WHERE key GLOB 'forget:*' "
                               "RETURNING CAST(substr(key, 8) AS INTEGER)";
+    sqlite3_stmt *stmt = NULL;
+    bool ok = sqlite3_prepare_v2(storage->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+              sqlite3_bind_text(stmt, 1, order->who.field.s, (int)order->who.field.len, SQLITE_STATIC) == SQLITE_OK &&
+              sqlite3_bind_text(stmt, 2, order->who.level.s, (int)order->who.level.len, SQLITE_STATIC) == SQLITE_OK &&
+              sqlite3_bind_text(stmt, 3, order->who.key.s, (int)order->who.key.len, SQLITE_STATIC) == SQLITE_OK &&
+              sqlite3_bind_int64(stmt, 4, (int64_t)order->position) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW;
+    int64_t id = ok ? sqlite3_column_int64(stmt, 0) : 0;
+
+    ok = ok && sqlite3_step(stmt) == SQLITE_DONE;
+    sqlite3_finalize(stmt);
+    order->id = ok ? id : 0;
+    return ok ? KP_OK : kp_storage_fail(storage, "who is to be forgotten", err);
+}
+
+enum kp_code kp_erase_keep(struct kp_storage *storage, struct kp_err *err)
+{
+    enum kp_code code = KP_OK;
     size_t n;
 
     pthread_mutex_lock(&storage->mutex);
     n = storage->norders;
     pthread_mutex_unlock(&storage->mutex);
-    for (size_t i = 0; i < n; i++) {
-        struct kp_order *order = storage->orders[i];
-        sqlite3_stmt *stmt = NULL;
-        int64_t id;
-        bool ok;
+    for (size_t i = 0; i < n && !code; i++)
+        if (!storage->orders[i]->id)
+            code = keep(storage, storage->orders[i], err);
+    return code;
+}
 
-        if (order->id)
-            continue;
-        ok = sqlite3_prepare_v2(storage->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-             sqlite3_bind_text(stmt, 1, order->who.field.s, (int)order->who.field.len, SQLITE_STATIC) == SQLITE_OK &&
-             sqlite3_bind_text(stmt, 2, order->who.level.s, (int)order->who.level.len, SQLITE_STATIC) == SQLITE_OK &&
-             sqlite3_bind_text(stmt, 3, order->who.key.s, (int)order->who.key.len, SQLITE_STATIC) == SQLITE_OK &&
-             sqlite3_bind_int64(stmt, 4, (int64_t)order->position) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW;
-        id = ok ? sqlite3_column_int64(stmt, 0) : 0;
-        ok = ok && sqlite3_step(stmt) == SQLITE_DONE;
-        sqlite3_finalize(stmt);
-        if (!ok)
-            return kp_storage_fail(storage, "who is to be forgotten", err);
-        order->id = id;
+void kp_erase_kept(struct kp_storage *storage, bool committed)
+{
+    pthread_mutex_lock(&storage->mutex);
+    for (size_t i = 0; i < storage->norders; i++) {
+        struct kp_order *order = storage->orders[i];
+
+        order->kept |= committed && order->id;
+        order->id = order->kept ? order->id : 0;
     }
-    return KP_OK;
+    pthread_mutex_unlock(&storage->mutex);
+}
+
+/* All but the log was done when kpid ended. */
+static bool is_nameless(const struct kp_order *order)
+{
+    return order->who.key.len == 0;
 }
 
 /* Are there two checkpoints without them, so that one may be damaged? */
@@ -178,7 +197,7 @@ static bool has_checkpoints(struct kp_storage *storage, const struct kp_order *o
 void kp_erase_look(struct kp_storage *storage)
 {
     struct kp_order *order = first(storage);
-    bool wants = order && storage->erasing.step == KP_ERASE_WAIT && !has_checkpoints(storage, order);
+    bool wants = order && !is_nameless(order) && storage->erasing.step == KP_ERASE_WAIT && !has_checkpoints(storage, order);
 
     pthread_mutex_lock(&storage->mutex);
     storage->view.wants_checkpoint = wants;
@@ -321,13 +340,25 @@ static enum kp_code erase_history(struct kp_storage *storage, const struct kp_or
     return code;
 }
 
+/* Is it the name of what stood still, which may have been cut? */
+static bool is_name(const struct kp_order *order, struct kp_str name)
+{
+    enum { NAME_CUT = 252 };        /* an entity's name has up to 255 bytes, whole characters */
+
+    return same(name, order->who.key) ||
+           (name.len >= NAME_CUT && name.len < order->who.key.len && memcmp(name.s, order->who.key.s, name.len) == 0);
+}
+
 /* Those of their keys, of what is theirs, and of many among whom they are named. */
 static bool is_alert(const struct kp_order *order, sqlite3_stmt *stmt)
 {
-    bool of_rep = order->who.level.len > 0;
+    struct kp_str field = column(stmt, 5);
 
-    return kp_forget_is_key(&order->who, column(stmt, 2), column(stmt, 3)) ||
-           (of_rep ? sqlite3_column_int(stmt, 5) != 0 : same(column(stmt, 4), order->who.key));
+    if (kp_forget_is_key(&order->who, column(stmt, 2), column(stmt, 3)))
+        return true;
+    if (order->who.level.len)
+        return sqlite3_column_int(stmt, 6) != 0;
+    return is_name(order, column(stmt, 4)) && (!field.len || same(field, order->who.field));
 }
 
 static enum kp_code delete_alert(struct kp_storage *storage, struct kp_err *err)
@@ -343,8 +374,9 @@ static enum kp_code delete_alert(struct kp_storage *storage, struct kp_err *err)
 static enum kp_code erase_alerts(struct kp_storage *storage, const struct kp_order *order, bool *more, struct kp_err *err)
 {
     static const char sql[] =
-        "SELECT seq, n, body->>'$.level', body->>'$.key', body->>'$.entity', EXISTS(SELECT 1 FROM json_each(body, '$.members') WHERE "
-        "value = ?3) FROM alert WHERE (seq, n) > (?1, ?2) AND json_valid(body) ORDER BY seq, n LIMIT ?4";
+        "SELECT seq, n, body->>'$.level', body->>'$.key', body->>'$.entity', body->>'$.entity_field', "
+        "EXISTS(SELECT 1 FROM json_each(body, '$.members') WHERE value = ?3) "
+        "FROM alert WHERE (seq, n) > (?1, ?2) AND seq <= ?5 AND json_valid(body) ORDER BY seq, n LIMIT ?4";
     struct kp_erasing *erasing = &storage->erasing;
     enum kp_code code = KP_OK;
     sqlite3_stmt *stmt = NULL;
@@ -353,7 +385,7 @@ static enum kp_code erase_alerts(struct kp_storage *storage, const struct kp_ord
     if (sqlite3_prepare_v2(storage->db, sql, -1, &stmt, NULL) != SQLITE_OK ||
         sqlite3_bind_int64(stmt, 1, erasing->seq) != SQLITE_OK || sqlite3_bind_int64(stmt, 2, erasing->n) != SQLITE_OK ||
         sqlite3_bind_text(stmt, 3, order->who.key.s, (int)order->who.key.len, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_int(stmt, 4, SLICE_ROWS) != SQLITE_OK)
+        sqlite3_bind_int(stmt, 4, SLICE_ROWS) != SQLITE_OK || sqlite3_bind_int64(stmt, 5, (int64_t)order->position) != SQLITE_OK)
         code = kp_storage_fail(storage, "erase", err);
     while (!code && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         erasing->seq = sqlite3_column_int64(stmt, 0);
@@ -368,16 +400,25 @@ static enum kp_code erase_alerts(struct kp_storage *storage, const struct kp_ord
     return code;
 }
 
-/* The write-ahead log still has the pages as they were: empty it. *more: somebody reads, so not yet. */
+/* The write-ahead log still has the pages as they were: empty it. Meanwhile the row stays, without a name, so that a restart goes on with
+ * it. *more: somebody reads, so not yet. */
 static enum kp_code empty_log(struct kp_storage *storage, const struct kp_order *order, bool *more, struct kp_err *err)
 {
     char sql[128];
 
-    snprintf(sql, sizeof sql, "DELETE FROM meta WHERE key = 'forget:%lld'", (long long)order->id);
-    if (kp_storage_exec(storage, sql, err))
-        return KP_EIO;
+    if (!storage->erasing.nameless) {
+        snprintf(sql, sizeof sql, "UPDATE meta SET value = json_array('', '', '', 0) WHERE key = 'forget:%lld'", (long long)order->id);
+        if (kp_storage_exec(storage, sql, err))
+            return KP_EIO;
+        storage->erasing.nameless = true;
+    }
+    sqlite3_busy_timeout(storage->db, 0);
     *more = kp_storage_number(storage, "PRAGMA wal_checkpoint(TRUNCATE)", 1) != 0;
-    return KP_OK;
+    sqlite3_busy_timeout(storage->db, KP_STORE_BUSY_MS);
+    if (*more)
+        return KP_OK;
+    snprintf(sql, sizeof sql, "DELETE FROM meta WHERE key = 'forget:%lld'", (long long)order->id);
+    return kp_storage_exec(storage, sql, err);
 }
 
 static void finish(struct kp_storage *storage)
@@ -418,30 +459,37 @@ static enum kp_code go_on(struct kp_storage *storage, const struct kp_order *ord
     return code;
 }
 
+static enum kp_code one_step(struct kp_storage *storage, const struct kp_order *order, bool *more, struct kp_err *err)
+{
+    if (storage->erasing.step == KP_ERASE_LAST)
+        return empty_log(storage, order, more, err);
+    if (storage->erasing.step != KP_ERASE_WAIT)
+        return go_on(storage, order, more, err);
+    *more = !has_checkpoints(storage, order);
+    return KP_OK;
+}
+
 enum kp_code kp_erase_go(struct kp_storage *storage, struct kp_err *err)
 {
     struct kp_erasing *erasing = &storage->erasing;
     struct kp_order *order = first(storage);
-    bool more = false;
-    enum kp_code code = keep_orders(storage, err);
+    bool more = false, waits, last;
+    enum kp_code code = kp_erase_keep(storage, err);
 
+    kp_erase_kept(storage, !code);
     if (code || !order)
         return code;
-    erasing->due_us = 0;
-    if (erasing->step == KP_ERASE_WAIT)
-        more = !has_checkpoints(storage, order);
-    else if (erasing->step == KP_ERASE_LAST)
-        code = empty_log(storage, order, &more, err);
-    else
-        code = go_on(storage, order, &more, err);
-    if (!code && more && (erasing->step == KP_ERASE_WAIT || erasing->step == KP_ERASE_LAST))
-        erasing->due_us = kp_storage_now_us() + WAIT_US;
+    if (is_nameless(order) && erasing->step == KP_ERASE_WAIT)
+        *erasing = (struct kp_erasing){.step = KP_ERASE_LAST, .nameless = true, .scrubber = erasing->scrubber};
+    waits = erasing->step == KP_ERASE_WAIT || erasing->step == KP_ERASE_LAST;
+    last = erasing->step == KP_ERASE_LAST;
+    code = one_step(storage, order, &more, err);
+    erasing->due_us = !code && more && waits ? kp_storage_now_us() + WAIT_US : 0;
     if (code || more)
         return code;
-    if (erasing->step == KP_ERASE_LAST)
+    if (last)
         finish(storage);
-    *erasing = (struct kp_erasing){.step = erasing->step == KP_ERASE_LAST ? KP_ERASE_WAIT : erasing->step + 1,
-                                   .scrubber = erasing->scrubber};
+    *erasing = (struct kp_erasing){.step = last ? KP_ERASE_WAIT : erasing->step + 1, .scrubber = erasing->scrubber};
     if (erasing->step == KP_ERASE_ALERTS)
         erasing->seq = erasing->n = -1;
     kp_erase_look(storage);

@@ -159,12 +159,13 @@ static enum kp_code complete(struct kp_storage *storage, struct kp_err *err)
     if (put_part(storage, err))
         return KP_EIO;
     snprintf(sql, sizeof sql,
-             "BEGIN; UPDATE checkpoint SET bytes=%llu, parts=%u, sum=%lld, complete=1, took=%lld WHERE id=%llu;"
+             "UPDATE checkpoint SET bytes=%llu, parts=%u, sum=%lld, complete=1, took=%lld WHERE id=%llu;"
              "INSERT OR REPLACE INTO meta(key, value) VALUES('position', %llu); COMMIT",
              (unsigned long long)in->bytes, in->nparts, (long long)hash, (long long)took_ms, (unsigned long long)in->id,
              (unsigned long long)in->seq);
-    if (kp_storage_exec(storage, sql, err))
+    if (kp_storage_exec(storage, "BEGIN", err) || kp_erase_keep(storage, err) || kp_storage_exec(storage, sql, err))
         return KP_EIO;
+    kp_erase_kept(storage, true);
     close_pipe(in);
     storage->prune = true;
     pthread_mutex_lock(&storage->mutex);

@@ -14,6 +14,7 @@ enum {
     KP_STORE_VERSION = 2,           /* user_version; 1 has no chunk in which something was denied (see record.h), else it is the same */
     KP_STORE_APPLICATION = 0x6B706964,  /* "kpid" */
     KP_PART_BYTES = 1 << 20,        /* of a checkpoint */
+    KP_STORE_BUSY_MS = 200,         /* that somebody else's lock is waited for */
 };
 
 /* A checkpoint on its way from the pipe into the database. */
@@ -38,6 +39,7 @@ struct kp_order {
     char *texts;                    /* owned */
     uint64_t position;
     int64_t id;                     /* of its row; 0: it has none yet */
+    bool kept;                      /* and that is committed */
 };
 
 /* How far the first of them has come. */
@@ -46,6 +48,7 @@ struct kp_erasing {
     struct kp_scrubber *scrubber;   /* owned */
     int64_t seq, n;                 /* the last row that was looked at: of the journal; of the alerts */
     char kpi[256], level[256], path[KP_QUERY_TEXT];     /* of the history */
+    bool nameless;                  /* its row has no name any more */
     int64_t due_us;                 /* when to go on, steady */
 };
 
@@ -126,6 +129,10 @@ void kp_history_batch_free(struct kp_history_batch *batch);
 void *kp_history_answer(void *storage);
 
 /* ---- storage_erase.c ---- */
+/* Within a transaction: keep those who are to be erased and are not kept yet, so that what has been promised of them holds when kpid
+ * ends; and once it is known whether it was committed. */
+enum kp_code kp_erase_keep(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
+void kp_erase_kept(struct kp_storage *storage, bool committed);
 /* What was to be erased when the store was last in use. */
 enum kp_code kp_erase_open(struct kp_storage *storage, struct kp_err *err) KP_CHECK;
 void kp_erase_release(struct kp_storage *storage);

@@ -16,6 +16,7 @@ enum {
     TRANSACTION_BYTES = 8 << 20,
     BACKOFF_FIRST_US = 100 * 1000,
     BACKOFF_MAX_US = 2 * 1000 * 1000,
+    FORGET_US = 50 * 1000,
     LAST_US = 5 * 1000 * 1000,      /* for what is queued when the end comes; */
     LAST_FAILING_US = 1000 * 1000,  /* ... while the store fails */
 };
@@ -53,6 +54,7 @@ static void fails(struct kp_storage *storage, const struct kp_err *err)
         storage->backoff_us = BACKOFF_MAX_US;
     storage->retry_us = kp_storage_now_us() + storage->backoff_us;
     kp_incoming_drop(storage, err->text);
+    kp_erase_kept(storage, false);
     kp_storage_disconnect(storage);     /* whatever state it is in: the next try begins from the file */
     kp_storage_tell(storage);
 }
@@ -147,8 +149,12 @@ static enum kp_code write_batch(struct kp_storage *storage, const struct batch *
         if (!insert_chunk(storage, chunk) || !insert_alerts(storage, chunk))
             return kp_storage_fail(storage, "journal", err);
         if (chunk == batch->tail)
-            return kp_storage_exec(storage, "COMMIT", err);
+            break;
     }
+    if (kp_erase_keep(storage, err) || kp_storage_exec(storage, "COMMIT", err))
+        return KP_EIO;
+    kp_erase_kept(storage, true);
+    return KP_OK;
 }
 
 static void note_commit(struct kp_storage_view *view, const struct batch *batch, int64_t us)
@@ -291,6 +297,32 @@ static void forget(struct kp_storage *storage)
     kp_storage_tell(storage);
 }
 
+/* Does the journal hold more than it may, so that it is cut although commits wait? Else it would grow for as long as there is always
+ * another one. */
+static bool must_forget(struct kp_storage *storage)
+{
+    uint64_t limit = storage->cfg.journal_bytes;
+    bool over;
+
+    pthread_mutex_lock(&storage->mutex);
+    over = limit && storage->view.journal_bytes > limit;
+    pthread_mutex_unlock(&storage->mutex);
+    return over;
+}
+
+/* When nobody waits for a commit; when it must be, for some time between two of them. */
+static void forget_some(struct kp_storage *storage)
+{
+    int64_t until_us = kp_storage_now_us() + FORGET_US;
+
+    while (storage->prune && storage->db &&
+           (commit_in(storage) != 0 || (must_forget(storage) && kp_storage_now_us() < until_us))) {
+        forget(storage);
+        if (commit_in(storage) != 0)
+            return;
+    }
+}
+
 /* Open it again, after it has failed. */
 static void retry(struct kp_storage *storage)
 {
@@ -387,8 +419,8 @@ static void turn(struct kp_storage *storage)
         take_part(storage);
     if (storage->db && commit_in(storage) != 0)
         keep_history(storage);
-    if (storage->prune && storage->db && commit_in(storage) != 0)
-        forget(storage);
+    if (storage->prune)
+        forget_some(storage);
     else if (may_erase(storage) && commit_in(storage) != 0)
         erase(storage);
 }

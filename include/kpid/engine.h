@@ -26,6 +26,7 @@ struct kp_alert {
     uint64_t id;                /* of this life of the alert: the same until it is resolved */
     uint32_t node;              /* whose it is */
     const char *entity;         /* what has not moved; NULL with other rules */
+    const char *entity_field;   /* the field that it is a value of; likewise */
     enum kp_alert_state state;
     enum kp_severity severity;
     bool flapping;              /* it comes and goes all the time, and is held as it is until it calms down */

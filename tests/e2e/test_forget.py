@@ -126,6 +126,40 @@ class Forget(Case):
         self.assertEqual(d.value("company", "", "calls", "30d"), 32)
         d.stop()
 
+    def erased(self, d, marks):
+        until(lambda: d.ask(op="status")["storage"]["forgetting"] == 0, "the end")
+        self.assertEqual(self.left(d, marks), [])
+
+    def test_an_end_while_one_waits_for_another(self):
+        for end in ("quit", "kill"):
+            d = self.daemon(FLOOR % BEN)
+            d.send(*[call(f"{rep}{n}", rep, note=f"secret-{rep}") for rep in ("anasilva", "bobmarley", "ben") for n in range(3)])
+            for rep in ("anasilva", "bobmarley"):
+                self.assertTrue(d.ask(op="forget", key=rep)["ok"])
+            if end == "kill":
+                kpictl("checkpoint", "--control", d.endpoints["control"])
+            getattr(d, end)()
+            d.start()
+            self.erased(d, (b"anasilva", b"bobmarley", b"secret-bob"))
+            self.assertEqual(d.value("company", "", "calls", "30d"), 9)
+            d.stop()
+
+    def test_a_crash_while_somebody_reads(self):
+        """The log can't be emptied as long as somebody reads; kpid dies meanwhile."""
+        d = self.daemon(FLOOR % BEN)
+        self.fill(d)
+        reader = sqlite3.connect(f"file:{self.store(d)}/kpid.db?mode=ro", uri=True, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM journal").fetchone()
+        self.assertTrue(d.ask(op="forget", key="anasilva")["ok"])
+        until(lambda: self.rows(d, "SELECT 1 FROM meta WHERE key GLOB 'forget:*' AND value->>'$[2]' = ''"), "the last step")
+        self.assertEqual(d.ask(op="status")["storage"]["forgetting"], 1)
+        d.kill()
+        reader.close()
+        d.start()
+        self.erased(d, MARKS[:3])
+        d.stop()
+
     def test_who_may_not(self):
         d = self.daemon(FLOOR % BEN)
         self.assertIn("needs", d.ask(op="forget")["error"])

@@ -140,6 +140,7 @@ static void silences_of_them_end(void **state)
     assert_int_equal(kp_engine_silence(rig->engine, &silence, &id, NULL), KP_OK);
     silence.matchers = (struct kp_matchers){.path = {{"@client", 7}, {"c1", 2}}, .npath = 2};
     assert_int_equal(kp_engine_silence(rig->engine, &silence, &id, NULL), KP_OK);
+    assert_int_equal(forget(rig, "client", "ana").silences, 0);      /* a key without a level is a rep's */
     assert_int_equal(forget(rig, "rep", "ana").silences, 2);
     assert_int_equal(forget(rig, "client", "c1").silences, 1);
     assert_int_equal(kp_silences_count(kp_engine_silences(rig->engine)), 1);     /* whose name begins so may be many */

@@ -92,7 +92,30 @@ static void json(void **state)
     json_becomes("[{\"rep\":\"ben\"},[1,{\"rep\":\"ana\"}],{\"x\":{\"rep\":\"ana\"}}]", "[{\"rep\":\"ben\"},[1,{\"rep\":\"ana\"}],{\"x\":{\"rep\":\"ana\"}}]", 0);
     json_becomes("[{\"rep\":\"ana\"}, {\"rep", NULL, 0);      /* can't be read, and names them */
     json_becomes("[{\"rep\":\"ben\"}, {\"rep", "[{\"rep\":\"ben\"}, {\"rep", 0);
-    json_becomes("{\"rep\":\"ana\",\"time\":\"never\"}", NULL, 1);      /* was rejected, but is kept */
+    json_becomes("{\"rep\":\"ana\",\"time\":\"never\"}", NULL, 0);      /* was rejected, but is kept */
+}
+
+/* What can be read stays. */
+static void a_message_that_breaks_off(void **state)
+{
+    static const char whole[] = "\x93\x82\xA3rep\xA3" "ben\xA4type\xA1x\x82\xA3rep\xA3" "ana\xA4type\xA1x\xC1\xA3" "ana";
+    static const char want[] = "\x93\x82\xA3rep\xA3" "ben\xA4type\xA1x\xC0";
+    struct bytes *chunk = calloc(1, sizeof *chunk);
+    struct kp_scrubber *scrubber;
+    struct kp_scrubbed left;
+    struct kp_record record;
+    size_t at = 0;
+
+    (void)state;
+    assert_non_null(chunk);
+    put_record(chunk, (struct kp_record){.topic = {"", 0}, .bytes = whole, .len = sizeof whole - 1});
+    left = scrub("rep", "ana", chunk, &scrubber);
+    assert_int_equal(left.events, 1);
+    assert_true(kp_record_next(left.data, left.len, &at, &record));
+    assert_int_equal(record.len, sizeof want - 1);
+    assert_memory_equal(record.bytes, want, record.len);
+    kp_scrubber_destroy(&scrubber);
+    free(chunk);
 }
 
 static void requests_go(void **state)
@@ -284,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json),
+        cmocka_unit_test(a_message_that_breaks_off),
         cmocka_unit_test(requests_go),
         cmocka_unit_test(whoever_else_stays),
         cmocka_unit_test(any_bytes),

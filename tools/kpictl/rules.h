@@ -20,6 +20,7 @@
 #ifndef RULES_EVENTS_MAX            /* a fuzzer has less time */
 #define RULES_EVENTS_MAX 2000000u   /* of one test */
 #define RULES_LOOKS_MAX 1000000u    /* times that the expectations of one test are looked at, together */
+#define RULES_LEAP_MAX UINT32_MAX   /* alerts looked at in a leap of time: nobody waits here, and every change is looked at */
 #endif
 
 /* An event in its place: either written in the test, or one of a file's. */

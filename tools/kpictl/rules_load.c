@@ -56,7 +56,7 @@ static void try_config(struct rules_file *file, const struct kp_node *node)
     struct kp_zone *zone = kp_zone_new(file->config.zone_tzif, file->config.zone_len, &err);
 
     file->config.event_clock = true;
-    file->config.limits.leap = UINT32_MAX;      /* nobody waits here, and every change is looked at */
+    file->config.limits.leap = RULES_LEAP_MAX;
     if (zone) {
         kp_zone_destroy(&file->zone);
         file->zone = zone;
