@@ -226,7 +226,7 @@ static void put_rest(struct kp_scrubber *s, const struct kp_record *record)
 {
     const char *word = kp_decode_is_json(s->decoder) ? "null" : "\xC0";
     struct kp_record left = *record;
-    unsigned char head[KP_RECORD_HEAD], tail[KP_RECORD_TAIL];
+    unsigned char head[KP_RECORD_HEAD], tail[KP_RECORD_TAIL] = {0};
     size_t at = 0, topic_at, n;
 
     left.len = (uint32_t)length_left(s, strlen(word));
