@@ -345,39 +345,13 @@ static void retry(struct kp_storage *storage)
         heals(storage);
 }
 
-static void take_part(struct kp_storage *storage)
+/* Work of which the loop can see how long it lasts. */
+static void work(struct kp_storage *storage, enum kp_code (*what)(struct kp_storage *storage, struct kp_err *err))
 {
     struct kp_err err = {0};
 
     set_busy(storage, true);
-    if (kp_incoming_take(storage, &err))
-        fails(storage, &err);
-    else
-        set_busy(storage, false);
-}
-
-/* When nobody waits for a commit. */
-static void keep_history(struct kp_storage *storage)
-{
-    struct kp_err err = {0};
-
-    if (!kp_history_waits(storage))
-        return;
-    set_busy(storage, true);
-    if (kp_history_write(storage, &err)) {
-        fails(storage, &err);
-        return;
-    }
-    set_busy(storage, false);
-}
-
-/* When there is nothing else to do. */
-static void erase(struct kp_storage *storage)
-{
-    struct kp_err err = {0};
-
-    set_busy(storage, true);
-    if (kp_erase_go(storage, &err))
+    if (what(storage, &err))
         fails(storage, &err);
     else
         set_busy(storage, false);
@@ -416,13 +390,13 @@ static void turn(struct kp_storage *storage)
     if (commit_in(storage) == 0)
         commit(storage);
     if (part && storage->db && storage->incoming.running)
-        take_part(storage);
-    if (storage->db && commit_in(storage) != 0)
-        keep_history(storage);
+        work(storage, kp_incoming_take);
+    if (storage->db && commit_in(storage) != 0 && kp_history_waits(storage))
+        work(storage, kp_history_write);
     if (storage->prune)
         forget_some(storage);
     else if (may_erase(storage) && commit_in(storage) != 0)
-        erase(storage);
+        work(storage, kp_erase_go);
 }
 
 void *kp_storage_run(void *ctx)

@@ -102,7 +102,6 @@ static enum kp_code ask(struct client *client, const char *op, const struct opti
                         struct kp_err *err)
 {
     const char *copy = opt ? opt->copy : NULL, *field = opt ? opt->field : NULL;
-
     msgpack_sbuffer buffer;
     msgpack_packer packer;
     enum kp_code code;
