@@ -192,7 +192,9 @@ def main_soak():
         print(f'{m["kpid_events_accepted_total"]:.0f} events accepted, {m["kpid_events_duplicate_total"]:.0f} duplicates, '
               f'{sum(v for k, v in m.items() if "rejected" in k):.0f} rejected; {soak.sent} acknowledged; '
               f'{m["kpid_publish_snapshots_total"]:.0f} snapshots; {m["kpid_control_requests_total"]:.0f} requests')
-        assert soak.sent == soak.accepted + soak.duplicates + soak.rejected and soak.duplicates and soak.rejected
+        assert soak.sent == soak.accepted + soak.duplicates + soak.rejected
+        # one batch of ten is sent twice: a machine without time may not have got that far
+        assert soak.sent < 10000 or (soak.duplicates and soak.rejected)
         assert m["kpid_entities"] <= 5000 and m["kpid_keys"] <= 20000 and m["kpid_memory_out_total"] == 0
         judge(seen)
         state = lambda: {s["key"]: s["kpis"]["calls"]["day"]["value"] for s in d.ask(op="get", level="rep", kpis=["calls"], windows=["day"])["snapshots"]}
