@@ -270,7 +270,7 @@ bool object_parse(const void *bytes, size_t len, msgpack_unpacked *item)
     return false;
 }
 
-static void put(struct kp_out *out, const msgpack_object *o)
+void object_put(struct kp_out *out, const msgpack_object *o)
 {
     switch (o->type) {
     case MSGPACK_OBJECT_BOOLEAN:
@@ -292,14 +292,14 @@ static void put(struct kp_out *out, const msgpack_object *o)
     case MSGPACK_OBJECT_ARRAY:
         kp_out_array(out, o->via.array.size);
         for (uint32_t i = 0; i < o->via.array.size; i++)
-            put(out, &o->via.array.ptr[i]);
+            object_put(out, &o->via.array.ptr[i]);
         kp_out_end(out);
         break;
     case MSGPACK_OBJECT_MAP:
         kp_out_map(out, o->via.map.size);
         for (uint32_t i = 0; i < o->via.map.size; i++) {
-            put(out, &o->via.map.ptr[i].key);
-            put(out, &o->via.map.ptr[i].val);
+            object_put(out, &o->via.map.ptr[i].key);
+            object_put(out, &o->via.map.ptr[i].val);
         }
         kp_out_end(out);
         break;
@@ -318,11 +318,42 @@ bool object_print_json(const msgpack_object *object)
 
     if (!out)
         return false;
-    put(out, object);
+    object_put(out, object);
     bytes = kp_out_bytes(out, &len);
     ok = bytes && fwrite(bytes, 1, len, stdout) == len && putchar('\n') != EOF;
     kp_out_destroy(&out);
     return ok;
+}
+
+static bool put_part(char *buf, size_t size, size_t *len, const msgpack_object *part)
+{
+    const char *s = part->type == MSGPACK_OBJECT_STR ? part->via.str.ptr : "";
+    uint32_t n = part->type == MSGPACK_OBJECT_STR ? part->via.str.size : 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+
+        if (*len + 4 >= size)
+            return false;
+        if (c == '/' || c == '%' || c < 0x20 || c == 0x7F)
+            *len += (size_t)snprintf(buf + *len, size - *len, "%%%02X", c);
+        else
+            buf[(*len)++] = (char)c;
+    }
+    return true;
+}
+
+bool object_topic(const msgpack_object *path, char *buf, size_t size, size_t *len)
+{
+    *len = 0;
+    for (size_t i = 0; i < object_count(path); i++) {
+        if (i && *len + 4 < size)
+            buf[(*len)++] = '/';
+        if (!put_part(buf, size, len, &path->via.array.ptr[i]))
+            return false;
+    }
+    buf[*len] = '\0';
+    return true;
 }
 
 const char *object_path(const msgpack_object *path, char *buf, size_t size)

@@ -2,6 +2,8 @@
 #ifndef KPID_TOOLS_OBJECT_H
 #define KPID_TOOLS_OBJECT_H
 
+#include "kpid/out.h"
+
 #include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,9 +26,14 @@ size_t object_count(const msgpack_object *object);
 /* Parse one message, MessagePack or (when it begins so) JSON. False: it is neither, or nested deeper than OBJECT_DEPTH_MAX.
  * Whatever lengths it claims, no more memory is taken than its bytes account for. */
 bool object_parse(const void *bytes, size_t len, msgpack_unpacked *item);
+/* Write it on. What JSON can't have (a key that is no string) is a failure of out. */
+void object_put(struct kp_out *out, const msgpack_object *object);
 /* Print as one line of JSON. */
 bool object_print_json(const msgpack_object *object);
 
+/* A path as topics have it, without slashes at its ends: what has a meaning there, and controls, as %XX. False: there is no room
+ * for it and its NUL. *len: its length. */
+bool object_topic(const msgpack_object *path, char *buf, size_t size, size_t *len);
 /* A path as people write it: "emea/field-1/ana", "company" where it is empty. Returns buf. */
 const char *object_path(const msgpack_object *path, char *buf, size_t size);
 /* What stands before the message of an alert that keeps quiet: "[silenced] [acked by maria] ", else "". Returns buf. */

@@ -72,36 +72,13 @@ static bool word(const msgpack_object *object, const char *const *words, int cou
     return false;
 }
 
-/* A part as topics write it: /, % and controls as %XX. False: there is no room. */
-static bool put_part(char *path, size_t *len, const msgpack_object *part)
-{
-    const char *s = part->type == MSGPACK_OBJECT_STR ? part->via.str.ptr : "";
-    uint32_t size = part->type == MSGPACK_OBJECT_STR ? part->via.str.size : 0;
-
-    for (uint32_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)s[i];
-
-        if (*len + 4 >= ALERT_PATH)
-            return false;
-        if (c == '/' || c == '%' || c < 0x20 || c == 0x7F)
-            *len += (size_t)snprintf(path + *len, ALERT_PATH - *len, "%%%02X", c);
-        else
-            path[(*len)++] = (char)c;
-    }
-    return true;
-}
-
 static bool read_path(const msgpack_object *parts, char path[ALERT_PATH])
 {
     char raw[ALERT_PATH];
-    size_t len = 0;
+    size_t len;
 
-    for (size_t i = 0; i < object_count(parts); i++) {
-        if (i && len + 4 < sizeof raw)
-            raw[len++] = '/';
-        if (!put_part(raw, &len, &parts->via.array.ptr[i]))
-            return false;
-    }
+    if (!object_topic(parts, raw, sizeof raw, &len))
+        return false;
     text_clean(raw, len, path, ALERT_PATH);
     return strlen(path) + 4 <= ALERT_PATH;      /* cleaned it may be longer, and must find room when it is read again */
 }

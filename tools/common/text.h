@@ -1,6 +1,6 @@
 /* Text that is put together piece by piece. A failure (memory) is kept, and asked for once at the end. */
-#ifndef NOTIFY_TEXT_H
-#define NOTIFY_TEXT_H
+#ifndef KPID_TOOLS_TEXT_H
+#define KPID_TOOLS_TEXT_H
 
 #include "kpid/err.h"
 
