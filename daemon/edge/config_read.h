@@ -139,6 +139,7 @@ KP_READER(kp_read_control);
 KP_READER(kp_read_storage);
 KP_READER(kp_read_security);
 KP_READER(kp_read_public_key);  /* char[41]: a CURVE key itself, or out of the file that is named */
+KP_READER(kp_read_paths);       /* struct kp_role_cfg: `all`, or a list of paths */
 KP_READER(kp_read_zone);
 KP_READER(kp_read_roster);
 KP_READER(kp_read_kpis);

@@ -85,7 +85,7 @@ static bool is_path(const char *path)
     return true;
 }
 
-static KP_READER(read_paths)
+KP_READER(kp_read_paths)
 {
     struct kp_role_cfg *role = into;
     const struct kp_node *item = node->first;
@@ -101,7 +101,7 @@ static KP_READER(read_paths)
 const struct kp_key kp_user_keys[] = {
     {.name = "key", .need = KP_REQUIRED, .read = read_user_key},
     {.name = "emit", .read = read_emit, .at = offsetof(struct kp_user_cfg, emit)},
-    {.name = "read", .read = read_paths, .at = offsetof(struct kp_user_cfg, read)},
+    {.name = "read", .read = kp_read_paths, .at = offsetof(struct kp_user_cfg, read)},
     {.name = "admin", .read = kp_read_bool, .at = offsetof(struct kp_user_cfg, admin)},
     {.name = NULL},
 };

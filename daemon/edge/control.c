@@ -376,6 +376,8 @@ static bool begin_get(struct kp_control *control, struct envelope *to, struct kp
     }
     job->req = *req;
     job->who = control->who;
+    if (req->within.items)
+        job->who.user = &job->req.narrow;
     memset(req, 0, sizeof *req);
     return true;
 }
@@ -419,8 +421,7 @@ static bool gather(struct kp_control *control, struct job *job)
         return true;
     job->gathered = true;
     job->next = 0;
-    if (control->world.config->security.peers_anonymous && !kp_control_sees_all(&job->who))
-        kp_control_shuffle(control, job->nodes, job->nnodes);
+    kp_control_shuffle(control, &job->who, job->nodes, job->nnodes);
     job->pass = kp_engine_pass(engine);
     kp_reply_begin(job->out, 2);
     kp_reply_now(job->out, engine);
@@ -619,6 +620,8 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
         kp_reply_error(out, err.text);
     else if (!kp_control_may_ask(&control->who, &req))
         deny(control, &req, out);
+    else if (kp_control_narrow(&control->who, &req, &err))
+        kp_reply_error(out, err.text);
     else if (is_op(&req, "status"))
         kp_control_status(control, out, steady_ms);
     else if (is_op(&req, "config"))

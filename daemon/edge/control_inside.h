@@ -89,14 +89,17 @@ const char *kp_reply_cut(struct kp_str text, char buf[64]);
 /* ---- Rights ---- */
 /* May they ask this at all? */
 bool kp_control_may_ask(const struct kp_peer *who, const struct kp_request *req);
+/* Where the request says `within`, make *who somebody who may read only that; its user lies in the request then. KP_EINVAL: they may
+ * not say so. */
+enum kp_code kp_control_narrow(struct kp_peer *who, struct kp_request *req, struct kp_err *err) KP_CHECK;
 /* May they be told of everything; of what lies at a path as topics have it ("emea/field-1"); of a node? */
 bool kp_control_sees_all(const struct kp_peer *who);
 bool kp_control_sees_path(const struct kp_peer *who, const char *path);
 bool kp_control_sees(const struct kp_control *control, const struct kp_peer *who, uint32_t node);
 /* May they be told of a node's numbers without its name, since it stands beside a member whom they may see (`peers: anonymous`)? */
 bool kp_control_sees_beside(const struct kp_control *control, const struct kp_peer *who, uint32_t node);
-/* Put nodes into an order that tells nothing of who they are. */
-void kp_control_shuffle(const struct kp_control *control, uint32_t *nodes, size_t n);
+/* Put nodes into an order that tells nothing of who they are, if some are to be told without names. */
+void kp_control_shuffle(const struct kp_control *control, const struct kp_peer *who, uint32_t *nodes, size_t n);
 
 /* The answers to `silence`, `unsilence`, `silences` and `ack`. */
 void kp_control_silence(struct kp_control *control, const struct kp_request *req, struct kp_out *out);

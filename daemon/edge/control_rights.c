@@ -10,14 +10,45 @@ enum { PATH_TEXT = 4096 };
 /* What a reader may ask; the rest is for admins. What the answer may hold is cut by whoever makes it. */
 static const char *const readers_ops[] = {"get", "alerts", "explain", "history", "config"};
 
+static bool is_readers(const struct kp_request *req)
+{
+    for (size_t i = 0; i < sizeof readers_ops / sizeof *readers_ops; i++)
+        if (strlen(readers_ops[i]) == req->op.len && memcmp(readers_ops[i], req->op.s, req->op.len) == 0)
+            return true;
+    return false;
+}
+
 bool kp_control_may_ask(const struct kp_peer *who, const struct kp_request *req)
 {
     if (!who->guarded || (who->user && who->user->admin))
         return true;
-    for (size_t i = 0; kp_user_may_read_some(who->user) && i < sizeof readers_ops / sizeof *readers_ops; i++)
-        if (strlen(readers_ops[i]) == req->op.len && memcmp(readers_ops[i], req->op.s, req->op.len) == 0)
-            return true;
-    return false;
+    return kp_user_may_read_some(who->user) && is_readers(req);
+}
+
+enum kp_code kp_control_narrow(struct kp_peer *who, struct kp_request *req, struct kp_err *err)
+{
+    struct kp_role_cfg *read = &req->narrow.read;
+
+    if (!req->within.items)
+        return KP_OK;
+    if (!kp_control_sees_all(who) || !is_readers(req))
+        return kp_fail(err, KP_EINVAL, "\"within\" is for what readers may ask, and for who may read everything");
+    read->items = calloc(req->within.count + 1, sizeof *read->items);
+    for (; read->items && read->count < req->within.count; read->count++) {
+        struct kp_str path = req->within.items[read->count];
+
+        if (path.len == 0 || path.s[0] == '/' || path.s[path.len - 1] == '/')
+            return kp_fail(err, KP_EINVAL, "\"within\" is a list of paths like \"emea/field-1\"");
+        read->items[read->count] = strndup(path.s, path.len);
+        if (!read->items[read->count])
+            break;
+    }
+    if (!read->items || read->count < req->within.count)
+        return kp_fail(err, KP_ENOMEM, "out of memory");
+    req->narrow.peers = req->peers;
+    who->guarded = true;
+    who->user = &req->narrow;
+    return KP_OK;
 }
 
 bool kp_control_sees_all(const struct kp_peer *who)
@@ -56,12 +87,18 @@ static size_t parent_of(const char *path, size_t len, size_t parts)
     return slashes + 1 == parts ? last : 0;
 }
 
+/* May they be told anything of those beside whom they may see? */
+static bool knows_peers(const struct kp_control *control, const struct kp_peer *who)
+{
+    return (control->world.config->security.peers_anonymous || (who->user && who->user->peers)) && !kp_control_sees_all(who);
+}
+
 bool kp_control_sees_beside(const struct kp_control *control, const struct kp_peer *who, uint32_t node)
 {
     size_t parts = control->world.config->roster.nlevels, len, parent;
     char topic[PATH_TEXT];
 
-    if (!control->world.config->security.peers_anonymous || kp_control_sees_all(who) || !who->user)
+    if (!knows_peers(control, who) || !who->user)
         return false;
     len = kp_engine_topic(control->world.engine, "", node, topic, sizeof topic);
     parent = len < 2 ? 0 : parent_of(topic + 1, len - 2, parts);
@@ -88,10 +125,10 @@ static int by_chance(const void *a, const void *b, void *secret)
     return (x > y) - (x < y);
 }
 
-void kp_control_shuffle(const struct kp_control *control, uint32_t *nodes, size_t n)
+void kp_control_shuffle(const struct kp_control *control, const struct kp_peer *who, uint32_t *nodes, size_t n)
 {
     uint64_t secret = control->secret;
 
-    if (n)
+    if (n && knows_peers(control, who))
         qsort_r(nodes, n, sizeof *nodes, by_chance, &secret);
 }

@@ -299,6 +299,8 @@ static bool take_other(struct kp_request *req, struct kp_str key, struct node n,
         *code = duration_of(n, &req->for_ms, err);
     else if (is_text(key, "alerts"))
         *code = bool_of(n, "alerts", &req->alerts, err);
+    else if (is_text(key, "peers"))
+        *code = bool_of(n, "peers", &req->peers, err);
     else if (is_text(key, "undo"))
         *code = bool_of(n, "undo", &req->undo, err);
     else if (is_text(key, "matchers"))
@@ -320,7 +322,7 @@ static enum kp_code take(struct kp_request *req, struct kp_str key, struct node 
         {"under", NULL, &req->under}, {"kpis", NULL, &req->kpis},   {"windows", NULL, &req->windows},
         {"kpi", &req->kpi, NULL},     {"key", &req->key, NULL},     {"window", &req->window, NULL},
         {"by", &req->by, NULL},       {"id", NULL, &req->ids},      {"comment", &req->comment, NULL}, {"copy", &req->copy, NULL},
-        {"rule", &req->rule, NULL},   {"field", &req->field, NULL},
+        {"rule", &req->rule, NULL},   {"field", &req->field, NULL}, {"within", NULL, &req->within},
     };
     enum kp_code code;
 
@@ -500,6 +502,10 @@ void kp_request_release(struct kp_request *req)
     free(req->kpis.items);
     free(req->windows.items);
     free(req->ids.items);
+    free(req->within.items);
+    for (size_t i = 0; i < req->narrow.read.count; i++)
+        free(req->narrow.read.items[i]);
+    free(req->narrow.read.items);
     free(req->path);
     free(req->match_path);
     memset(req, 0, sizeof *req);

@@ -3,6 +3,7 @@
 #define KPID_REQUEST_H
 
 #include "kpid/err.h"
+#include "kpid/config.h"
 #include "kpid/silence.h"
 #include "kpid/value.h"
 
@@ -19,10 +20,12 @@ struct kp_request {
     struct kp_str_list keys, kpis, windows, ids;
     struct kp_str_list under;   /* a path: a list as it came, or a text "em%2Fea/one", taken apart and decoded as in topics */
     char *path;             /* owned; what the decoded parts of `under` lie in */
+    struct kp_str_list within;  /* paths, as topics have them: the answer is that of one who may read only these */
+    struct kp_user_cfg narrow;  /* that one, once kp_control_narrow has made it; owned */
     bool has_time, has_from, has_until, has_to;
     int64_t time_ms, from_ms, until_ms, to_ms;
     int64_t for_ms;         /* 0: not given */
-    bool undo, alerts;
+    bool undo, alerts, peers;
     bool has_matchers;
     struct kp_matchers matchers;        /* as they came: kp_matchers_check has not seen them */
     char *match_path;       /* owned; what the decoded parts of their path lie in */

@@ -264,6 +264,7 @@ struct kp_user_cfg {
     char key[41];           /* the public key, Z85 */
     struct kp_role_cfg emit, read;
     bool admin;
+    bool peers;             /* sees those beside a member without names, whatever the configuration says of all */
     struct kp_loc loc;
 };
 struct kp_security_cfg {

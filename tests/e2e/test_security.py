@@ -170,6 +170,26 @@ class Security(Case):
                     reply = self.ask(user, op="explain", kpi="calls", window="1h", level=level, key=key)
                     self.assertEqual(reply["ok"], key in seen, reply)
 
+    def test_who_reads_everything_may_ask_on_behalf_of_others(self):
+        self.exchange("router", "any", [{"type": "call", "rep": rep} for rep in ("ana", "ben", "cleo") for _ in range(3)])
+        until(lambda: len(self.ask("board", op="alerts")["alerts"]) == 3)
+        for within, seen in ((["emea/one"], {"one", "ana", "ben"}), (["emea/one/ana"], {"ana"}), (["emea/none"], set()),
+                             (["emea/one/ana", "emea/two"], {"ana", "two", "cleo"})):
+            for user in ("ops", "board"):
+                with self.subTest(within=within, user=user):
+                    self.assertEqual({s["key"] for s in self.ask(user, op="get", within=within)["snapshots"] if s["key"]}, seen)
+                    self.assertEqual({a["key"] for a in self.ask(user, op="alerts", within=within)["alerts"]}, seen & {"ana", "ben", "cleo"})
+                    reply = self.ask(user, op="explain", kpi="calls", window="1h", key="ben", within=within)
+                    self.assertEqual(reply["ok"], "ben" in seen, reply)
+        beside = self.ask("ops", op="get", within=["emea/one/ana"], peers=True, level="rep")["snapshots"]
+        self.assertEqual([(s["kind"], s["key"]) for s in beside if s["key"]], [("snapshot", "ana")])
+        self.assertEqual([s["kpis"]["calls"]["1h"]["value"] for s in beside if s["kind"] == "peer"], [3])
+        # it narrows and never widens
+        for user, request in (("lead", {"op": "get"}), ("ana", {"op": "alerts"}), ("ops", {"op": "status"}), ("ops", {"op": "silences"})):
+            self.assertIn("within", self.ask(user, within=["emea"], **request)["error"])
+        for within in ([], "", ["/"], ["emea/"], [7]):
+            self.assertFalse(self.ask("ops", op="get", within=within)["ok"] and within, within)
+
     def test_a_subscription_is_cut_to_what_may_be_read(self):
         subs = {user: self.connect(zmq.SUB, "publish", user) for user in SEES}
         for sub in subs.values():
