@@ -44,7 +44,7 @@ alerts:
 class Soak:
     def __init__(self, d):
         self.d, self.ending, self.errors, self.n = d, False, [], 0
-        self.sent = self.accepted = self.duplicates = self.rejected = 0
+        self.sent = self.accepted = self.duplicates = self.rejected = self.followed = self.missed = 0
         self.random = random.Random(1)
 
     def event(self):
@@ -107,7 +107,8 @@ class Soak:
         deaf.close()
 
     def follower(self):
-        """One who reads all: no message is missing between two."""
+        """One who reads all there is: in order, each once. What is missing is told, not judged: whoever gets no time to read for as long
+        as 20,000 messages take loses some, as the reference says."""
         s = self.d.socket(zmq.SUB, "publish", RCVHWM=0, RCVTIMEO=500)
         s.setsockopt(zmq.SUBSCRIBE, b"")
         seq = None
@@ -116,7 +117,9 @@ class Soak:
                 message = msgpack.unpackb(s.recv_multipart()[1])
             except zmq.Again:
                 continue
-            assert seq is None or message["seq"] == seq + 1, f'{message["seq"]} after {seq}'
+            assert seq is None or message["seq"] > seq, f'{message["seq"]} after {seq}'
+            self.missed += message["seq"] - seq - 1 if seq is not None else 0
+            self.followed += 1
             seq = message["seq"]
         s.close()
 
@@ -191,7 +194,8 @@ def main_soak():
         m = d.metrics()
         print(f'{m["kpid_events_accepted_total"]:.0f} events accepted, {m["kpid_events_duplicate_total"]:.0f} duplicates, '
               f'{sum(v for k, v in m.items() if "rejected" in k):.0f} rejected; {soak.sent} acknowledged; '
-              f'{m["kpid_publish_snapshots_total"]:.0f} snapshots; {m["kpid_control_requests_total"]:.0f} requests')
+              f'{m["kpid_publish_snapshots_total"]:.0f} snapshots, {soak.followed} followed and {soak.missed} missed; '
+              f'{m["kpid_control_requests_total"]:.0f} requests')
         assert soak.sent == soak.accepted + soak.duplicates + soak.rejected
         # one batch of ten is sent twice: a machine without time may not have got that far
         assert soak.sent < 10000 or (soak.duplicates and soak.rejected)
