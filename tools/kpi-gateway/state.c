@@ -5,6 +5,7 @@
 #include "kpid/out.h"
 #include "kpid/tab.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,9 +86,7 @@ static void release_alert(struct state_alert *alert)
 {
     free(alert->path);
     free(alert->json);
-    free(alert->rule);
-    free(alert->level);
-    free(alert->key);
+    free(alert->matchers);
     memset(alert, 0, sizeof *alert);
 }
 
@@ -268,17 +267,12 @@ static const char *json_of(struct state *state, const msgpack_object *object, si
     return kp_out_bytes(state->out, len);
 }
 
-/* A copy of the fields that say whose it is, as the inside of a map. */
-static char *head_of(struct state *state, const msgpack_object *map, uint32_t *head_len)
+/* JSON of some fields of a map; as json_of. */
+static const char *fields_of(struct state *state, const msgpack_object *map, const char *const *fields, size_t n, size_t *len)
 {
-    static const char *const fields[] = {"level", "key", "name", "path"};
-    const char *bytes;
-    size_t len;
-    char *head;
-
     kp_out_clear(state->out);
-    kp_out_map(state->out, sizeof fields / sizeof *fields);
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    kp_out_map(state->out, n);
+    for (size_t i = 0; i < n; i++) {
         const msgpack_object *value = object_get(map, fields[i]);
 
         kp_out_text(state->out, fields[i]);
@@ -288,8 +282,16 @@ static char *head_of(struct state *state, const msgpack_object *map, uint32_t *h
             kp_out_nil(state->out);
     }
     kp_out_end(state->out);
-    bytes = kp_out_bytes(state->out, &len);
-    head = bytes && len > 2 ? strndup(bytes + 1, len - 2) : NULL;
+    return kp_out_bytes(state->out, len);
+}
+
+/* A copy of the fields that say whose it is, as the inside of a map. */
+static char *head_of(struct state *state, const msgpack_object *map, uint32_t *head_len)
+{
+    static const char *const fields[] = {"level", "key", "name", "path"};
+    size_t len;
+    const char *bytes = fields_of(state, map, fields, sizeof fields / sizeof *fields, &len);
+    char *head = bytes && len > 2 ? strndup(bytes + 1, len - 2) : NULL;
     *head_len = head ? (uint32_t)(len - 2) : 0;
     return head;
 }
@@ -335,6 +337,13 @@ struct making {
     size_t ncells, text_len, cells_room, text_room;
 };
 
+static double number_of(const msgpack_object *cell, const char *field)
+{
+    double number;
+
+    return object_number(object_get(cell, field), &number) ? number : (double)NAN;
+}
+
 static bool add_cell(struct state *state, struct making *making, int kpi, int window, const msgpack_object *cell)
 {
     size_t len;
@@ -358,7 +367,9 @@ static bool add_cell(struct state *state, struct making *making, int kpi, int wi
         making->cells = grown;
     }
     memcpy(making->text + making->text_len, json, len);
-    making->cells[making->ncells++] = (struct state_cell){(uint16_t)kpi, (uint16_t)window, (uint32_t)making->text_len, (uint32_t)len, 0};
+    making->cells[making->ncells++] =
+        (struct state_cell){(uint16_t)kpi, (uint16_t)window, (uint32_t)making->text_len, (uint32_t)len,
+                            number_of(cell, "value"), number_of(cell, "target"), number_of(cell, "expected"), 0};
     making->text_len += len;
     return true;
 }
@@ -481,14 +492,19 @@ void state_begin_keys(struct state *state)
     state->key_round++;
 }
 
-void state_end_keys(struct state *state, int64_t time)
+void state_end_keys(struct state *state)
 {
-    for (uint32_t i = 1; i < state->nkeys; i++) {
-        const struct state_key *key = &state->keys[i];
-
-        if (key->path && !key->gone && key->round != state->key_round && key->time < time)
+    for (uint32_t i = 1; i < state->nkeys; i++)
+        if (state->keys[i].path && !state->keys[i].gone && state->keys[i].round != state->key_round)
             lose_key(state, i);
-    }
+}
+
+void state_restart(struct state *state)
+{
+    for (uint32_t i = 1; i < state->nkeys; i++)
+        state->keys[i].time = 0;
+    for (uint32_t i = 1; i < state->nalerts; i++)
+        state->alerts[i].seq = 0;
 }
 
 /* ---- Alerts ---- */
@@ -533,11 +549,14 @@ static uint32_t make_alert(struct state *state, const msgpack_object *id)
     return place;
 }
 
-static char *text_of_field(const msgpack_object *map, const char *field)
+/* {"rule":...,"level":...,"path":[...]}: who it is about, and nobody below. */
+static char *matchers_of(struct state *state, const msgpack_object *map)
 {
-    const msgpack_object *text = object_get(map, field);
+    static const char *const fields[] = {"rule", "level", "path"};
+    size_t len;
+    const char *bytes = fields_of(state, map, fields, sizeof fields / sizeof *fields, &len);
 
-    return text && text->type == MSGPACK_OBJECT_STR ? strndup(text->via.str.ptr, text->via.str.size) : strdup("");
+    return bytes ? strndup(bytes, len) : NULL;
 }
 
 /* Without `seq`, by which alone two tellings of the same alert may differ. */
@@ -565,21 +584,15 @@ static bool fill_alert(struct state *state, struct state_alert *alert, const msg
     const char *json = alert_json(state, map, &len);
     struct state_alert filled = *alert;
 
-    if (!json)
-        return false;
-    filled.json = strndup(json, len);
+    filled.json = json ? strndup(json, len) : NULL;
     filled.json_len = (uint32_t)len;
     filled.path = strndup(path, path_len);
     filled.path_len = (uint32_t)path_len;
-    filled.rule = text_of_field(map, "rule");
-    filled.level = text_of_field(map, "level");
-    filled.key = text_of_field(map, "key");
-    if (!filled.json || !filled.path || !filled.rule || !filled.level || !filled.key) {
+    filled.matchers = matchers_of(state, map);
+    if (!filled.json || !filled.path || !filled.matchers) {
         free(filled.json);
         free(filled.path);
-        free(filled.rule);
-        free(filled.level);
-        free(filled.key);
+        free(filled.matchers);
         return false;
     }
     state->bytes += filled.json_len;
@@ -622,25 +635,25 @@ static void tell_alert(struct state *state, uint32_t place, bool resolved)
     touch_alert(state, place);
 }
 
-bool state_take_alert(struct state *state, const msgpack_object *map)
+static bool take_alert(struct state *state, const msgpack_object *map, uint64_t seq)
 {
     const msgpack_object *id = object_get(map, "id"), *how = object_get(map, "state");
     bool resolved = object_is(how, "resolved"), failed, changed;
     char path[PATH_TEXT];
     uint32_t place;
-    double seq = 0;
     size_t len;
 
     if (!is_id(id) || !(resolved || object_is(how, "pending") || object_is(how, "firing")) ||
         !object_topic(object_get(map, "path"), path, sizeof path, &len))
         return false;
-    object_number(object_get(map, "seq"), &seq);
     place = place_of_alert(state, id->via.str.ptr, id->via.str.size);
     if (!place && resolved)
         return true;
     place = place ? place : make_alert(state, id);
     if (!place)
         return true;
+    if (state->alerts[place].seq > seq)
+        return true;        /* of a listing that was overtaken by what was published */
     changed = install_alert(state, place, map, path, len, &failed);
     if (failed) {
         if (state->alerts[place].version == 0)
@@ -648,11 +661,24 @@ bool state_take_alert(struct state *state, const msgpack_object *map)
         return false;
     }
     state->alerts[place].round = state->alert_round;
-    if (seq > 0 && seq < 9e15)
-        state->alerts[place].seq = (uint64_t)seq;
+    state->alerts[place].seq = seq;
     if (changed || state->alerts[place].gone != resolved)
         tell_alert(state, place, resolved);
     return true;
+}
+
+bool state_take_alert(struct state *state, const msgpack_object *map)
+{
+    double seq = 0;
+
+    if (!object_number(object_get(map, "seq"), &seq) || !(seq >= 0 && seq < 9e15))
+        return false;
+    return take_alert(state, map, (uint64_t)seq);
+}
+
+bool state_take_listed(struct state *state, const msgpack_object *map, uint64_t seq)
+{
+    return take_alert(state, map, seq);
 }
 
 void state_begin_alerts(struct state *state)
@@ -660,12 +686,12 @@ void state_begin_alerts(struct state *state)
     state->alert_round++;
 }
 
-void state_end_alerts(struct state *state, uint64_t seq)
+void state_end_alerts(struct state *state)
 {
     for (uint32_t i = 1; i < state->nalerts; i++) {
         struct state_alert *alert = &state->alerts[i];
 
-        if (!alert->path || alert->gone || alert->round == state->alert_round || alert->seq > seq)
+        if (!alert->path || alert->gone || alert->round == state->alert_round)
             continue;
         state->version++;
         lose_alert(state, i);

@@ -30,6 +30,7 @@ struct state_limits {
 struct state_cell {
     uint16_t kpi, window;           /* names */
     uint32_t at, len;               /* within the key's text: the JSON map */
+    double value, target, expected; /* NaN: none */
     uint64_t version;
 };
 
@@ -60,7 +61,7 @@ struct state_alert {
     bool resolved;                  /* it was told so */
     uint64_t version, seq, round;
     uint32_t newer, older;
-    char *rule, *level, *key;       /* what a silence of it names */
+    char *matchers;                 /* JSON: what a silence of it names */
 };
 
 struct state;
@@ -72,15 +73,19 @@ void state_destroy(struct state **state);
 
 /* A snapshot as published, or one of a listing. False: it is none. */
 bool state_take_snapshot(struct state *state, const msgpack_object *map);
-/* An alert as published, or one of a listing; pending ones too. False: it is none. */
+/* An alert as published, pending ones too. False: it is none. */
 bool state_take_alert(struct state *state, const msgpack_object *map);
+/* One of a listing that holds what was published up to `seq`. */
+bool state_take_listed(struct state *state, const msgpack_object *map, uint64_t seq);
 
-/* Between these two everything is told that there is: what was not told in between is gone. time: only keys that were told before
- * it (ms, as in snapshots) are, since a snapshot may have overtaken the listing; seq: so with alerts. */
+/* From when a listing is asked for to when all of it was taken: what was not told in between is gone. */
 void state_begin_keys(struct state *state);
-void state_end_keys(struct state *state, int64_t time);
+void state_end_keys(struct state *state);
 void state_begin_alerts(struct state *state);
-void state_end_alerts(struct state *state, uint64_t seq);
+void state_end_alerts(struct state *state);
+
+/* It may be another daemon that tells from now on: what it tells is newer than all that is known, whatever its clock and `seq`. */
+void state_restart(struct state *state);
 
 /* ---- Looking ---- */
 

@@ -242,12 +242,10 @@ static void resolve_all(struct view *view, const struct state *state)
     resolve(&view->windows, state);
 }
 
-static void put_everything(struct text *text, struct view *view, const struct state *state, int64_t now_ms, bool up, bool alerts)
+static void put_everything(struct text *text, struct view *view, const struct state *state, int64_t now_ms, bool alerts)
 {
     resolve_all(view, state);
     text_addf(text, "{\"time\":%lld", (long long)now_ms);
-    if (alerts)
-        text_addf(text, ",\"kpid\":\"%s\"", up ? "up" : "down");
     text_add(text, ",\"keys\":[");
     put_keys(text, view, state, 0, true);
     text_add(text, "]");
@@ -259,12 +257,12 @@ static void put_everything(struct text *text, struct view *view, const struct st
     text_add(text, "}");
 }
 
-struct frame *view_all(struct view *view, const struct state *state, int64_t now_ms, bool up, bool alerts)
+struct frame *view_all(struct view *view, const struct state *state, int64_t now_ms, bool alerts)
 {
     struct text text = {0};
     struct frame *frame;
 
-    put_everything(&text, view, state, now_ms, up, alerts);
+    put_everything(&text, view, state, now_ms, alerts);
     frame = frame_of(&text, 0, state_version(state));
     text_release(&text);
     return frame;
@@ -321,8 +319,7 @@ static void put_changes(struct text *text, struct view *view, const struct state
     }
 }
 
-struct frame *view_since(struct view *view, const struct state *state, uint64_t from, bool everything, const char *id, int64_t now_ms,
-                         bool up)
+struct frame *view_since(struct view *view, const struct state *state, uint64_t from, bool everything, const char *id, int64_t now_ms)
 {
     struct text text = {0};
     uint64_t to = state_version(state);
@@ -337,7 +334,7 @@ struct frame *view_since(struct view *view, const struct state *state, uint64_t 
     if (everything) {
         put_id(&text, id, to);
         text_add(&text, "event: state\ndata: ");
-        put_everything(&text, view, state, now_ms, up, true);
+        put_everything(&text, view, state, now_ms, true);
         text_add(&text, "\n\n");
     } else {
         put_changes(&text, view, state, from, id, now_ms);

@@ -32,12 +32,12 @@ void view_destroy(struct view **view);
 /* Is that the same view? */
 bool view_is(const struct view *view, const struct rights *rights, const struct view_query *query);
 
-/* {"time":...,"kpid":"up","keys":[...],"alerts":[...]} of all there is; with alerts false, without them and `kpid`. */
-struct frame *view_all(struct view *view, const struct state *state, int64_t now_ms, bool up, bool alerts) KP_CHECK;
+/* {"time":...,"keys":[...],"alerts":[...]} of all there is; with alerts false, without them. */
+struct frame *view_all(struct view *view, const struct state *state, int64_t now_ms, bool alerts) KP_CHECK;
 /* Server-sent events for one who knows `from`: what has changed since, or all there is when that can't be told. Without
  * anything to tell its len is 0. id: what stands before the version in an event's id. NULL: out of memory. */
-struct frame *view_since(struct view *view, const struct state *state, uint64_t from, bool everything, const char *id, int64_t now_ms,
-                         bool up) KP_CHECK;
+struct frame *view_since(struct view *view, const struct state *state, uint64_t from, bool everything, const char *id, int64_t now_ms)
+    KP_CHECK;
 
 /* The alerts that may be seen: {"alerts":[...]}. */
 struct frame *view_alerts(struct view *view, const struct state *state) KP_CHECK;

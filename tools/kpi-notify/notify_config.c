@@ -1,6 +1,8 @@
 /* The top of kpi-notify's YAML, and what it has in common with the routes. */
 #include "notify_config_inside.h"
 
+#include "client_config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -157,38 +159,10 @@ void notify_zone_of(struct kp_loader *ld, const struct kp_node *node, char **nam
 
 /* ---- kpid, mail, retry ---- */
 
-static KP_READER(read_endpoint)
-{
-    const char *text = kp_text(ld, node, 500);
-
-    (void)key;
-    if (text && strncmp(text, "tcp://", 6) != 0 && strncmp(text, "ipc://", 6) != 0)
-        kp_complain(ld, node->loc, "\"%.100s\" must be tcp://HOST:PORT or ipc://PATH", text);
-    else if (text && strchr(text, '*'))
-        kp_complain(ld, node->loc, "\"%.100s\": a host and a port to connect to are wanted, not *", text);
-    else if (text)
-        *(char **)into = kp_copy(ld, text);
-}
-
-/* Our own keys; the file may name kpid's, too. */
-static KP_READER(read_identity)
-{
-    struct kp_key_file *identity = into;
-    char *file = ld->dir ? kp_file_of(ld, node) : NULL;
-    struct kp_err err = {0};
-
-    (void)key;
-    if (file && kp_key_file_read(file, identity, &err))
-        kp_complain(ld, node->loc, "%s", err.text);
-    else if (file && !identity->secret_key[0])
-        kp_complain(ld, node->loc, "%s: has no secret_key: it is what others are given", file);
-    free(file);
-}
-
 static const struct kp_key kpid_keys[] = {
-    {.name = "publish", .need = KP_REQUIRED, .read = read_endpoint, .at = AT(publish)},
-    {.name = "control", .need = KP_REQUIRED, .read = read_endpoint, .at = AT(control)},
-    {.name = "key", .read = read_identity, .at = AT(identity)},
+    {.name = "publish", .need = KP_REQUIRED, .read = client_read_endpoint, .at = AT(publish)},
+    {.name = "control", .need = KP_REQUIRED, .read = client_read_endpoint, .at = AT(control)},
+    {.name = "key", .read = client_read_identity, .at = AT(identity)},
     {.name = "server_key", .read = kp_read_public_key, .at = AT(identity.server_key)},
     {.name = "resync", .read = kp_read_duration, .at = AT(resync_ms), .min = SECOND, .max = DAY},
     {.name = NULL},
@@ -421,8 +395,10 @@ const struct kp_key_table *notify_config_tables(size_t *count)
     return tables;
 }
 
-static void set_defaults(struct notify_config *config)
+static void set_defaults(void *into)
 {
+    struct notify_config *config = into;
+
     *config = (struct notify_config){.resync_ms = 60 * SECOND, .waiting_max = 1000, .alerts_max = 100000,
                                      .retry_first_ms = SECOND, .retry_longest_ms = 300 * SECOND, .give_up_ms = 3 * DAY,
                                      .timeout_ms = 30 * SECOND, .digest_ms = (17 * 60 + 30) * 60000};
@@ -461,8 +437,9 @@ static void sort_people(struct kp_loader *ld, struct notify_config *config)
             kp_complain(ld, (struct kp_loc){0}, "the rep \"%.100s\" has two addresses", config->people[i].rep);
 }
 
-static void finish(struct kp_loader *ld, const struct kp_node *root, struct notify_config *config)
+static void finish(struct kp_loader *ld, const struct kp_node *root, void *into)
 {
+    struct notify_config *config = into;
     struct kp_err err = {0};
 
     if (!config->zone)
@@ -478,46 +455,23 @@ static void finish(struct kp_loader *ld, const struct kp_node *root, struct noti
     check_mail(ld, root, config);
 }
 
+static void release(void *config)
+{
+    notify_config_release(config);
+}
+
+static const struct client_config how = {top_keys, set_defaults, finish, release};
+
 int notify_config_load_bytes(const char *dir, const void *bytes, size_t len, struct notify_config *config,
                              struct kp_faults *faults)
 {
-    struct kp_loader ld = {.faults = faults, .dir = dir};
-    size_t before = faults->count;
-    struct kp_tree *tree;
-
-    set_defaults(config);
-    ld.numbers = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    ld.out_of_memory = !ld.numbers;
-    tree = kp_tree_parse(bytes, len, faults);
-    if (tree && kp_read_map(&ld, kp_tree_root(tree), top_keys, config))
-        finish(&ld, kp_tree_root(tree), config);
-    if (ld.out_of_memory)
-        kp_fault(faults, (struct kp_loc){0}, "", "out of memory");
-    if (ld.numbers)
-        freelocale(ld.numbers);
-    kp_tree_destroy(&tree);
-    if (faults->count != before)
-        notify_config_release(config);
-    return (int)(faults->count - before);
+    return client_config_load_bytes(&how, dir, bytes, len, config, faults);
 }
 
 int notify_config_load(const char *file, struct notify_config *config, struct kp_faults *faults)
 {
-    const char *slash = strrchr(file, '/');
-    char *dir = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup("");
-    struct kp_err err = {0};
-    size_t len = 0;
-    char *bytes = kp_read_file(file, KP_TREE_BYTES_MAX, &len, &err);
-    int count = 1;
-
     memset(config, 0, sizeof *config);
-    if (!dir || !bytes)
-        kp_fault(faults, (struct kp_loc){0}, "", "%s", bytes ? "out of memory" : err.text);
-    else
-        count = notify_config_load_bytes(dir, bytes, len, config, faults);
-    free(dir);
-    free(bytes);
-    return count;
+    return client_config_load(&how, file, config, faults);
 }
 
 void notify_names_release(struct names *names)
