@@ -82,7 +82,7 @@ static void put_histogram(struct kp_out *out, const char *what, const struct kp_
     kp_out_real(out, (double)h->sum / second);
 }
 
-enum { STORED = 16 };   /* numbers of the store */
+enum { STORED = 14 };   /* numbers of the store that are whole */
 
 static void put_stored(struct kp_control *control, struct kp_out *out)
 {
@@ -110,12 +110,14 @@ static void put_stored(struct kp_control *control, struct kp_out *out)
         {"kpid_erased_rows_total", view.erased_rows},
         {"kpid_checkpoints_total", c->count},
         {"kpid_checkpoints_failed_total", c->failed},
-        {"kpid_checkpoint_pause_microseconds", (uint64_t)c->pause_us},
-        {"kpid_checkpoint_pause_microseconds_max", (uint64_t)c->pause_max_us},
     };
 
     for (size_t i = 0; i < STORED; i++)
         kp_reply_uint(out, stored[i].name, stored[i].v);
+    kp_out_text(out, "kpid_checkpoint_pause_seconds");
+    kp_out_real(out, (double)c->pause_us / 1e6);
+    kp_out_text(out, "kpid_checkpoint_pause_seconds_max");
+    kp_out_real(out, (double)c->pause_max_us / 1e6);
     put_histogram(out, "kpid_storage_commit_seconds", &view.commits, 1e6);
 }
 
@@ -175,7 +177,7 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
         {"kpid_denied_total{socket=\"control\"}", guard.denied[KP_DOOR_CONTROL]},
         {"kpid_connections_cut_total", guard.cut},
     };
-    size_t n = sizeof plain / sizeof *plain, nstored = control->world.journal ? STORED + HISTOGRAM : 0;
+    size_t n = sizeof plain / sizeof *plain, nstored = control->world.journal ? STORED + 2 + HISTOGRAM : 0;
 
     kp_out_map(out, n + nstored + 3 * HISTOGRAM + (KP_REASONS - KP_MALFORMED) + count_sources(gaps) +
                         count_kpis(control->world.engine, kp_engine_missing) +

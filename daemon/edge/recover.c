@@ -29,7 +29,7 @@ struct recovery {
 static void damaged(struct kp_recovery *report, const char *what)
 {
     if (!report->damage[0])
-        snprintf(report->damage, sizeof report->damage, "%s", what);
+        snprintf(report->damage, sizeof report->damage, "%.*s", (int)sizeof report->damage - 1, what);
     kp_log(KP_LOG_ERROR, "event=damage what=\"%s\"", what);
 }
 

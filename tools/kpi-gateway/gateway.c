@@ -15,7 +15,7 @@
 
 #include <sodium.h>
 
-enum { IDLE_MS = 1000, LAST_MS = 300 /* for what is on its way at the end */ };
+enum { IDLE_MS = 1000 };
 
 /* ---- Configurations ---- */
 

@@ -44,6 +44,7 @@ struct gateway {
     uint16_t port;
     char birth[20];                 /* of the ids of events: no other gateway's, nor this one's before a restart */
     int64_t now_ms, steady_ms;      /* wall and steady, of this turn */
+    struct request *aside;          /* those that were set aside */
     struct stream *streams;
     struct views *views;
     int64_t told_ms;                /* steady: when the streams were told last */
@@ -68,6 +69,7 @@ struct request {
     char *url, *method;             /* owned */
     struct text body;
     bool is_large, routed, suspended;
+    struct request *next, **before; /* of those that are suspended */
     struct reply reply;
     struct stream *stream;          /* owned; NULL: none */
     bool (*made)(struct request *request, const msgpack_object *reply, struct text *text);     /* see request_ask */
@@ -112,8 +114,9 @@ void stream_end(struct stream **stream);
 /* Wake those for whom there is something. */
 void streams_turn(struct gateway *gateway);
 int64_t streams_due(const struct gateway *gateway);
-/* End those of a setup that is not in force any more; of a cookie. NULL: of any. */
+/* End those of a cookie; NULL: those of a setup that is not in force any more. */
 void streams_cut(struct gateway *gateway, const char *cookie);
+void stream_cut(struct stream *stream);
 
 /* ---- scrape.c ---- */
 void scrape(struct request *request);

@@ -62,9 +62,16 @@ void request_answer_frame(struct request *request, struct frame *frame)
 
 void request_suspend(struct request *request)
 {
+    struct gateway *gateway = request->gateway;
+
     if (request->suspended)
         return;
     request->suspended = true;
+    request->next = gateway->aside;
+    request->before = &gateway->aside;
+    if (request->next)
+        request->next->before = &request->next;
+    gateway->aside = request;
     MHD_suspend_connection(request->connection);
 }
 
@@ -73,6 +80,9 @@ void request_resume(struct request *request)
     if (!request->suspended)
         return;
     request->suspended = false;
+    *request->before = request->next;
+    if (request->next)
+        request->next->before = request->before;
     MHD_resume_connection(request->connection);
 }
 
@@ -284,9 +294,21 @@ enum kp_code server_open(struct gateway *gateway, struct kp_err *err)
     return KP_OK;
 }
 
+/* libmicrohttpd does not end while a connection is set aside. */
 void server_close(struct gateway *gateway)
 {
-    if (gateway->http)
-        MHD_stop_daemon(gateway->http);
+    if (!gateway->http)
+        return;
+    while (gateway->aside) {
+        struct request *request = gateway->aside;
+
+        if (request->stream)
+            stream_cut(request->stream);
+        else
+            request_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the gateway ends");
+        request_resume(request);
+    }
+    MHD_run(gateway->http);
+    MHD_stop_daemon(gateway->http);
     gateway->http = NULL;
 }

@@ -173,11 +173,16 @@ void stream_end(struct stream **stream)
     *stream = NULL;
 }
 
+void stream_cut(struct stream *stream)
+{
+    stream->ended = true;
+}
+
 void streams_cut(struct gateway *gateway, const char *cookie)
 {
     for (struct stream *s = gateway->streams; s; s = s->next)
         if (cookie ? strcmp(s->cookie, cookie) == 0 : s->request->setup != gateway->setup) {
-            s->ended = true;
+            stream_cut(s);
             request_resume(s->request);
         }
 }

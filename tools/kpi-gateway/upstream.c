@@ -20,7 +20,8 @@ enum {
     SYNC_LEAST_MS = 2000,       /* between two listings, whatever is lost */
     SYNC_MOST_MS = 60000,
     SYNC_SHARE = 100,           /* a listing is asked for again when so many times what it took has passed */
-    AGAIN_MS = 1000,
+    AGAIN_MS = 100,             /* what could not be sent, since nobody is connected to */
+    FAILED_MS = 1000,           /* a listing that was refused, or not answered */
     QUEUE = 200000,             /* messages that may lie between two turns */
     TURN = 2000,                /* that are taken in one */
     MESSAGE_MAX = 16 << 20,
@@ -92,7 +93,7 @@ static enum kp_code open_sub(struct upstream *up, void *zmq, struct kp_err *err)
         return KP_EIO;
     snprintf(name, sizeof name, "inproc://monitor-%p", (void *)up);
     if (zmq_setsockopt(up->sub, ZMQ_SUBSCRIBE, "", 0) != 0 ||
-        zmq_socket_monitor(up->sub, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0 || zmq_connect(up->monitor, name) != 0)
+        zmq_socket_monitor(up->sub, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0 || zmq_connect(up->monitor, name) != 0)
         return kp_fail(err, KP_EIO, "zeromq: %s", zmq_strerror(errno));
     return connect_to(up, up->sub, up->config->publish, err);
 }
@@ -312,7 +313,7 @@ static void on_catalog(void *ctx, const void *bytes, size_t len)
 static void end_sync(struct upstream *up, bool ok)
 {
     if (!ok)
-        up->sync_ms = up->steady_ms + AGAIN_MS;
+        up->sync_ms = up->steady_ms + FAILED_MS;
     if (up->syncs_keys || up->syncs_alerts || !ok)
         return;
     up->stats.syncs++;
@@ -384,22 +385,39 @@ static void ask_what_is_due(struct upstream *up)
 
 /* ---- What is published ---- */
 
-/* A new connection: what was published before it is lost, and it may be another daemon. */
-static void take_connections(struct upstream *up)
+/* The next event of the monitor, [event and value, address]; 0: none. */
+static int next_event(struct upstream *up)
 {
+    uint16_t event = 0;
     zmq_msg_t msg;
-    bool any = false;
 
     zmq_msg_init(&msg);
-    while (zmq_msg_recv(&msg, up->monitor, ZMQ_DONTWAIT) >= 0)
-        any |= !zmq_msg_more(&msg);
+    if (zmq_msg_recv(&msg, up->monitor, ZMQ_DONTWAIT) >= 0 && zmq_msg_size(&msg) >= sizeof event)
+        memcpy(&event, zmq_msg_data(&msg), sizeof event);
+    while (zmq_msg_more(&msg) && zmq_msg_recv(&msg, up->monitor, ZMQ_DONTWAIT) >= 0)
+        ;
     zmq_msg_close(&msg);
-    if (!any)
-        return;
-    kp_log(KP_LOG_INFO, "event=connected endpoint=%s", up->config->publish);
-    state_restart(up->state);
-    up->has_seq = false;
-    up->sync_ms = up->catalog_ms = up->status_ms = up->steady_ms;
+    return event;
+}
+
+/* A new connection: what was published before it is lost, and it may be another daemon. When one has ended, it is not there until
+ * it answers again. */
+static void take_connections(struct upstream *up)
+{
+    int event;
+
+    while ((event = next_event(up)) != 0) {
+        if (event == ZMQ_EVENT_DISCONNECTED) {
+            kp_log(KP_LOG_WARN, "event=disconnected endpoint=%s", up->config->publish);
+            up->heard = false;
+            continue;
+        }
+        kp_log(KP_LOG_INFO, "event=connected endpoint=%s", up->config->publish);
+        state_restart(up->state);
+        upstream_forget(up, up);    /* what was asked of another one */
+        up->syncs_keys = up->syncs_alerts = up->has_seq = false;
+        up->sync_ms = up->catalog_ms = up->status_ms = up->steady_ms;
+    }
 }
 
 static void lost(struct upstream *up)

@@ -65,13 +65,13 @@ struct reading {
     uint32_t entry;
     struct rules_stage *stage;
     size_t messages, bad;
-    char first_bad[64];
+    char first_bad[320];
 };
 
 static void tell_bad(struct reading *r, const char *why)
 {
     if (r->bad++ == 0)
-        snprintf(r->first_bad, sizeof r->first_bad, "%s (message %zu)", why, r->messages);
+        snprintf(r->first_bad, sizeof r->first_bad, "%.255s (message %zu)", why, r->messages);
 }
 
 /* Each event of a message, by its index there. */
