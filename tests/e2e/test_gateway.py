@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import tempfile
+import urllib.parse
 
 from daemon import *
 from gateway import GATEWAY, USERS, Gateway, token, users_yaml
@@ -309,6 +310,46 @@ class Limits(Served):
             return self.g.request("GET", "/healthz")[0] == 200
         except OSError:
             return False
+
+
+class Monitored(Served):
+    """Debian's Prometheus scrapes it, and knows every metric that the rules and the dashboard ask for."""
+    config = "metrics: {levels: [company, team], windows: [day]}\n" + Served.config + "anonymous: {read: all}\n"
+
+    def query(self, port, expression):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        try:
+            connection.request("GET", "/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
+            return json.loads(connection.getresponse().read())["data"]["result"]
+        except (OSError, ValueError):       # it is still starting
+            return []
+        finally:
+            connection.close()
+
+    def test_prometheus_scrapes_it_and_the_rules_ask_for_what_there_is(self):
+        rules = f'{os.environ["KPID_EXAMPLES"]}/prometheus.rules.yaml'
+        self.call("ana", "cleo")
+        with tempfile.TemporaryDirectory() as folder:
+            with open(f"{folder}/prometheus.yml", "w") as f:
+                f.write(f"global: {{scrape_interval: 200ms, evaluation_interval: 200ms}}\nrule_files: [{rules}]\n"
+                        f'scrape_configs: [{{job_name: kpid, static_configs: [{{targets: ["127.0.0.1:{self.g.port}"]}}]}}]\n')
+            checked = subprocess.run(["promtool", "check", "config", f"{folder}/prometheus.yml"], capture_output=True, text=True)
+            self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+            with socket.create_server(("127.0.0.1", 0)) as s:
+                port = s.getsockname()[1]
+            server = subprocess.Popen(["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                                       f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
+            try:
+                until(lambda: self.query(port, 'kpid_kpi_value{kpi="calls",window="day",level="company"} == 2'))
+                self.assertEqual(self.query(port, "ALERTS"), [])
+                with open(f'{os.environ["KPID_EXAMPLES"]}/grafana.json') as f:
+                    asked = f.read() + open(rules).read()
+                for name in sorted(set(re.findall(r"\b(?:kpid|kpi_gateway)_[a-z_]+[a-z]\b", asked)) - {"kpi_gateway"}):
+                    if not name.endswith(("_target", "_expected")):         # without targets there are none
+                        until(lambda: self.query(port, name), name)
+            finally:
+                server.terminate()
+                server.wait(DEADLINE)
 
 
 class Files(unittest.TestCase):
