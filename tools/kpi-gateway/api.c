@@ -643,7 +643,7 @@ static bool may(struct request *request, enum need need)
         request_fail(request, MHD_HTTP_FORBIDDEN, "you may not");
     else
         return need < ASKER || who_may_ask_more(request);
-    request->gateway->stats.denied++;
+    who_was_denied(request, request->rights ? "what they may not" : "somebody unknown");
     return false;
 }
 

@@ -4,7 +4,6 @@
 
 #include "clock.h"
 #include "faults.h"
-#include "log.h"
 #include "service.h"
 #include "signals.h"
 
@@ -15,7 +14,7 @@
 
 #include <sodium.h>
 
-enum { IDLE_MS = 1000 };
+enum { IDLE_MS = 1000, LOG_BURST = 5 /* lines about what is denied, a second */ };
 
 /* ---- Configurations ---- */
 
@@ -165,7 +164,7 @@ static void loop(struct gateway *gateway, const char *file, int signals)
 
 enum kp_code gateway_run(const char *file, const char *page, const char *chart, struct kp_err *err)
 {
-    struct gateway gateway = {0};
+    struct gateway gateway = {.log = {.burst = LOG_BURST}};
     int signals = -1;
     enum kp_code code = kp_signals_open(&signals, err);
 

@@ -4,6 +4,7 @@
 #define GATEWAY_INSIDE_H
 
 #include "gateway_config.h"
+#include "log.h"
 #include "page.h"
 #include "sessions.h"
 #include "state.h"
@@ -49,6 +50,7 @@ struct gateway {
     struct views *views;
     int64_t told_ms;                /* steady: when the streams were told last */
     struct gateway_stats stats;
+    struct kp_log_limit log;        /* of what is denied */
 };
 
 struct reply {
@@ -96,6 +98,8 @@ const struct rights *who_asks(struct request *request);
 /* Is it asked for by a page of ours, or a program, and not by another site's page? False: it was answered. */
 bool who_is_at_home(struct request *request);
 bool who_may_ask_more(struct request *request);
+/* Count and log that somebody was denied something. */
+void who_was_denied(struct request *request, const char *what);
 void who_logs_in(struct request *request);
 void who_logs_out(struct request *request);
 

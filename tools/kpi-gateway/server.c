@@ -1,8 +1,6 @@
 /* HTTP by libmicrohttpd: what it calls, and how a request gets its reply. */
 #include "gateway_inside.h"
 
-#include "log.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdarg.h>

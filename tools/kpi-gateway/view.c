@@ -9,7 +9,7 @@
 /* A list as it was asked for. */
 struct wish {
     char *text;                 /* owned; NULL: all */
-    bool named[STATE_NAMES_MAX];/* by the state's numbers */
+    uint64_t named[STATE_NAMES_MAX / 64];   /* bits, by the state's numbers */
 };
 
 struct view {
@@ -123,14 +123,14 @@ static void resolve(struct wish *wish, const struct state *state)
         int name = state_name(state, at, len);
 
         if (name >= 0)
-            wish->named[name] = true;
+            wish->named[name / 64] |= UINT64_C(1) << name % 64;
         at += len + (at[len] == ',');
     }
 }
 
 static bool wants(const struct wish *wish, uint16_t name)
 {
-    return !wish->text || wish->named[name];
+    return !wish->text || wish->named[name / 64] >> name % 64 & 1;
 }
 
 static bool is_under(const struct view *view, const char *path, size_t len)
@@ -216,9 +216,10 @@ static size_t put_keys(struct text *text, const struct view *view, const struct 
 {
     size_t n = 0;
 
-    for (const struct state_key *key = state_last_key(state); key && (everything || key->version > from); key = state_older_key(state, key))
+    for (const struct state_key *key = state_last_key(state); key && text->len <= VIEW_BYTES_MAX && (everything || key->version > from); key = state_older_key(state, key))
         if (!(key->gone && everything) && key->head && shows_key(view, key))
             n += put_key(text, view, state, key, everything ? 0 : from, n == 0);
+    text->failed |= text->len > VIEW_BYTES_MAX;
     return n;
 }
 

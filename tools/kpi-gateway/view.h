@@ -7,7 +7,11 @@
 #include "rights.h"
 #include "state.h"
 
-enum { VIEW_ASKED_MAX = 4096 /* bytes of a query */, VIEW_LIST_MAX = 256 /* names of a list */ };
+enum {
+    VIEW_ASKED_MAX = 4096,      /* bytes of a query */
+    VIEW_LIST_MAX = 256,        /* names of a list */
+    VIEW_BYTES_MAX = 256 << 20, /* that are told at once: more is a failure, as when memory is out */
+};
 
 /* Bytes that several read; ended by the last. */
 struct frame {

@@ -90,6 +90,21 @@ bool who_is_at_home(struct request *request)
     return !request->reply.status;
 }
 
+void who_was_denied(struct request *request, const char *what)
+{
+    struct gateway *gateway = request->gateway;
+    const char *name = request->rights ? request->rights->name : "";
+    char address[INET6_ADDRSTRLEN], user[300], url[300];
+    uint64_t held;
+
+    gateway->stats.denied++;
+    if (!kp_log_allow(&gateway->log, gateway->now_ms, &held))
+        return;
+    kp_log(KP_LOG_WARN, "event=denied what=\"%s\" user=%s address=%s method=%.10s url=%s not_said=%llu", what,
+           kp_log_quote(name, strlen(name), user, sizeof user), address_of(request, address, sizeof address), request->method,
+           kp_log_quote(request->url, strlen(request->url), url, sizeof url), (unsigned long long)held);
+}
+
 bool who_may_ask_more(struct request *request)
 {
     const struct gateway_config *config = &request->setup->config;
@@ -137,7 +152,7 @@ void who_logs_in(struct request *request)
     }
     msgpack_unpacked_destroy(&item);
     if (!rights) {
-        request->gateway->stats.denied++;
+        who_was_denied(request, "a token that nobody has");
         request_fail(request, MHD_HTTP_UNAUTHORIZED, "nobody has that token");
     } else if (!sessions_begin(request->gateway->sessions, rights->name, request->gateway->steady_ms, cookie)) {
         request_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
