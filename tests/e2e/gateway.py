@@ -62,6 +62,16 @@ class Gateway:
                 ready.set()
         ready.set()
 
+    def restart_daemon(self):
+        """After its kill or quit, at the same places."""
+        with open(self.daemon.file) as f:
+            text = f.read()
+        for name in ("publish", "control"):
+            text = re.sub(rf'({name}: {{endpoint: ")[^"]+"', rf'\g<1>{self.daemon.endpoints[name]}"', text)
+        with open(self.daemon.file, "w") as f:
+            f.write(text)
+        self.daemon.start()
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(DEADLINE)

@@ -88,6 +88,7 @@ class Rights(Served):
         ("GET", "/api/v1/alerts/history", {None: 401}),
         ("GET", "/api/v1/history?kpi=calls&window=day&key=ana", {None: 401}),
         ("GET", "/api/v1/explain?kpi=calls&window=day&key=ana", {None: 401}),
+        ("GET", "/api/v1/contests", {None: 401}),
         ("GET", "/api/v1/silences", {None: 401, "ana": 403, "lead": 403, "board": 403}),
         ("POST", "/api/v1/silences", {None: 401, "ana": 403, "lead": 403, "board": 403, "maria": 403, "ops": 400}),
         ("DELETE", "/api/v1/silences/s99", {None: 401, "ana": 403, "lead": 403, "board": 403, "maria": 404, "ops": 404}),
@@ -106,6 +107,15 @@ class Rights(Served):
                     status, headers, _ = self.g.request(method, path, user, body={} if method in ("POST", "PUT") else None)
                     self.assertEqual(status, refused.get(user, 200))
                     self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+
+    def test_the_description_knows_every_request(self):
+        paths = self.g.get("/api/v1/openapi.json")["paths"]
+        told = {(method.upper(), path.replace("{id}", "s99")) for path, methods in paths.items() for method in methods}
+        self.assertEqual({(method, path.split("?")[0]) for method, path, _ in self.MATRIX} - told,
+                         {("GET", "/"), ("GET", "/nothing"), ("PUT", "/api/v1/me"), ("GET", "/api/v1/openapi.json")})
+        for method, path in told:
+            status = self.g.request(method, path, None, body={} if method == "POST" else None)[0]
+            self.assertNotIn(status, (404, 405), (method, path))
 
     def test_who_says_it_wrongly_is_nobody(self):
         for headers in ({"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}, {"Cookie": "kpid=0-" + "0" * 48},
@@ -209,21 +219,12 @@ class Changes(Served):
         self.assertEqual(self.g.get("/readyz"), 503)
         self.assertEqual(self.calls("ops", "emea/one/ana"), 1)      # what was known
         self.assertEqual(self.g.get("/api/v1/explain?kpi=calls&window=day&key=ana"), 503)
-        self.restart_on_the_same_ports()
+        self.g.restart_daemon()
         self.assertEqual(events.next(lambda kind, data: kind == "kpid")["state"], "up")
         state = events.next(lambda kind, data: kind == "state")
         self.assertEqual([k["kpis"]["calls"]["day"]["value"] for k in state["keys"] if k["key"] == "ana"], [1])
         self.call("ana")
         until(lambda: self.calls("ops", "emea/one/ana") == 2)
-
-    def restart_on_the_same_ports(self):
-        with open(self.d.file) as f:
-            text = f.read()
-        for name in ("publish", "control"):
-            text = re.sub(rf'({name}: {{endpoint: ")[^"]+"', rf'\g<1>{self.d.endpoints[name]}"', text)
-        with open(self.d.file, "w") as f:
-            f.write(text)
-        self.d.start()
 
     def test_a_reload_changes_who_may_see_what(self):
         events = self.g.events("lead")
@@ -250,7 +251,7 @@ class Changes(Served):
         self.assertTrue(self.d.ask(op="forget", key="dora")["ok"])
         # a listing has it no more; a new connection asks for one at once
         self.d.kill()
-        self.restart_on_the_same_ports()
+        self.g.restart_daemon()
         until(lambda: not any("dora" in path for path in self.g.snapshots()))
 
 
