@@ -59,7 +59,7 @@ static KP_READER(read_listen)
         return;
     if (len && len - 2 * brackets < sizeof host)
         memcpy(host, text + brackets, len - 2 * brackets);
-    if (!is_address(host) || !brackets == !!strchr(host, ':') || !colon[1] || *end || port < 0 || port > 65535) {
+    if (!colon || !is_address(host) || !brackets == !!strchr(host, ':') || !colon[1] || *end || port < 0 || port > 65535) {
         kp_complain(ld, node->loc, "\"%.80s\" is no address to listen at, like 127.0.0.1:8420 or [::1]:8420", text);
         return;
     }

@@ -102,7 +102,7 @@ void state_destroy(struct state **state)
     }
     for (uint32_t i = 1; s->alerts && i < s->nalerts; i++)
         release_alert(&s->alerts[i]);
-    for (size_t i = 0; i < s->nnames; i++)
+    for (size_t i = 0; s->names && i < s->nnames; i++)
         free(s->names[i]);
     free(s->names);
     free(s->keys);

@@ -331,7 +331,7 @@ static void on_keys(void *ctx, const void *bytes, size_t len)
     const msgpack_object *list = ok ? object_get(&item.data, "snapshots") : NULL;
 
     up->syncs_keys = false;
-    for (size_t i = 0; i < object_count(list); i++)
+    for (size_t i = 0; list && i < object_count(list); i++)
         up->stats.malformed += !state_take_snapshot(up->state, &list->via.array.ptr[i]);
     if (list) {
         state_end_keys(up->state);
@@ -352,7 +352,7 @@ static void on_alerts(void *ctx, const void *bytes, size_t len)
     up->syncs_alerts = false;
     if (list)
         object_number(object_get(&item.data, "seq"), &seq);
-    for (size_t i = 0; i < object_count(list); i++)
+    for (size_t i = 0; list && i < object_count(list); i++)
         up->stats.malformed += !state_take_listed(up->state, &list->via.array.ptr[i], seq > 0 && seq < 9e15 ? (uint64_t)seq : 0);
     if (list) {
         state_end_alerts(up->state);
