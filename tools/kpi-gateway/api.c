@@ -405,6 +405,23 @@ static void ask_ranks(struct request *request)
     ask(request, out, made_ranks);
 }
 
+static bool made_contests(struct request *request, const msgpack_object *reply, struct text *text)
+{
+    static const char *const names[] = {"time", "contests", NULL};
+
+    (void)request;
+    return put_fields(text, reply, names);
+}
+
+static void ask_contests(struct request *request)
+{
+    struct kp_out *out = question("contests", 1);
+
+    if (out)
+        put_within(out, request->rights);
+    ask(request, out, made_contests);
+}
+
 static void ask_status(struct request *request)
 {
     ask(request, question("status", 0), made_all);
@@ -613,6 +630,7 @@ static const struct route {
     {"GET", "/api/v1/history", ASKER, ask_history},
     {"GET", "/api/v1/explain", ASKER, ask_explain},
     {"GET", "/api/v1/ranks", ASKER, ask_ranks},
+    {"GET", "/api/v1/contests", ASKER, ask_contests},
     {"GET", "/api/v1/silences", ACKNOWLEDGER, ask_silences},
     {"POST", "/api/v1/silences", ACKNOWLEDGER, ask_silence},
     {"DELETE", "/api/v1/silences/*", ACKNOWLEDGER, ask_end},

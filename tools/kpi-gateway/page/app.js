@@ -9,8 +9,9 @@ import * as funnel from "/view-funnel.js";
 import * as alerts from "/view-alerts.js";
 import * as wall from "/view-wall.js";
 import * as meeting from "/view-meeting.js";
+import * as contests from "/view-contests.js";
 
-const VIEWS = {floor, rep, funnel, alerts, wall, meeting};
+const VIEWS = {floor, rep, funnel, alerts, wall, meeting, contests};
 const AGAIN_MS = 3000;
 const main = document.getElementById("main");
 let catalog, leave = () => {}, shown = "";
@@ -39,7 +40,7 @@ function draw() {
   leave();
   shown = location.hash;
   document.title = `${VIEWS[to.view].title(to)} – kpid`;
-  put(document.getElementById("nav"), Object.entries({floor: "Floor", funnel: "Funnel", alerts: "Alerts", meeting: "Meeting", wall: "Wall"}).map(([view, name]) =>
+  put(document.getElementById("nav"), Object.entries({floor: "Floor", funnel: "Funnel", alerts: "Alerts", meeting: "Meeting", contests: "Contests", wall: "Wall"}).map(([view, name]) =>
     el("a", {href: `#/${view}`, "aria-current": view === to.view ? "page" : null}, name)));
   leave = VIEWS[to.view].show(main, {catalog, route: to, go: (hash) => { location.hash = hash; }});
 }
