@@ -111,16 +111,33 @@ static void free_roster(struct kp_roster_cfg *roster)
     free(roster->units);
 }
 
+static void free_selectors(struct kp_selector *select, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(select[i].key);
+        free(select[i].value);
+    }
+    free(select);
+}
+
 static void free_target(struct kp_target_cfg *target)
 {
     free(target->kpi);
     free(target->level);
     free(target->ramp);
-    for (size_t i = 0; i < target->nselect; i++) {
-        free(target->select[i].key);
-        free(target->select[i].value);
-    }
-    free(target->select);
+    free_selectors(target->select, target->nselect);
+}
+
+static void free_contest(struct kp_contest_cfg *contest)
+{
+    free(contest->name);
+    free(contest->title);
+    for (size_t i = 0; i < contest->nterms; i++)
+        free(contest->terms[i].kpi);
+    free(contest->terms);
+    free_selectors(contest->select, contest->nselect);
+    free(contest->level);
+    free(contest->tie);
 }
 
 static void free_alert(struct kp_alert_cfg *alert)
@@ -191,6 +208,9 @@ void kp_config_release(struct kp_config *config)
     for (size_t i = 0; i < config->nalerts; i++)
         free_alert(&config->alerts[i]);
     free(config->alerts);
+    for (size_t i = 0; i < config->ncontests; i++)
+        free_contest(&config->contests[i]);
+    free(config->contests);
     memset(config, 0, sizeof *config);
 }
 

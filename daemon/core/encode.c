@@ -1,6 +1,7 @@
 #include "kpid/encode.h"
 
 #include "describe.h"
+#include "encode_inside.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 
 enum { SEQ_WITHIN = 64 };   /* bytes from the beginning of a message */
 
-static void put_place(struct kp_out *out, struct kp_engine *engine, uint32_t node)
+void kp_encode_place(struct kp_out *out, struct kp_engine *engine, uint32_t node)
 {
     struct kp_place place;
 
@@ -24,6 +25,16 @@ static void put_place(struct kp_out *out, struct kp_engine *engine, uint32_t nod
     for (size_t i = 0; i < place.npath; i++)
         kp_out_str(out, place.path[i].s, place.path[i].len);
     kp_out_end(out);
+}
+
+void kp_encode_head(struct kp_out *out, const char *kind, uint64_t seq)
+{
+    kp_out_text(out, "v");
+    kp_out_int(out, 1);
+    kp_out_text(out, "kind");
+    kp_out_text(out, kind);
+    kp_out_text(out, "seq");
+    kp_out_uint(out, seq);
 }
 
 /* ---- Snapshots ---- */
@@ -130,16 +141,6 @@ static void put_kpis(struct kp_out *out, const struct kp_cell_view *cells, size_
     kp_out_end(out);
 }
 
-static void put_head(struct kp_out *out, const char *kind, uint64_t seq)
-{
-    kp_out_text(out, "v");
-    kp_out_int(out, 1);
-    kp_out_text(out, "kind");
-    kp_out_text(out, kind);
-    kp_out_text(out, "seq");
-    kp_out_uint(out, seq);
-}
-
 void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t node, uint64_t seq, bool full,
                         uint32_t pass, const struct kp_wanted *wanted)
 {
@@ -147,12 +148,12 @@ void kp_encode_snapshot(struct kp_out *out, struct kp_engine *engine, uint32_t n
     size_t n = kp_engine_read(engine, node, pass, &cells);
 
     kp_out_map(out, 10);
-    put_head(out, "snapshot", seq);
+    kp_encode_head(out, "snapshot", seq);
     kp_out_text(out, "full");
     kp_out_bool(out, full);
     kp_out_text(out, "time");
     kp_out_int(out, kp_engine_now(engine) < 0 ? 0 : kp_engine_now(engine));
-    put_place(out, engine, node);
+    kp_encode_place(out, engine, node);
     put_kpis(out, cells, n, wanted, put_numbers);
     kp_out_end(out);
 }
@@ -166,7 +167,7 @@ void kp_encode_peer(struct kp_out *out, struct kp_engine *engine, uint32_t node,
 
     kp_engine_place(engine, node, &place);
     kp_out_map(out, 8);
-    put_head(out, "peer", seq);
+    kp_encode_head(out, "peer", seq);
     kp_out_text(out, "level");
     kp_out_text(out, kp_engine_level_name(engine, place.level));
     kp_out_text(out, "key");
@@ -229,7 +230,7 @@ void kp_encode_explanation(struct kp_out *out, struct kp_engine *engine, uint32_
     kp_out_text(out, "title");
     kp_out_text(out, kpi->title ? kpi->title : kpi->name);
     put_means(out, engine, kpi);
-    put_place(out, engine, node);
+    kp_encode_place(out, engine, node);
     kp_out_text(out, "window");
     kp_out_text(out, why->cell.window->text);
     put_instant(out, "from", why->from_ms);
@@ -313,7 +314,7 @@ void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct 
 
     snprintf(id, sizeof id, "%016llx", (unsigned long long)alert->id);
     kp_out_map(out, 32u + (alert->ack_comment != NULL));
-    put_head(out, "alert", seq);
+    kp_encode_head(out, "alert", seq);
     kp_out_text(out, "id");
     kp_out_text(out, id);
     kp_out_text(out, "rule");
@@ -322,7 +323,7 @@ void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct 
     kp_out_text(out, alert->rule->kpi);
     kp_out_text(out, "window");
     kp_out_text(out, alert->rule->window.text[0] ? alert->rule->window.text : NULL);
-    put_place(out, engine, alert->node);
+    kp_encode_place(out, engine, alert->node);
     put_what(out, alert);
     kp_out_text(out, "since");
     kp_out_int(out, alert->since_ms);

@@ -102,6 +102,7 @@ void kp_engine_destroy(struct kp_engine **engine)
     free(e->fed);
     free(e->followed);
     free(e->views);
+    kp_contests_release(&e->contests);
     kp_sources_destroy(&e->sources);
     kp_sampler_release(&e->sampler);
     free(e);

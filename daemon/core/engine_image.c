@@ -176,13 +176,14 @@ static void load_nodes(struct kp_engine *engine, struct kp_load *load, struct kp
 
 /* ---- KPIs ---- */
 
+/* The copies that count for contests are without a name: they are kept as panes are, by what their cells are. */
 static void save_kpis(const struct kp_plan *plan, struct kp_save *save)
 {
     kp_save_mark(save, "KPIS");
     kp_save_u32(save, (uint32_t)plan->nkpis);
     for (int k = 0; k < plan->nkpis; k++) {
         kp_save_u64(save, kp_sign_kpi(plan, k));
-        kp_save_text(save, (struct kp_str){plan->kpis[k].cfg->name, (uint32_t)strlen(plan->kpis[k].cfg->name)});
+        kp_save_text(save, (struct kp_str){plan->kpis[k].cfg->name, plan->kpis[k].span ? 0 : (uint32_t)strlen(plan->kpis[k].cfg->name)});
     }
 }
 
@@ -213,9 +214,9 @@ static void load_each_kpi(const struct kp_plan *plan, struct kp_load *load, stru
             for (int k = 0; k < plan->nkpis; k++)
                 kept[k] |= signs[k] == sign;
         else
-            map->report->kpis_gone++;
+            map->report->kpis_gone += name.len > 0;
     }
-    for (int k = 0; k < plan->nkpis; k++)
+    for (int k = 0; k < (int)plan->config->nkpis; k++)
         ++*(kept[k] ? &map->report->kpis_kept : &map->report->kpis_new);
 }
 

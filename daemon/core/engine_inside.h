@@ -1,11 +1,12 @@
 /* What the parts of the engine share. Internal to it: engine.c applies events and time, engine_fetch.c looks ahead,
- * engine_silence.c keeps alerts quiet, engine_forget.c forgets somebody, engine_read.c answers, engine_image.c saves and loads. */
+ * engine_silence.c keeps alerts quiet, engine_forget.c forgets somebody, engine_read.c and contest.c answer, engine_image.c saves and loads. */
 #ifndef KPID_CORE_ENGINE_INSIDE_H
 #define KPID_CORE_ENGINE_INSIDE_H
 
 #include "kpid/engine.h"
 
 #include "alert.h"
+#include "contest.h"
 #include "entity.h"
 #include "match.h"
 #include "rank.h"
@@ -47,6 +48,7 @@ struct kp_engine {
     struct kp_entities *entities;       /* NULL: no KPI follows any */
     struct kp_sources *sources;
     struct kp_sampler sampler;
+    struct kp_contests contests;
     struct kp_cell_view *views;         /* by pair */
     uint64_t by_reason[KP_REASONS];
     uint64_t late, memory_out;

@@ -46,6 +46,7 @@ void kp_engine_seen(struct kp_engine *engine, uint32_t node)
 bool kp_engine_sweep(struct kp_engine *engine, uint32_t node)
 {
     if (!is_live(engine, node) || kp_engine_changed(engine, node) || kp_store_visible(&engine->store, node) ||
+        kp_store_is_kept(&engine->store, node) ||
         kp_store_cold(&engine->store, node)->nchildren || kp_store_node(&engine->store, node)->held || !kp_alerts_idle(engine->alerts, node))
         return false;
     kp_alerts_leave(engine->alerts, node);      /* of a former place there are none */

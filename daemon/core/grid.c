@@ -114,6 +114,14 @@ int kp_family_add(struct kp_family *fam, const struct kp_window *win)
     struct kp_grid g = grid_of(win);
     int i;
 
+    if (win->kind == KP_WIN_SPAN) {
+        fam->is_span = true;
+        fam->span_from = win->from_ms;
+        fam->span_to = win->to_ms;
+        fam->window[0] = *win;
+        fam->nwindows = 1;
+        return 0;
+    }
     for (i = 0; i < fam->nwindows; i++)
         if (strcmp(fam->window[i].text, win->text) == 0)
             return i;
@@ -139,7 +147,8 @@ int kp_family_add(struct kp_family *fam, const struct kp_window *win)
 
 bool kp_family_same_grids(const struct kp_family *a, const struct kp_family *b)
 {
-    if (a->ngrids != b->ngrids || a->gauge != b->gauge)
+    if (a->ngrids != b->ngrids || a->gauge != b->gauge || a->is_span != b->is_span || a->span_from != b->span_from ||
+        a->span_to != b->span_to)
         return false;
     for (int i = 0; i < a->ngrids; i++) {
         bool found = false;
@@ -161,7 +170,10 @@ static void window_bounds(struct kp_family *fam, int w, int64_t t)
     fam->ends[w] = INT64_MAX;
     if (fam->gauge)
         return;
-    if (is_day_grid(win)) {
+    if (fam->is_span) {
+        fam->from[w] = fam->span_from;
+        fam->to[w] = fam->span_to;
+    } else if (is_day_grid(win)) {
         fam->from[w] = kp_period_start(fam->zone, KP_PER_DAY, fam->week_start, t, 1 - (int)(win->length_ms / KP_DAY_MS));
     } else if (win->kind == KP_WIN_ROLLING) {
         fam->from[w] = floor_to(t, win->pane_ms) - win->length_ms + win->pane_ms;
@@ -205,6 +217,23 @@ static int64_t live_from(const struct kp_family *fam, const struct kp_grid *g, i
     return kp_period_start(fam->zone, g->period, fam->week_start, t, -g->shift);
 }
 
+/* A span's cell is that of now while it runs. Late events have it look back to its begin, until it is final. */
+static void refresh_span(struct kp_family *fam, int64_t t)
+{
+    const int64_t turns[] = {fam->span_from, fam->span_to, fam->span_to + KP_SPAN_LATE_MS};
+
+    for (size_t i = 0; i < sizeof turns / sizeof *turns; i++)
+        if (turns[i] > t && turns[i] < fam->until_ms)
+            fam->until_ms = turns[i];
+    if (t >= fam->span_from && t < fam->span_to) {
+        fam->cell_from = fam->span_from;
+        fam->cell_to = fam->span_to;
+    } else {
+        fam->cell_from = fam->cell_to = INT64_MAX;
+    }
+    fam->keep_from = kp_family_is_final(fam) ? INT64_MAX : fam->span_from;
+}
+
 void kp_family_refresh(struct kp_family *fam, int64_t t)
 {
     fam->at_ms = t;
@@ -225,6 +254,8 @@ void kp_family_refresh(struct kp_family *fam, int64_t t)
             fam->keep_from = g->live_from;
     }
     fam->cell_to = fam->until_ms;
+    if (fam->is_span)
+        refresh_span(fam, t);
     if (fam->gauge)
         fam->keep_from = INT64_MIN;
     for (int w = 0; w < fam->nwindows; w++)
@@ -238,6 +269,11 @@ bool kp_family_cell_slow(struct kp_family *fam, int64_t at_ms, int64_t *from, in
     *to = INT64_MAX;
     if (fam->gauge)
         return true;
+    if (fam->is_span) {
+        *from = fam->span_from;
+        *to = fam->span_to;
+        return at_ms >= *from && at_ms < *to;
+    }
     for (int i = 0; i < fam->ngrids; i++) {
         struct kp_grid *g = &fam->grid[i];
         int64_t a, b;
@@ -259,7 +295,7 @@ int64_t kp_family_leaves(const struct kp_family *fam, int w, int64_t start)
 {
     const struct kp_window *win = &fam->window[w];
 
-    if (fam->gauge)
+    if (fam->gauge || fam->is_span)
         return INT64_MAX;
     if (win->kind == KP_WIN_ROLLING && !is_day_grid(win))
         return floor_to(start, win->pane_ms) + win->length_ms;
@@ -272,7 +308,7 @@ int64_t kp_family_leaves(const struct kp_family *fam, int w, int64_t start)
 
 int64_t kp_family_dies(const struct kp_family *fam, int64_t start)
 {
-    int64_t last = INT64_MIN;
+    int64_t last = fam->is_span ? INT64_MAX : INT64_MIN;
 
     for (int i = 0; i < fam->ngrids; i++) {
         const struct kp_grid *g = &fam->grid[i];

@@ -15,6 +15,9 @@
 
 enum { KP_GRIDS_MAX = 16, KP_FAMILY_WINDOWS_MAX = 32 };
 
+/* What comes later than this after the end of a span is not added to it any more: what it came to is final. */
+#define KP_SPAN_LATE_MS (7 * KP_DAY_MS)
+
 enum kp_grid_kind { KP_GRID_EPOCH, KP_GRID_WORK, KP_GRID_PERIOD };
 
 struct kp_grid {
@@ -34,6 +37,8 @@ struct kp_family {
     const struct kp_calendar *calendar; /* borrowed; what working windows go by; NULL: all time is working time */
     int week_start;
     bool gauge;                     /* what is so now: no grid, a single cell without end, the same in every window */
+    bool is_span;                   /* no grid and one window, a span, which is its only cell. It stays when it is over */
+    int64_t span_from, span_to;     /* from <= t < to */
     struct kp_grid grid[KP_GRIDS_MAX];
     int ngrids;
     struct kp_window window[KP_FAMILY_WINDOWS_MAX];
@@ -54,6 +59,12 @@ int kp_family_add(struct kp_family *fam, const struct kp_window *win);
 
 /* Do both have the same grids? The spans may differ. */
 bool kp_family_same_grids(const struct kp_family *a, const struct kp_family *b);
+
+/* Is nothing added to its span any more, as of its bounds? */
+static inline bool kp_family_is_final(const struct kp_family *fam)
+{
+    return fam->is_span && fam->at_ms >= fam->span_to + KP_SPAN_LATE_MS;
+}
 
 /* Bring the bounds to t. t never falls. */
 void kp_family_refresh(struct kp_family *fam, int64_t t);

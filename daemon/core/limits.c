@@ -21,7 +21,7 @@ static void tell(const struct kp_limit_sink *sink, const struct kp_plan *plan, i
         key[len - 1] = '\0';
     }
     at += len + strspn(at + len, ": ");
-    sink->over(sink->ctx, (size_t)k, key, at);
+    sink->over(sink->ctx, (size_t)(plan->kpis[k].cfg - plan->config->kpis), key, at);      /* of a copy what it copies */
 }
 
 /* The names that are taken before the first KPI is looked at, whatever the engine takes them for. */
@@ -40,6 +40,7 @@ static enum kp_code add_names(struct kp_plan *plan, struct kp_err *err)
 static enum kp_code prepare(struct kp_plan *plan, struct kp_err *err)
 {
     const struct kp_config *config = plan->config;
+    enum kp_code code;
 
     plan->schema = kp_schema_new(err);
     plan->filters = kp_filters_new(err);
@@ -52,7 +53,8 @@ static enum kp_code prepare(struct kp_plan *plan, struct kp_err *err)
     plan->nkpis = (int)config->nkpis;
     for (size_t k = 0; k < config->nkpis; k++)
         plan->kpis[k].cfg = &config->kpis[k];
-    return add_names(plan, err);
+    code = add_names(plan, err);
+    return code ? code : kp_plan_add_spans(plan, err);
 }
 
 /* The KPIs one by one; those that stay without a place are marked. */
@@ -89,16 +91,15 @@ static enum kp_code check_windows(struct kp_plan *plan, const bool *out, const s
 enum kp_code kp_limits_check(const struct kp_config *config, const struct kp_limit_sink *sink, struct kp_err *err)
 {
     struct kp_plan *plan = calloc(1, sizeof *plan);
-    bool *out = calloc(config->nkpis + 1, sizeof *out);
+    bool *out = NULL;
     enum kp_code code;
 
-    if (!plan || !out) {
-        free(plan);
-        free(out);
+    if (!plan)
         return kp_plan_no_memory(err);
-    }
     plan->config = config;
     code = prepare(plan, err);
+    out = calloc((size_t)plan->nkpis + 1, sizeof *out);
+    code = code || out ? code : kp_plan_no_memory(err);
     code = code ? code : check_kpis(plan, out, sink, err);
     code = code ? code : kp_plan_add_pairs(plan, err);
     code = code ? code : check_windows(plan, out, sink, err);

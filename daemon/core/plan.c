@@ -198,6 +198,8 @@ enum kp_code kp_plan_add_kpi(struct kp_plan *plan, int k, struct kp_err *err)
     if (!kpi->feeds)
         return kp_plan_no_memory(err);
     kpi->feeds[k] = true;
+    if (kpi->span)
+        return kp_plan_copy_kpi(plan, k, err);
     kpi->dim = dim_of(plan, cfg, err);
     if (kpi->dim < 0)
         return KP_ELIMIT;
@@ -360,7 +362,7 @@ static bool add_closed(struct kp_plan *plan)
     if (!plan->closed)
         return false;
     for (int k = 0; k < plan->nkpis && storage->path && storage->history_ms && storage->samples_ms; k++)
-        if (!plan->kpis[k].is_now && !add_closed_of(plan, k))
+        if (!plan->kpis[k].is_now && !plan->kpis[k].span && !add_closed_of(plan, k))
             return false;
     for (int p = 0; p < plan->npairs; p++)
         for (int i = 0; i < plan->nclosed; i++)
@@ -405,7 +407,7 @@ enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
     for (int k = 0; k < plan->nkpis; k++) {
         const struct kp_kpi_cfg *cfg = plan->kpis[k].cfg;
 
-        for (size_t i = 0; i < cfg->nwindows; i++)
+        for (size_t i = 0; i < cfg->nwindows && !plan->kpis[k].span; i++)
             if (kp_plan_add_pair(plan, k, &cfg->windows[i], true) < 0)
                 return kp_plan_no_memory(err);
     }
@@ -419,7 +421,7 @@ enum kp_code kp_plan_add_pairs(struct kp_plan *plan, struct kp_err *err)
             return kp_plan_no_memory(err);
     }
     find_natures(plan);
-    return add_closed(plan) ? KP_OK : kp_plan_no_memory(err);
+    return kp_plan_add_span_pairs(plan) && add_closed(plan) ? KP_OK : kp_plan_no_memory(err);
 }
 
 /* ---- Families ---- */
@@ -598,7 +600,8 @@ static enum kp_code add_cells(struct kp_plan *plan, struct kp_err *err)
             return kp_plan_no_memory(err);
         for (int c = 0; c < fam->ncells; c++)
             kp_cell_clear(&fam->cells[c], fam->blank);
-        qsort(fam->emits, (size_t)fam->nemits, sizeof *fam->emits, by_window);
+        if (fam->nemits)        /* a span has none */
+            qsort(fam->emits, (size_t)fam->nemits, sizeof *fam->emits, by_window);
     }
     return KP_OK;
 }
@@ -625,6 +628,7 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     for (size_t k = 0; k < config->nkpis; k++)
         plan->kpis[k].cfg = &config->kpis[k];
     plan->nkpis = (int)config->nkpis;
+    code = code ? code : kp_plan_add_spans(plan, err);
     for (int k = 0; k < plan->nkpis && !code; k++)
         code = kp_plan_add_kpi(plan, k, err);
     plan->nlevel_ids = plan->nlevels + plan->ndims;
@@ -636,6 +640,7 @@ static enum kp_code compile(struct kp_plan *plan, struct kp_err *err)
     code = code ? code : kp_plan_spread_clocks(plan, err);
     code = code ? code : add_cells(plan, err);
     code = code ? code : kp_plan_rules(plan, err);
+    code = code ? code : kp_plan_contests(plan, err);
     return code ? code : kp_plan_outlets(plan, err);
 }
 
@@ -678,6 +683,7 @@ void kp_plan_destroy(struct kp_plan **plan)
     release_kpis(p);
     kp_plan_release_tracks(p);
     kp_plan_release_rules(p);
+    kp_plan_release_contests(p);
     for (int f = 0; f < p->nfamilies; f++) {
         free(p->families[f].cells);
         free(p->families[f].blank);

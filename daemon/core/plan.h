@@ -41,6 +41,7 @@ struct kp_plan_pair {
 
 struct kp_plan_kpi {
     const struct kp_kpi_cfg *cfg;   /* borrowed */
+    int span;                       /* counted for contests alone, in one of their spans: its index + 1; 0: as configured */
     int dim, family;                /* family -1: a formula */
     int filter, value;              /* value -1: none. filter below 0: fed by an outlet, kp_plan_outlet_of(filter) */
     int since;                      /* outlet that tells since when what is open stands where it stands; -1: no rule asks */
@@ -108,6 +109,17 @@ struct kp_plan_rule {
     int nparts;
     int *formulas;                  /* owned; pairs, operands first */
     int nformulas;
+};
+
+/* A contest counts its KPIs once more, in a stretch of time that stands still. Those of the same stretch share a *span*, whose KPIs
+ * are copies with a family of their own: so no window of a configured KPI is cut otherwise because there is a contest, and a key
+ * has one row more for each span. */
+struct kp_plan_contest {
+    const struct kp_contest_cfg *cfg;   /* borrowed */
+    int level;
+    struct kp_plan_rule *terms;     /* owned; what to read for each term, then for the tie */
+    int nterms;
+    int tie;                        /* index in terms; -1: none */
 };
 
 /* A *space* is a field whose values are followed as entities: lead, deal, client; a field of which more is asked than one
@@ -184,7 +196,7 @@ struct kp_plan {
     int ndims;
     struct kp_plan_family *families;    /* owned; by dimension */
     int nfamilies;
-    struct kp_plan_kpi *kpis;       /* owned; as configured */
+    struct kp_plan_kpi *kpis;       /* owned; as configured, then the copies of the spans */
     int nkpis;
     struct kp_plan_space *spaces;   /* owned */
     int nspaces;
@@ -198,6 +210,10 @@ struct kp_plan {
     int nspare;
     struct kp_window *closed;       /* owned; the period before of each calendar window, where a history is kept */
     int nclosed;
+    struct kp_window *spans;        /* owned; of contests */
+    int nspans;
+    struct kp_plan_contest *contests;   /* owned */
+    int ncontests;
     int *formula_order;             /* owned; formula KPIs, operands before those that use them */
     int nformulas;
     struct kp_plan_pair *pairs;     /* owned */
@@ -238,7 +254,7 @@ int64_t kp_plan_keep_from(const struct kp_plan *plan);
 /* Name of a level: "company", "team", "@client". */
 const char *kp_plan_level_name(const struct kp_plan *plan, int level);
 int kp_plan_find_level(const struct kp_plan *plan, const char *name, size_t len);
-int kp_plan_find_kpi(const struct kp_plan *plan, const char *name, size_t len);
+int kp_plan_find_kpi(const struct kp_plan *plan, const char *name, size_t len);     /* none of a span */
 /* Dimension of a level. */
 static inline int kp_plan_dim_of(const struct kp_plan *plan, int level)
 {

@@ -43,6 +43,21 @@ bool kp_plan_add_spare(struct kp_plan *plan, int k, const struct kp_alert_cfg *c
 enum kp_code kp_plan_rules(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
 void kp_plan_release_rules(struct kp_plan *plan);
 
+/* Note what a rule, or a contest, reads for a pair. False: out of memory. */
+bool kp_plan_rule_needs(struct kp_plan *plan, struct kp_plan_rule *rule, int pair);
+void kp_plan_release_rule(struct kp_plan_rule *rule);
+
+/* ---- plan_contest.c ---- */
+/* The spans, and the copies of KPIs that count in them, behind those that are configured; what is unknown is passed over. Not yet
+ * compiled: kp_plan_add_kpi does that by kp_plan_copy_kpi, once the KPIs that they copy are. */
+enum kp_code kp_plan_add_spans(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+enum kp_code kp_plan_copy_kpi(struct kp_plan *plan, int k, struct kp_err *err) KP_CHECK;
+/* Each copy in its span. False: out of memory. */
+bool kp_plan_add_span_pairs(struct kp_plan *plan);
+/* Compile the contests, once all cells have their places. */
+enum kp_code kp_plan_contests(struct kp_plan *plan, struct kp_err *err) KP_CHECK;
+void kp_plan_release_contests(struct kp_plan *plan);
+
 /* ---- plan_clock.c ---- */
 /* Make the clocks, once all pairs are there; then give each family its windows on all of them. */
 enum kp_code kp_plan_clocks(struct kp_plan *plan, struct kp_err *err) KP_CHECK;

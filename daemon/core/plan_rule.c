@@ -67,7 +67,7 @@ static bool part_cells(const struct kp_plan *plan, struct kp_plan_part *part, co
 }
 
 /* Note what a pair needs: itself from its family, or its operands and then its formula. */
-static bool rule_needs(struct kp_plan *plan, struct kp_plan_rule *rule, int p)
+bool kp_plan_rule_needs(struct kp_plan *plan, struct kp_plan_rule *rule, int p)
 {
     const struct kp_plan_pair *pair = &plan->pairs[p];
     const struct kp_plan_kpi *kpi = &plan->kpis[pair->kpi];
@@ -82,7 +82,7 @@ static bool rule_needs(struct kp_plan *plan, struct kp_plan_rule *rule, int p)
             if (rule->formulas[i] == p)
                 return true;
         for (size_t i = 0; i < count; i++)
-            if (!rule_needs(plan, rule, pair->operands[i]))
+            if (!kp_plan_rule_needs(plan, rule, pair->operands[i]))
                 return false;
         return kp_plan_push(&rule->formulas, &rule->nformulas, p);
     }
@@ -124,7 +124,7 @@ static enum kp_code add_rule(struct kp_plan *plan, const struct kp_alert_cfg *cf
     if (cfg->compare == KP_CMP_SILENCE)
         plan->silence_levels |= UINT64_C(1) << level;
     if (!kp_plan_push(&plan->level_rules[level], &plan->nlevel_rules[level], plan->nrules - 1) ||
-        (rule->pair >= 0 && !rule_needs(plan, rule, rule->pair)))
+        (rule->pair >= 0 && !kp_plan_rule_needs(plan, rule, rule->pair)))
         return kp_plan_no_memory(err);
     return KP_OK;
 }
@@ -145,19 +145,21 @@ enum kp_code kp_plan_rules(struct kp_plan *plan, struct kp_err *err)
     return KP_OK;
 }
 
+void kp_plan_release_rule(struct kp_plan_rule *rule)
+{
+    for (int i = 0; i < rule->nparts; i++) {
+        free(rule->parts[i].cells);
+        free(rule->parts[i].kpis);
+        free(rule->parts[i].pairs);
+    }
+    free(rule->parts);
+    free(rule->formulas);
+}
+
 void kp_plan_release_rules(struct kp_plan *plan)
 {
-    for (int r = 0; r < plan->nrules; r++) {
-        struct kp_plan_rule *rule = &plan->rules[r];
-
-        for (int i = 0; i < rule->nparts; i++) {
-            free(rule->parts[i].cells);
-            free(rule->parts[i].kpis);
-            free(rule->parts[i].pairs);
-        }
-        free(rule->parts);
-        free(rule->formulas);
-    }
+    for (int r = 0; r < plan->nrules; r++)
+        kp_plan_release_rule(&plan->rules[r]);
     free(plan->rules);
     for (int i = 0; i < KP_LEVEL_IDS_MAX; i++)
         free(plan->level_rules[i]);

@@ -173,7 +173,7 @@ struct kp_row *kp_list_row_slow(struct kp_rows *rows, struct kp_list *list, int 
     uint32_t *link, handle;
     struct kp_row *row;
 
-    if (!kp_family_cell(fam, at_ms, &from, &to))
+    if (kp_family_is_final(fam) || !kp_family_cell(fam, at_ms, &from, &to))
         return NULL;
     link = place_of(rows, list, to);
     if (*link && kp_rows_at(rows, *link)->start >= from)

@@ -17,7 +17,7 @@ struct kp_sources {
     const struct kp_config *config; /* borrowed */
     struct source *list;            /* owned, like the next */
     uint64_t *no_data;
-    size_t n, nwords;
+    size_t n, nkpis, nwords;
     bool stale;                     /* something was told of a silent one */
 };
 
@@ -61,7 +61,8 @@ struct kp_sources *kp_sources_new(const struct kp_plan *plan, struct kp_err *err
     if (ok) {
         s->config = config;
         s->n = config->nsources;
-        s->nwords = config->nkpis / 64 + 1;
+        s->nkpis = (size_t)plan->nkpis;
+        s->nwords = s->nkpis / 64 + 1;
         s->list = calloc(s->n + 1, sizeof *s->list);
         s->no_data = calloc(s->nwords, sizeof *s->no_data);
         ok = s->list && s->no_data;
@@ -210,7 +211,7 @@ void kp_sources_save(const struct kp_sources *s, struct kp_save *save)
         kp_save_i64(save, src->heard);
         kp_save_i64(save, src->covered);
         kp_save_i64(save, src->begin);
-        kp_kpi_set_save(src->fed, s->config->nkpis, save);
+        kp_kpi_set_save(src->fed, s->nkpis, save);
     }
 }
 

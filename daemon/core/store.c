@@ -359,6 +359,8 @@ int64_t kp_store_expires(const struct kp_store *store, uint32_t node)
         const struct kp_rows *rows = &store->rows[dim->first_family + i];
         int64_t dies;
 
+        if (rows->family->grids[0].is_span)
+            continue;
         if (!hot->lists[i].head || (rows->family->grids[hot->clock].gauge && is_blank(rows, hot->lists[i].head)))
             continue;
         if (rows->family->grids[hot->clock].gauge)
@@ -405,12 +407,23 @@ bool kp_store_visible(const struct kp_store *store, uint32_t node)
     for (int i = 0; i < dim->nfamilies; i++) {
         const struct kp_rows *rows = &store->rows[dim->first_family + i];
 
-        if (!hot->lists[i].head)
+        if (!hot->lists[i].head || rows->family->grids[0].is_span)
             continue;
         if (rows->family->grids[hot->clock].gauge ? !is_blank(rows, hot->lists[i].head)
                                      : kp_rows_at(rows, hot->lists[i].head)->start >= rows->family->grids[hot->clock].keep_from)
             return true;
     }
+    return false;
+}
+
+bool kp_store_is_kept(const struct kp_store *store, uint32_t node)
+{
+    const struct kp_node_hot *hot = kp_store_node(store, node);
+    const struct kp_plan_dim *dim = &store->plan->dims[kp_plan_dim_of(store->plan, hot->level)];
+
+    for (int i = 0; i < dim->nfamilies; i++)
+        if (hot->lists[i].head && store->plan->families[dim->first_family + i].grids->is_span)
+            return true;
     return false;
 }
 

@@ -111,10 +111,12 @@ static inline uint32_t kp_store_own(const struct kp_store *store, uint32_t node)
     return kp_store_node(store, node)->flags & KP_NODE_FORMER ? kp_store_cold(store, node)->first_child : node;
 }
 
-/* Is there anything to show: a member, or a row that some window may still reach at t? */
+/* Is there anything to show: a member, or a row that some window may still reach at t? Spans are shown elsewhere. */
 bool kp_store_visible(const struct kp_store *store, uint32_t node);
 /* When the last of it will be out of every window's reach; INT64_MAX for members, INT64_MIN without rows. */
 int64_t kp_store_expires(const struct kp_store *store, uint32_t node);
+/* Is it part of a span, so that it has to stay, although there may be nothing to show of it? */
+bool kp_store_is_kept(const struct kp_store *store, uint32_t node);
 /* Is it somebody who is here at t? Who has left, or is still to come, is not. */
 bool kp_store_is_here(const struct kp_store *store, uint32_t node, int64_t t);
 /* The next instant after t at which a member comes, or has left; INT64_MAX: none, and for all others. */

@@ -6,12 +6,16 @@
  *
  * A row then holds what came between two edges, so it is put where the first of them is. Windows that end now hold all that
  * comes later anyway, so none of them counts what it should not. One that ended before (day-1) would, when a row of then
- * reaches over its end; such a row is left out. */
+ * reaches over its end; such a row is left out.
+ *
+ * A span of now takes what was in the same one, or else from rows that lie within it: all of it, where an edge of then was at its
+ * begin. If none was, kept events know better (see kp_engine_load_numbers), or entities do, of samples that come of them. */
 #include "image.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+enum { WINDOWS, GAUGE, SPAN };      /* kinds of families */
 enum { CELLS_MAX = UINT16_MAX, OLDEST_START_DAYS = 800, SHIFT_MAX = 400, DAYS_MAX = 20000 };
 
 /* ---- Saving ---- */
@@ -21,7 +25,11 @@ static void save_shape(const struct kp_plan *plan, const struct kp_plan_family *
     const struct kp_family *grids = &fam->grids[0];
 
     kp_save_u8(save, (uint8_t)fam->dim);
-    kp_save_u8(save, grids->gauge);
+    kp_save_u8(save, grids->is_span ? SPAN : grids->gauge ? GAUGE : WINDOWS);
+    if (grids->is_span) {
+        kp_save_i64(save, grids->span_from);
+        kp_save_i64(save, grids->span_to);
+    }
     kp_save_u8(save, (uint8_t)grids->ngrids);
     for (int i = 0; i < grids->ngrids; i++) {
         const struct kp_grid *g = &grids->grid[i];
@@ -178,6 +186,27 @@ static bool is_sound(const struct kp_grid *g)
            g->reach_ms / g->step_ms <= KP_PANES_MAX;
 }
 
+static bool is_instant(int64_t t)
+{
+    return t >= -OLDEST_START_DAYS * KP_DAY_MS && t <= KP_TIME_MAX + KP_DAY_MS;
+}
+
+static void load_kind(struct kp_load *load, struct kp_family *grids)
+{
+    uint8_t kind = kp_load_u8(load);
+
+    grids->gauge = kind == GAUGE;
+    grids->is_span = kind == SPAN;
+    if (kind > SPAN)
+        kp_load_fail(load, "panes: not a family as kpid has them");
+    if (!grids->is_span)
+        return;
+    grids->span_from = kp_load_i64(load);
+    grids->span_to = kp_load_i64(load);
+    if (!is_instant(grids->span_from) || !is_instant(grids->span_to) || grids->span_from >= grids->span_to)
+        kp_load_fail(load, "panes: not a span as kpid has them");
+}
+
 static void load_grids(struct panes *panes, struct shape *shape)
 {
     const struct kp_plan *plan = panes->store->plan;
@@ -188,7 +217,8 @@ static void load_grids(struct panes *panes, struct shape *shape)
         kp_load_fail(load, "out of memory for panes");
         return;
     }
-    shape->gauge = first->gauge = kp_load_u8(load) != 0;
+    load_kind(load, first);
+    shape->gauge = first->gauge;
     first->ngrids = kp_load_u8(load);
     if (first->ngrids > KP_GRIDS_MAX) {
         first->ngrids = 0;
@@ -294,13 +324,35 @@ static bool has_grid(const struct kp_family *fam, const struct kp_grid *g)
     return false;
 }
 
-/* How much a family of then is like one of now: by the grids that both have, and then by how far it reaches back. */
-static int likeness(const struct shape *shape, const struct kp_family *now)
+/* Does a family of then know all of a span of now, and tell it from the rest? */
+static bool knows_span(const struct panes *panes, const struct shape *shape, const struct kp_family *now)
+{
+    int64_t last = now->span_to - 1 < panes->newest ? now->span_to - 1 : panes->newest, from, to;
+
+    if (last < now->span_from)
+        return true;        /* it is still to come */
+    for (int c = 0; c < panes->store->plan->nclocks; c++) {
+        struct kp_family *then = &shape->grids[c];
+
+        if (!kp_family_cell(then, now->span_from, &from, &to) || from != now->span_from ||
+            !kp_family_cell(then, last, &from, &to) || (now->span_to <= panes->newest && to != now->span_to))
+            return false;
+    }
+    return true;
+}
+
+/* How much a family of then is like one of now: by the grids that both have, and then by how far it reaches back. A span is like
+ * who knows it, and least like another span. */
+static int likeness(const struct panes *panes, const struct shape *shape, const struct kp_family *now)
 {
     int both = 0;
 
-    if (shape->grids->gauge != now->gauge)
+    if (shape->grids->gauge != now->gauge || (shape->grids->is_span && !now->is_span))
         return -1;
+    if (kp_family_same_grids(shape->grids, now) && now->is_span)
+        return 3;
+    if (now->is_span)
+        return knows_span(panes, shape, now) ? 2 : !shape->grids->is_span;
     for (int i = 0; i < now->ngrids; i++)
         both += has_grid(shape->grids, &now->grid[i]);
     return both * 2 + (both == now->ngrids && shape->grids->ngrids == now->ngrids);
@@ -325,7 +377,7 @@ static struct shape *best_shape(struct panes *panes, int family, uint64_t sign, 
 
     for (int s = 0; s < panes->nshapes; s++) {
         struct shape *shape = &panes->shapes[s];
-        int c = find_cell(shape, sign), like = likeness(shape, now);
+        int c = find_cell(shape, sign), like = likeness(panes, shape, now);
 
         if (shape->ngoals && plan->families[shape->goals[0].family].dim != dim)
             continue;       /* not as kpid writes it */
@@ -371,6 +423,19 @@ static struct goal *goal_of(struct panes *panes, struct shape *shape, int family
     return goal;
 }
 
+/* Somebody else knows better than these panes what came in a span. */
+static bool is_known_better(const struct panes *panes, const struct shape *shape, int f, const struct kp_cell *cell, bool *by_entities)
+{
+    const struct kp_plan *plan = panes->store->plan;
+    const struct kp_family *now = plan->families[f].grids;
+
+    *by_entities = false;
+    if (!now->is_span || knows_span(panes, shape, now))
+        return false;
+    *by_entities = kp_plan_outlet_of(cell->filter) >= 0 && !kp_family_is_final(now);
+    return *by_entities || plan->config->storage.keep_ms > 0;
+}
+
 static void match_family(struct panes *panes, int f)
 {
     const struct kp_plan *plan = panes->store->plan;
@@ -381,12 +446,13 @@ static void match_family(struct panes *panes, int f)
         int then = 0;
         bool had = panes->map->had && panes->map->had[f][c];
         struct shape *shape = had ? NULL : best_shape(panes, f, kp_sign_cell(plan, fam->dim, cell), cell->kind, &then);
-        struct goal *goal = shape ? goal_of(panes, shape, f) : NULL;
+        bool by_entities = false, better = shape && is_known_better(panes, shape, f, cell, &by_entities);
+        struct goal *goal = shape && !by_entities ? goal_of(panes, shape, f) : NULL;
 
-        panes->map->fed[f][c] = goal != NULL;
+        panes->map->fed[f][c] = goal && !better;
         if (goal)
             goal->feeds[goal->nfeeds++] = (struct feed){cell->kind, shape->cells[then].word, cell->word};
-        else if (shape)
+        else if (shape && !by_entities)
             kp_load_fail(panes->load, "out of memory for panes");
     }
 }
@@ -394,7 +460,8 @@ static void match_family(struct panes *panes, int f)
 /* Do rows of then lie between edges that windows of now have, each of them as far back as now? */
 static bool reaches(const struct kp_family *then, const struct kp_family *now)
 {
-    if (then->ngrids != now->ngrids)
+    if (then->ngrids != now->ngrids || then->is_span != now->is_span || then->span_from != now->span_from ||
+        then->span_to != now->span_to)
         return false;
     for (int i = 0; i < now->ngrids; i++) {
         bool found = false;
@@ -522,6 +589,8 @@ static void load_same(struct panes *panes, const struct shape *shape, struct kp_
  * is as late as that. */
 static bool reaches_over(const struct goal *goal, const struct kp_family *now, int64_t start, int64_t to)
 {
+    if (now->is_span)
+        return to > now->span_to;
     for (uint32_t left = goal->closed; left; left &= left - 1) {
         int w = __builtin_ctz(left);
 
@@ -675,6 +744,36 @@ static void load_keys(struct panes *panes)
     }
 }
 
+/* What the first load took of panes for a span, and kept events know better: it is to come now. */
+static void clear_cell(struct kp_store *store, int f, const struct kp_cell *cell)
+{
+    const struct kp_plan_dim *dim = &store->plan->dims[store->plan->families[f].dim];
+    struct kp_rows *rows = &store->rows[f];
+
+    for (uint32_t node = 0; node < store->made; node++) {
+        const struct kp_node_hot *hot = kp_store_node(store, node);
+
+        if (!(hot->flags & KP_NODE_LIVE) || kp_plan_dim_of(store->plan, hot->level) != store->plan->families[f].dim)
+            continue;
+        for (uint32_t handle = hot->lists[f - dim->first_family].head; handle; handle = kp_rows_at(rows, handle)->next) {
+            uint64_t *words = kp_rows_at(rows, handle)->words;
+
+            kp_cell_drop(cell->kind, words + cell->word, store->slab);
+            kp_cell_clear(cell, words);
+        }
+    }
+}
+
+static void clear_known_better(struct panes *panes)
+{
+    const struct kp_plan *plan = panes->store->plan;
+
+    for (int f = 0; f < plan->nfamilies; f++)
+        for (int c = 0; c < plan->families[f].ncells && plan->families[f].grids->is_span; c++)
+            if (panes->map->fed[f][c])
+                clear_cell(panes->store, f, &plan->families[f].cells[c]);
+}
+
 void kp_panes_load(struct kp_store *store, struct kp_load *load, struct kp_image_map *map)
 {
     struct panes panes = {.store = store, .load = load, .map = map};
@@ -690,6 +789,8 @@ void kp_panes_load(struct kp_store *store, struct kp_load *load, struct kp_image
         load_shapes(&panes);
     if (!load->failed)
         match(&panes);
+    if (!load->failed && map->had)
+        clear_known_better(&panes);
     if (!load->failed)
         load_keys(&panes);
     release(&panes);

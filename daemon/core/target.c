@@ -67,12 +67,12 @@ static const char *value_for(const struct kp_store *store, uint32_t node, const 
     return NULL;
 }
 
-static bool selects(const struct kp_store *store, uint32_t node, const struct kp_target_cfg *cfg)
+bool kp_store_selects(const struct kp_store *store, uint32_t node, const struct kp_selector *select, size_t nselect)
 {
-    for (size_t i = 0; i < cfg->nselect; i++) {
-        const char *value = value_for(store, node, cfg->select[i].key);
+    for (size_t i = 0; i < nselect; i++) {
+        const char *value = value_for(store, node, select[i].key);
 
-        if (!value || strcmp(value, cfg->select[i].value) != 0)
+        if (!value || strcmp(value, select[i].value) != 0)
             return false;
     }
     return true;
@@ -93,7 +93,7 @@ static int32_t most_specific(const struct kp_store *store, uint32_t node, const 
         if (strcmp(cfg->level ? cfg->level : bottom, level) != 0 || cfg->per != set->per ||
             strcmp(cfg->kpi, config->kpis[set->kpi].name) != 0)
             continue;
-        if (selects(store, node, cfg) && (best < 0 || cfg->nselect >= config->targets[best].nselect))
+        if (kp_store_selects(store, node, cfg->select, cfg->nselect) && (best < 0 || cfg->nselect >= config->targets[best].nselect))
             best = (int32_t)i;
     }
     return best;
@@ -483,6 +483,11 @@ int64_t kp_targets_work(const struct kp_targets *t, uint32_t node, int64_t from,
     const struct kp_node_hot *hot = kp_store_node(t->store, node);
 
     return work(t, hot->calendar, zone_of(t, node), kp_store_cold(t->store, node)->member, from, to);
+}
+
+int64_t kp_targets_hours(const struct kp_targets *t, uint32_t node, int64_t from, int64_t to)
+{
+    return work(t, kp_store_node(t->store, node)->calendar, zone_of(t, node), NULL, from, to);
 }
 
 int64_t kp_targets_when(const struct kp_targets *t, uint32_t node, int64_t from, int64_t work_ms)

@@ -17,6 +17,9 @@
 
 struct kp_targets;
 
+/* Does a `for:` hold for a node: its own key and those above it by level, and what the roster says of a member? */
+bool kp_store_selects(const struct kp_store *store, uint32_t node, const struct kp_selector *select, size_t nselect);
+
 /* For the roster that stands in the store; numbers the sets and tells the plan's pairs and rules theirs. */
 struct kp_targets *kp_targets_new(struct kp_plan *plan, struct kp_store *store, struct kp_err *err) KP_CHECK;
 void kp_targets_destroy(struct kp_targets **targets);
@@ -35,6 +38,8 @@ double kp_target_expected_at(struct kp_targets *targets, uint32_t node, int set,
 /* Working ms of a key between two instants, by its own calendar; of a member less its absences and what lies before its start
  * or after its end. */
 int64_t kp_targets_work(const struct kp_targets *targets, uint32_t node, int64_t from, int64_t to);
+/* The same of its calendar alone, whether it was here or not. */
+int64_t kp_targets_hours(const struct kp_targets *targets, uint32_t node, int64_t from, int64_t to);
 /* The first instant by which it has worked so many ms, over 0, since `from`; INT64_MAX: not within a year more. */
 int64_t kp_targets_when(const struct kp_targets *targets, uint32_t node, int64_t from, int64_t work_ms);
 /* The first instant from `at` on at which it works; INT64_MAX: none within a year. */

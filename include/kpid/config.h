@@ -176,6 +176,29 @@ struct kp_target_cfg {
     struct kp_loc loc, kpi_loc;
 };
 
+/* ---- Contests ---- */
+struct kp_contest_term {        /* points: weight times the KPI's value */
+    char *kpi;
+    double weight;
+    struct kp_loc loc;
+};
+struct kp_contest_cfg {
+    char *name;
+    char *title;                /* NULL: the name */
+    struct kp_contest_term *terms;
+    size_t nterms;              /* at least 1 */
+    bool weighted;              /* points, by `kpis`; else one KPI's own value, and its `better` says who leads */
+    int64_t from_ms, to_ms;     /* instants: from <= t < to */
+    struct kp_selector *select; /* `for:`, all must hold */
+    size_t nselect;
+    char *level;                /* `among:` whom: a roster level */
+    char *tie;                  /* the KPI that orders those with equal points; NULL: they share a rank */
+    bool adjusted;              /* by working time: see contest.h */
+    struct kp_loc loc, kpi_loc, to_loc, level_loc, tie_loc, away_loc;
+};
+#define KP_CONTESTS_MAX 32
+#define KP_CONTEST_TERMS_MAX 16
+
 enum kp_compare { KP_CMP_VALUE, KP_CMP_TARGET, KP_CMP_PACE, KP_CMP_PEERS, KP_CMP_BASELINE, KP_CMP_SILENCE, KP_CMP_STALLED };
 struct kp_bound {           /* `warning` or `critical` */
     bool set;
@@ -329,6 +352,8 @@ struct kp_config {
     size_t ntargets;
     struct kp_alert_cfg *alerts;
     size_t nalerts;
+    struct kp_contest_cfg *contests;
+    size_t ncontests;
 };
 
 /* Is it one that CURVE guards when `security` is on? */

@@ -2,7 +2,7 @@
 #ifndef KPID_ENCODE_H
 #define KPID_ENCODE_H
 
-#include "kpid/engine.h"
+#include "kpid/contest.h"
 #include "kpid/out.h"
 
 /* What of a key is wanted; NULL lists: everything. */
@@ -27,6 +27,17 @@ void kp_encode_explanation(struct kp_out *out, struct kp_engine *engine, uint32_
 
 /* Append the map of an alert. */
 void kp_encode_alert(struct kp_out *out, struct kp_engine *engine, const struct kp_alert *alert, uint64_t seq);
+
+/* Whom somebody may be told of, in a standing. */
+enum kp_seen { KP_SEEN_RANK, KP_SEEN_VALUE, KP_SEEN_ALL };     /* that there is somebody; with what; and who it is */
+struct kp_seer {
+    enum kp_seen (*sees)(void *ctx, uint32_t node);     /* NULL: all of all */
+    void *ctx;
+    size_t most;        /* places, and beyond them those who are seen by name */
+};
+/* Append the map of a contest. */
+void kp_encode_contest(struct kp_out *out, struct kp_engine *engine, const struct kp_contest_standing *standing, uint64_t seq,
+                       const struct kp_seer *seer);
 
 /* A message whose number is not known yet is encoded with this one; then the number is put into its bytes, which become shorter in
  * JSON. Returns the new length. */

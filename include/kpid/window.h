@@ -17,7 +17,8 @@
 /* However little a calendar works, a working window looks back no further than this. */
 #define KP_WORK_REACH_MS (366 * KP_DAY_MS)
 
-enum kp_window_kind { KP_WIN_ROLLING, KP_WIN_WORKING, KP_WIN_CALENDAR };
+/* SPAN: a stretch of time that stands still, a contest's. It is not written anywhere, so no text is parsed as one. */
+enum kp_window_kind { KP_WIN_ROLLING, KP_WIN_WORKING, KP_WIN_CALENDAR, KP_WIN_SPAN };
 
 struct kp_window {
     char text[KP_WINDOW_TEXT];  /* as written, the window's name in messages */
@@ -26,6 +27,7 @@ struct kp_window {
     int64_t pane_ms;            /* rolling, working: S; KP_DAY_MS: a calendar day in the zone */
     enum kp_period period;      /* calendar */
     int back;                   /* calendar: 0 the running period, 1..12 the Nth before */
+    int64_t from_ms, to_ms;     /* span: from <= t < to */
 };
 
 /* KP_EINVAL with the reason in *err ("window 45x: ..."). */
