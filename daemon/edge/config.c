@@ -107,7 +107,7 @@ static const struct kp_key top_keys[] = {
     {.name = "sources", .read = kp_read_sources},
     {.name = "targets", .read = kp_read_targets},
     {.name = "alerts", .read = kp_read_alerts},
-    {.name = "contests", .need = KP_LATER},
+    {.name = "contests", .read = kp_read_contests},
     {.name = NULL},
 };
 
@@ -144,6 +144,7 @@ const struct kp_key_table *kp_config_tables(size_t *count)
         {"alerts.NAME.critical", kp_bound_keys},
         {"alerts.NAME.escalate", kp_escalate_keys},
         {"alerts.NAME.flapping", kp_flapping_keys},
+        {"contests.NAME", kp_contest_keys},
     };
 
     *count = sizeof tables / sizeof *tables;
@@ -225,6 +226,7 @@ static void check_all(struct kp_loader *ld, const struct kp_node *root)
     kp_check_formulas(ld);
     kp_check_targets(ld);
     kp_check_alerts(ld);
+    kp_check_contests(ld);
     kp_check_limits(ld);
 }
 
@@ -258,6 +260,7 @@ int kp_config_load_node(const char *file, const char *dir, const struct kp_node 
     free(ld.alert_nodes);
     free(ld.member_nodes);
     free(ld.target_nodes);
+    free(ld.contest_nodes);
     kp_tree_destroy(&ld.csv);
     if (faults->count != before)
         kp_config_release(config);

@@ -28,6 +28,8 @@ static bool take_sound(struct kp_loader *ld, struct sound *sound)
     if (!some->kpis || !some->alerts || !sound->index || !sound->told)
         return false;
     some->nkpis = some->nalerts = 0;
+    if (ld->faults->count)
+        some->ncontests = 0;    /* what they count may not be there */
     for (size_t i = 0; i < config->nkpis; i++) {
         if (!ld->sound_kpis[i])
             continue;

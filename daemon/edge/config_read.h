@@ -25,7 +25,8 @@ struct kp_loader {
     const struct kp_node **alert_nodes; /* owned; of config->alerts */
     const struct kp_node **member_nodes;/* owned; of config->roster.members */
     const struct kp_node **target_nodes;/* owned; of config->targets */
-    size_t nkpi_nodes, nalert_nodes, nmember_nodes, ntarget_nodes;
+    const struct kp_node **contest_nodes;/* owned; of config->contests */
+    size_t nkpi_nodes, nalert_nodes, nmember_nodes, ntarget_nodes, ncontest_nodes;
     bool *sound_kpis, *sound_funnels;   /* owned; of config->kpis and ->funnels: was nothing wrong in them? */
     size_t nsound_kpis, nsound_funnels;
     bool faulty_roster, faulty_windows; /* was something wrong in these? Then what they lack proves nothing */
@@ -132,7 +133,7 @@ extern const struct kp_key kp_time_keys[], kp_publish_keys[], kp_control_keys[],
     kp_ingest_keys[], kp_roster_keys[], kp_member_keys[], kp_kpi_keys[], kp_operator_keys[], kp_target_keys[],
     kp_alert_keys[], kp_bound_keys[], kp_lapse_keys[], kp_escalate_keys[], kp_flapping_keys[], kp_elapsed_keys[],
     kp_repeat_keys[], kp_open_keys[], kp_cohort_keys[], kp_once_keys[], kp_funnel_keys[],
-    kp_currencies_keys[], kp_source_keys[], kp_calendar_keys[], kp_unit_keys[];
+    kp_currencies_keys[], kp_source_keys[], kp_calendar_keys[], kp_unit_keys[], kp_contest_keys[];
 KP_READER(kp_read_ingest);
 KP_READER(kp_read_publish);
 KP_READER(kp_read_control);
@@ -160,6 +161,9 @@ KP_READER(kp_read_currencies);
 KP_READER(kp_read_sources);
 KP_READER(kp_read_targets);
 KP_READER(kp_read_alerts);
+KP_READER(kp_read_contests);
+/* The entries of a `for`. */
+void kp_selectors_of(struct kp_loader *ld, const struct kp_node *node, struct kp_selector **list, size_t *count);
 
 /* A KPI's `of` and `once` against its aggregate. */
 void kp_check_of(struct kp_loader *ld, const struct kp_node *node, const struct kp_kpi_cfg *kpi);
@@ -169,7 +173,8 @@ void kp_add_funnel_kpis(struct kp_loader *ld);
 void kp_check_sockets(struct kp_loader *ld, const struct kp_node *root);
 void kp_check_roster(struct kp_loader *ld);
 void kp_check_formulas(struct kp_loader *ld);
-void kp_check_targets(struct kp_loader *ld);
+void kp_check_targets(struct kp_loader *ld);    /* and whom contests are for */
+void kp_check_contests(struct kp_loader *ld);
 void kp_check_alerts(struct kp_loader *ld);
 /* That an engine has room for all of it. Windows are shared and formulas checked before. */
 void kp_check_limits(struct kp_loader *ld);

@@ -45,15 +45,12 @@ static KP_READER(read_level)
     kp_complain_unknown(ld, node->loc, "level", target->level, known, count);
 }
 
-static KP_READER(read_for)
+void kp_selectors_of(struct kp_loader *ld, const struct kp_node *node, struct kp_selector **list, size_t *count)
 {
-    struct kp_target_cfg *target = into;
-
-    (void)key;
     if (!kp_want_some(ld, node, KP_NODE_MAP, SELECT_MAX))
         return;
     for (const struct kp_node *entry = node->first; entry; entry = entry->next) {
-        struct kp_selector *select = kp_grow(ld, &target->select, &target->nselect, sizeof *target->select);
+        struct kp_selector *select = kp_grow(ld, list, count, sizeof *select);
         size_t back = kp_path_key(ld, entry->key);
 
         if (select) {
@@ -62,6 +59,14 @@ static KP_READER(read_for)
         }
         kp_path_back(ld, back);
     }
+}
+
+static KP_READER(read_for)
+{
+    struct kp_target_cfg *target = into;
+
+    (void)key;
+    kp_selectors_of(ld, node, &target->select, &target->nselect);
 }
 
 static KP_READER(read_ramp)

@@ -1,5 +1,5 @@
 /* targets when the KPIs, the alerts and the roster are known: one that nobody could ever have, or that no window shows, is
- * a slip of whoever wrote it. */
+ * a slip of whoever wrote it. So is a contest that nobody takes part in. */
 #include "config_read.h"
 
 #include <stdio.h>
@@ -14,6 +14,14 @@ struct trait {
 struct traits {
     struct trait *list;         /* owned; sorted */
     size_t count;
+};
+
+/* What chooses among whom: a target, or a contest. */
+struct choice {
+    const char *what, *key;     /* "target", "level" */
+    const char *level;          /* NULL: it is unknown */
+    const struct kp_selector *select;
+    size_t nselect;
 };
 
 static const char unassigned[] = "unassigned";      /* the place of a member who names none */
@@ -114,9 +122,9 @@ static bool is_known(const struct kp_loader *ld, const struct traits *traits, co
 }
 
 /* What a team is selected by is the team and what lies above it; the company is by nothing. Said, and false, if not so. */
-static bool level_has(struct kp_loader *ld, const char *level, const struct kp_node *entry)
+static bool level_has(struct kp_loader *ld, const struct choice *choice, const struct kp_node *entry)
 {
-    int own = kp_find_level(ld->config, level), asked = kp_find_level(ld->config, entry->key);
+    int own = kp_find_level(ld->config, choice->level), asked = kp_find_level(ld->config, entry->key);
     char known[KP_LEVELS_MAX * 68] = "";
     size_t len = 0;
 
@@ -130,8 +138,8 @@ static bool level_has(struct kp_loader *ld, const char *level, const struct kp_n
     if (own < 0)
         kp_complain(ld, entry->key_loc, "there is one company, so \"level: company\" takes no \"for\"");
     else
-        kp_complain(ld, entry->key_loc, "a target with \"level: %s\" is not chosen by \"%s\", only by %s", level, entry->key,
-                    known);
+        kp_complain(ld, entry->key_loc, "a %s with \"%s: %s\" is not chosen by \"%s\", only by %s", choice->what, choice->key,
+                    choice->level, entry->key, known);
     return false;
 }
 
@@ -147,7 +155,7 @@ static const char *trait_of(const struct kp_config *config, const struct kp_memb
     return NULL;
 }
 
-static bool somebody_is(const struct kp_config *config, const struct kp_target_cfg *target)
+static bool somebody_is(const struct kp_config *config, const struct choice *target)
 {
     for (size_t i = 0; i < config->roster.nmembers; i++) {
         size_t s = 0;
@@ -164,15 +172,15 @@ static bool somebody_is(const struct kp_config *config, const struct kp_target_c
     return false;
 }
 
-/* One entry of `for`; level NULL: it is unknown. False when it was complained about, or is no text. */
-static bool check_entry(struct kp_loader *ld, const struct traits *traits, const char *level, const struct kp_node *entry,
+/* One entry of `for`. False when it was complained about, or is no text. */
+static bool check_entry(struct kp_loader *ld, const struct traits *traits, const struct choice *choice, const struct kp_node *entry,
                         const char *value)
 {
     if (!value)
         return false;
     if (!ld->faulty_roster && !is_known(ld, traits, entry->key))
         complain_key(ld, traits, entry);
-    else if (!level || level_has(ld, level, entry)) {
+    else if (!choice->level || level_has(ld, choice, entry)) {
         if (ld->faulty_roster || has_trait(traits, entry->key, value))
             return true;
         kp_complain(ld, entry->loc, "no member of the roster has the %s \"%.100s\"", entry->key, value);
@@ -180,23 +188,20 @@ static bool check_entry(struct kp_loader *ld, const struct traits *traits, const
     return false;
 }
 
-static void check_for(struct kp_loader *ld, const struct traits *traits, const struct kp_target_cfg *target,
-                      const struct kp_node *node)
+static void check_for(struct kp_loader *ld, const struct traits *traits, struct choice choice, const struct kp_node *node)
 {
-    const struct kp_roster_cfg *roster = &ld->config->roster;
-    const char *level = target->level ? target->level : roster->levels[roster->nlevels - 1];
     size_t back = kp_path_key(ld, "for"), i = 0;
     bool well = true;
 
-    if (strcmp(level, "company") != 0 && kp_find_level(ld->config, level) < 0)
-        level = NULL;       /* told already */
-    for (const struct kp_node *entry = node->first; entry && i < target->nselect; entry = entry->next, i++) {
+    if (strcmp(choice.level, "company") != 0 && kp_find_level(ld->config, choice.level) < 0)
+        choice.level = NULL;        /* told already */
+    for (const struct kp_node *entry = node->first; entry && i < choice.nselect; entry = entry->next, i++) {
         size_t inner = kp_path_key(ld, entry->key);
 
-        well &= check_entry(ld, traits, level, entry, target->select[i].value);
+        well &= check_entry(ld, traits, &choice, entry, choice.select[i].value);
         kp_path_back(ld, inner);
     }
-    if (well && target->nselect > 1 && !ld->faulty_roster && !somebody_is(ld->config, target))
+    if (well && choice.nselect > 1 && !ld->faulty_roster && !somebody_is(ld->config, &choice))
         kp_complain(ld, node->loc, "no member of the roster is all of this");
     kp_path_back(ld, back);
 }
@@ -267,7 +272,20 @@ void kp_check_targets(struct kp_loader *ld)
             kp_complain(ld, target->loc, "\"ramp\" is for members, from their `start`, and takes no \"level\"");
         check_kpi(ld, target, node);
         if (selector && target->nselect)
-            check_for(ld, &traits, target, selector);
+            check_for(ld, &traits,
+                      (struct choice){"target", "level", target->level ? target->level : roster->levels[roster->nlevels - 1],
+                                      target->select, target->nselect},
+                      selector);
+        kp_path_back(ld, back);
+    }
+    for (size_t i = 0; i < config->ncontests && ok; i++) {
+        const struct kp_contest_cfg *contest = &config->contests[i];
+        size_t back = kp_path_key(ld, "contests");
+
+        kp_path_key(ld, contest->name);
+        if (contest->nselect && contest->level)
+            check_for(ld, &traits, (struct choice){"contest", "among", contest->level, contest->select, contest->nselect},
+                      kp_node_get(ld->contest_nodes[i], "for"));
         kp_path_back(ld, back);
     }
     free(traits.list);

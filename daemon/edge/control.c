@@ -480,7 +480,8 @@ static void go_forward(struct kp_control *control, struct job *job, int64_t unti
 static void unknown_op(const struct kp_request *req, struct kp_out *out)
 {
     static const char *const known[] = {"status",  "get",       "alerts",   "config", "advance", "explain",    "silence",
-                                        "unsilence", "silences", "ack",    "reload", "checkpoint", "roster", "history", "forget"};
+                                        "unsilence", "silences", "ack",    "reload", "checkpoint", "roster", "history", "forget",
+                                        "contests"};
     char op[64], text[256];
     struct kp_nearest nearest = {.word = op};
 
@@ -630,6 +631,8 @@ static void answer(struct kp_control *control, struct envelope *to, bool whole, 
         answer_alerts(control, out);
     else if (is_op(&req, "explain"))
         answer_explain(control, &req, out);
+    else if (is_op(&req, "contests"))
+        kp_control_contests(control, out);
     else if (is_op(&req, "silences"))
         kp_control_silences(control, out);
     else if (is_op(&req, "history"))

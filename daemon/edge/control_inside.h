@@ -1,7 +1,7 @@
 /* What the parts of the control socket share. Internal to it: control.c takes requests and answers about keys,
  * control_status.c about the daemon itself, control_silence.c keeps alerts quiet, control_reload.c is for its
  * configuration and its store, control_history.c for what was, control_forget.c for who is to be forgotten, control_rights.c knows who
- * may be told what. */
+ * may be told what, control_contest.c who leads. */
 #ifndef KPID_CONTROL_INSIDE_H
 #define KPID_CONTROL_INSIDE_H
 
@@ -125,6 +125,9 @@ bool kp_control_answer_history(struct kp_control *control);
 /* The answers to `checkpoint` and `roster`. */
 void kp_control_checkpoint(struct kp_control *control, const struct kp_request *req, struct kp_out *out);
 void kp_control_roster(struct kp_control *control, struct kp_out *out);
+
+/* The answer to `contests`. */
+void kp_control_contests(struct kp_control *control, struct kp_out *out);
 
 /* The answers to `status` and `config`. */
 void kp_control_status(struct kp_control *control, struct kp_out *out, int64_t steady_ms);

@@ -8,7 +8,7 @@
 enum { PATH_TEXT = 4096 };
 
 /* What a reader may ask; the rest is for admins. What the answer may hold is cut by whoever makes it. */
-static const char *const readers_ops[] = {"get", "alerts", "explain", "history", "config"};
+static const char *const readers_ops[] = {"get", "alerts", "explain", "history", "config", "contests"};
 
 static bool is_readers(const struct kp_request *req)
 {

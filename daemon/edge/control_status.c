@@ -164,6 +164,7 @@ static void put_metrics(struct kp_control *control, struct kp_out *out)
         {"kpid_alert_leaps_cut_total", engine.leaps_cut},
         {"kpid_publish_alerts_total", pub.alerts},
         {"kpid_publish_snapshots_total", pub.snapshots},
+        {"kpid_publish_contests_total", pub.contests},
         {"kpid_publish_dropped_total", pub.dropped},
         {"kpid_publish_subscriptions", pub.subscriptions},
         {"kpid_publish_subscriptions_refused_total", pub.subscriptions_refused},
@@ -379,11 +380,33 @@ static void put_endpoints(struct kp_control *control, struct kp_out *out)
     kp_out_end(out);
 }
 
+static void put_contest(struct kp_out *out, const struct kp_contest_cfg *contest)
+{
+    kp_out_map(out, 8);
+    kp_reply_text(out, "name", contest->name);
+    kp_reply_text(out, "title", contest->title ? contest->title : contest->name);
+    kp_out_text(out, "kpis");
+    kp_out_map(out, contest->nterms);
+    for (size_t i = 0; i < contest->nterms; i++) {
+        kp_out_text(out, contest->terms[i].kpi);
+        kp_out_real(out, contest->terms[i].weight);
+    }
+    kp_out_end(out);
+    kp_out_text(out, "from");
+    kp_out_int(out, contest->from_ms);
+    kp_out_text(out, "to");
+    kp_out_int(out, contest->to_ms);
+    kp_reply_text(out, "among", contest->level);
+    kp_reply_text(out, "tie", contest->tie);
+    kp_reply_text(out, "away", contest->adjusted ? "adjusted" : "ignored");
+    kp_out_end(out);
+}
+
 void kp_control_config(struct kp_control *control, struct kp_out *out)
 {
     const struct kp_config *config = control->world.config;
 
-    kp_reply_begin(out, 7);
+    kp_reply_begin(out, 8);
     kp_reply_text(out, "file", config->file);
     kp_reply_text(out, "zone", config->zone_name);
     kp_reply_text(out, "format", config->publish_json ? "json" : "msgpack");
@@ -408,6 +431,11 @@ void kp_control_config(struct kp_control *control, struct kp_out *out)
         kp_reply_text(out, "compare", kp_compare_name(config->alerts[i].compare));
         kp_out_end(out);
     }
+    kp_out_end(out);
+    kp_out_text(out, "contests");
+    kp_out_array(out, config->ncontests);
+    for (size_t i = 0; i < config->ncontests; i++)
+        put_contest(out, &config->contests[i]);
     kp_out_end(out);
     kp_out_text(out, "endpoints");
     put_endpoints(control, out);

@@ -4,6 +4,7 @@
 #include "followed.h"
 #include "log.h"
 #include "socket.h"
+#include "standings.h"
 #include "subscribers.h"
 
 #include "kpid/encode.h"
@@ -22,6 +23,7 @@ enum {
 };
 
 static const char snapshots[] = "snapshot/";    /* so begin the topics of all of them */
+static const char contests[] = "contest/";      /* likewise */
 
 enum pass_kind { PASS_CHANGED, PASS_FULL, PASS_PREFIX };
 struct pass {
@@ -46,6 +48,7 @@ struct kp_publish {
     bool guarded;
     struct kp_subscribers subscribers;
     struct kp_followed followed;
+    struct kp_standings standings;
     bool may_sweep;
     struct kp_publish_stats stats;
 };
@@ -92,6 +95,7 @@ struct kp_publish *kp_publish_open(void *zmq, const struct kp_config *config, st
         return NULL;
     }
     publish->out = kp_out_new(config->publish_json, err);
+    kp_standings_begin(&publish->standings, config->ncontests);
     if (!publish->out || (config->publish_endpoint && open_socket(publish, zmq, err)))
         kp_publish_close(&publish);
     return publish;
@@ -106,6 +110,7 @@ void kp_publish_close(struct kp_publish **publish)
     kp_out_destroy(&(*publish)->out);
     kp_subscribers_release(&(*publish)->subscribers);
     kp_followed_release(&(*publish)->followed);
+    kp_standings_release(&(*publish)->standings);
     free(*publish);
     *publish = NULL;
 }
@@ -126,6 +131,7 @@ void kp_publish_rebind(struct kp_publish *publish, const struct kp_config *confi
     publish->config = config;
     publish->pass.running = publish->extra.running = false;
     publish->changed_at = publish->full_at = 0;
+    kp_standings_begin(&publish->standings, config->ncontests);
 }
 
 /* ---- Sending ---- */
@@ -292,6 +298,23 @@ static void begin_due(struct kp_publish *publish, struct kp_engine *engine, int6
         publish->full_at = steady_ms + publish->config->publish_full_ms;
         publish->stats.full_passes++;
     }
+    kp_standings_due(&publish->standings, pass->kind == PASS_FULL);
+}
+
+/* Of one contest, so that many of them keep nobody waiting. */
+static void tell_contest(struct kp_publish *publish, struct kp_engine *engine, int64_t steady_ms)
+{
+    char topic[KP_STANDINGS_TOPIC];
+    size_t len = kp_standings_topic(&publish->standings, engine, topic);
+
+    if (!kp_followed_has(&publish->followed, topic, len)) {
+        kp_standings_pass(&publish->standings);
+    } else if (kp_standings_look(&publish->standings, engine, publish->out, publish->stats.seq + 1,
+                                 publish->config->publish_interval_ms, steady_ms)) {
+        publish->stats.seq++;
+        publish->stats.contests++;
+        send_encoded(publish, topic, len);
+    }
 }
 
 static void begin_extra(struct kp_publish *publish, struct kp_engine *engine)
@@ -312,6 +335,8 @@ static void greet(struct kp_publish *publish, const char *text, size_t len)
 {
     struct kp_prefix *next = &publish->waiting[publish->nwaiting];
 
+    if (kp_prefix_meets(text, len, contests, sizeof contests - 1))
+        kp_standings_due(&publish->standings, true);
     if (!kp_prefix_meets(text, len, snapshots, sizeof snapshots - 1))
         return;
     for (size_t i = 0; i < publish->nwaiting; i++)
@@ -430,7 +455,10 @@ bool kp_publish_turn(struct kp_publish *publish, struct kp_engine *engine, int64
     begin_due(publish, engine, steady_ms);
     if (publish->pass.running)
         go_forward(publish, engine, &publish->pass);
-    return publish->pass.running || publish->extra.running || publish->nwaiting;
+    if (publish->socket && kp_standings_busy(&publish->standings))
+        tell_contest(publish, engine, steady_ms);
+    return publish->pass.running || publish->extra.running || publish->nwaiting ||
+           (publish->socket && kp_standings_busy(&publish->standings));
 }
 
 int64_t kp_publish_due(const struct kp_publish *publish)
@@ -451,6 +479,9 @@ uint32_t kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, i
     take_subscriptions(publish);
     while (last.running && kp_clock_ms(CLOCK_MONOTONIC) < until)
         go_forward(publish, engine, &last);
+    kp_standings_due(&publish->standings, false);
+    while (kp_standings_busy(&publish->standings))
+        tell_contest(publish, engine, INT64_MAX / 2);
     for (uint32_t node = last.next; last.running && node < kp_engine_nodes(engine); node++)
         left += wants(publish, &last, engine, node, topic, &len);
     return left;

@@ -1,4 +1,4 @@
-/* Alerts and snapshots out, on one XPUB socket.
+/* Alerts, snapshots and the standings of contests out, on one XPUB socket.
  *
  * A pass over the keys publishes those that changed, every `interval`; every `full_every` all of them; and all below a
  * prefix as soon as somebody subscribes to it; of each only the keys that somebody follows, so that who wants one team, or
@@ -46,7 +46,7 @@ int64_t kp_publish_due(const struct kp_publish *publish);
 uint32_t kp_publish_last(struct kp_publish *publish, struct kp_engine *engine, int64_t most_ms);
 
 struct kp_publish_stats {
-    uint64_t alerts, snapshots, dropped, full_passes, prefix_passes, prefix_refused;
+    uint64_t alerts, snapshots, contests, dropped, full_passes, prefix_passes, prefix_refused;
     uint64_t subscriptions_refused;     /* too many, or too long */
     uint64_t seq;
     uint32_t subscriptions;     /* prefixes that somebody follows, each once */
