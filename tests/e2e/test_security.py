@@ -36,7 +36,7 @@ READS = {"lead", "ana", "board", "ops", "both"}
 ADMINS = {"ops"}
 SEES = {"lead": {"one", "ana", "ben"}, "ana": {"ana"}, "both": {"two", "cleo"},
         "board": {"", "emea", "one", "two", "ana", "ben", "cleo"}, "ops": {"", "emea", "one", "two", "ana", "ben", "cleo"}}
-READERS_OPS = {"get", "alerts", "explain", "history", "config"}
+READERS_OPS = {"get", "alerts", "explain", "history", "config", "contests"}
 ADMINS_OPS = {"status", "silences", "silence", "unsilence", "ack", "reload", "checkpoint", "forget", "roster", "advance"}
 CALL = {"type": "call", "source": "pbx-1"}
 

@@ -16,6 +16,7 @@ enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_WRONG = 2 };
 int kpictl_ack(int argc, char **argv);
 int kpictl_check(int argc, char **argv);
 int kpictl_checkpoint(int argc, char **argv);
+int kpictl_contests(int argc, char **argv);
 int kpictl_emit(int argc, char **argv);
 int kpictl_forget(int argc, char **argv);
 int kpictl_get(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct sub {
     {"watch", "follow alerts or snapshots", kpictl_watch},
     {"top", "a live table of everybody's KPIs", kpictl_top},
     {"get", "the numbers of one level, team or rep, once", kpictl_get},
+    {"contests", "who leads in contests", kpictl_contests},
     {"history", "what a number was, and which alerts there were", kpictl_history},
     {"status", "is the daemon well, and what has it counted", kpictl_status},
     {"reload", "let the daemon read its configuration again", kpictl_reload},
