@@ -2,6 +2,8 @@
  * harmless. */
 #include "checkpoint_rig.h"
 
+#include "kpid/contest.h"
+
 /* ---- All that an engine says, as lines in order ---- */
 
 struct lines {
@@ -65,6 +67,20 @@ static void say_key(struct lines *lines, struct rig *rig, uint32_t node)
     free(why);
 }
 
+static void say_contest(struct lines *lines, struct rig *rig, size_t i)
+{
+    struct kp_contest_standing now;
+    char text[1024], topic[512];
+
+    assert_true(kp_engine_standing(rig->engine, i, &now));
+    for (size_t p = 0; p < now.n; p++) {
+        kp_engine_topic(rig->engine, "key", now.places[p].node, topic, sizeof topic);
+        snprintf(text, sizeof text, "contest %s %d %d: %u of %u: %s %a %a", now.cfg->name, (int)now.state, now.is_final, now.places[p].rank,
+                 now.of, topic, now.places[p].value, now.places[p].tie);
+        say(lines, text);
+    }
+}
+
 static struct lines all_of(struct rig *rig)
 {
     struct lines lines = {0};
@@ -81,6 +97,8 @@ static struct lines all_of(struct rig *rig)
                  v.silent);
         say(&lines, text);
     }
+    for (size_t i = 0; i < kp_engine_contests(rig->engine); i++)
+        say_contest(&lines, rig, i);
     qsort(lines.list, lines.n, sizeof(*lines.list), by_text);
     return lines;
 }
@@ -143,6 +161,42 @@ static void add_windows(struct text *text, uint64_t *seed)
     add(text, "]}\n");
 }
 
+/* In the first half of the year; their seed is their own. */
+static void add_contest(struct text *text, uint64_t *seed, const char *name, const char *what)
+{
+    int64_t from = (int64_t)unit_below(seed, 130 * 24), to = from + 1 + (int64_t)unit_below(seed, 50 * 24), day, hour;
+
+    add(text, "  %s: {%s", name, what);
+    for (int end = 0; end < 2; end++) {
+        int year, month, mday;
+
+        day = (end ? to : from) / 24;
+        hour = unit_below(seed, 2) ? (end ? to : from) % 24 : 0;
+        kp_civil_of_day(kp_civil_to_day(2026, 1, 1) + day + (end && !hour), &year, &month, &mday);
+        add(text, ", %s: \"2026-%02d-%02dT%02d:00\"", end ? "to" : "from", month, mday, end && !hour ? 23 : (int)hour);
+    }
+    add(text, "}\n");
+}
+
+static void add_contests(struct text *text, uint64_t seed)
+{
+    add(text, "contests:\n");
+    add_contest(text, &seed, "c0", "kpi: calls, among: rep, tie: won");
+    add_contest(text, &seed, "c1", "kpis: {calls: 1, won: 5}, among: team");
+    add_contest(text, &seed, "c2", "kpi: rate, among: region");
+    for (size_t i = 0; i < COUNT_OF(kpis); i++) {
+        char name[32], what[100];
+        size_t len = strcspn(kpis[i], ":");
+
+        snprintf(name, sizeof name, "\n  %.*s:", (int)len, kpis[i]);
+        if (strstr(kpis[i], " by:") || !strstr(text->at, name))
+            continue;
+        snprintf(what, sizeof what, "kpi: %.*s, among: rep", (int)len, kpis[i]);
+        snprintf(name, sizeof name, "d%zu", i);
+        add_contest(text, &seed, name, what);
+    }
+}
+
 /* Its people are drawn by one seed, what is asked of them by another. */
 static void make_floor(struct text *text, uint64_t people, uint64_t *seed)
 {
@@ -167,6 +221,7 @@ static void make_floor(struct text *text, uint64_t people, uint64_t *seed)
     add(text, "  won: {aggregate: count, where: {type: won}, windows: [day, week]}\n  rate: {formula: won / calls, ");
     add_windows(text, seed);
     add(text, "targets: [{kpi: won, per: day, value: 5}, {kpi: won, per: week, value: 20}]\n");
+    add_contests(text, *seed);
 }
 
 /* One event at about `at_ms`, some late, some too late, some in the future; some of them again. */
@@ -415,11 +470,46 @@ static size_t assert_no_more(struct rig *rig, struct rig *truth)
     return kept;
 }
 
+/* Of those that were not final when they were added: else what came too late for them is in their panes. */
+static size_t assert_no_more_in_contests(struct rig *rig, struct rig *truth, const bool *was_final)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct kp_contest_standing mine, its;
+
+        assert_true(kp_engine_standing(rig->engine, i, &mine) && kp_engine_standing(truth->engine, i, &its));
+        for (size_t p = 0; p < mine.n && !was_final[i]; p++) {
+            uint32_t other = twin(rig, mine.places[p].node, truth);
+            double most = 0;
+
+            for (size_t q = 0; q < its.n; q++)
+                if (its.places[q].node == other)
+                    most = its.places[q].value;
+            if (mine.places[p].value > most && other != KP_NO_KEY)
+                fail_msg("contest %zu: %g, and %g happened", i, mine.places[p].value, most);
+            kept += mine.places[p].value > 0;
+        }
+    }
+    return kept;
+}
+
+static void find_final(struct rig *rig, bool *was_final)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct kp_contest_standing now;
+
+        assert_true(kp_engine_standing(rig->engine, i, &now));
+        was_final[i] = now.is_final;
+    }
+}
+
 static void other_windows_never_count_what_is_not_theirs(void **state)
 {
     struct story *story = malloc(sizeof *story);
     struct text *other = malloc(sizeof *other);
-    size_t kept = 0;
+    size_t kept = 0, led = 0;
+    bool was_final[2];
 
     (void)state;
     assert_non_null(story);
@@ -439,16 +529,19 @@ static void other_windows_never_count_what_is_not_theirs(void **state)
             rig_event_at(truth, story->now_ms, story->event.at);
         }
         rig = moved(rig, other->at, NULL);
+        find_final(rig, was_final);
         kept += assert_no_more(rig, truth);
+        led += assert_no_more_in_contests(rig, truth, was_final);
         for (int i = 1; i < 60; i += i) {
             story->now_ms += i * KP_DAY_MS / 3;
             settle(rig, truth, story->now_ms);
             kept += assert_no_more(rig, truth);
+            led += assert_no_more_in_contests(rig, truth, was_final);
         }
         rig_free(rig);
         rig_free(truth);
     }
-    assert_true(kept > 1000);
+    assert_true(kept > 1000 && led > 100);
     free(story);
     free(other);
 }
