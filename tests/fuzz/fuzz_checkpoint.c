@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "kpid/checkpoint.h"
+#include "kpid/contest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +25,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
     "  peers: {kpi: calls, window: day, level: rep, compare: peers, min_peers: 1, warning: {below: 90%}, hours: always}\n" \
     "  stuck: {kpi: open, level: rep, compare: stalled, warning: {above: 1h}, hours: always}\n"
 
+#define CONTESTS                                                                                                       \
+    "contests:\n"                                                                                                      \
+    "  one: {kpi: who, from: 2096-10-01, to: 2096-10-31, among: rep, tie: calls}\n"                                   \
+    "  two: {kpis: {calls: 1, p90: 2}, from: 1970-01-01, to: 1970-03-31, among: team}\n"
+
 static const char *const configs[] = {
     "time: {clock: event}\nlimits: {dedup: 1000, recent: 16, entities: 100, leap: 20}\nsources: {pbx: {heartbeat: 1h}}\n"
-    "roster: {levels: [team, rep], members: [{rep: ana, team: one}]}\nkpis:\n" KPIS ALERTS,
+    "roster: {levels: [team, rep], members: [{rep: ana, team: one}]}\nkpis:\n" KPIS ALERTS CONTESTS,
     "time: {clock: event, zone: Europe/London}\nlimits: {dedup: 5, recent: 2, entities: 100, keys: 8, leap: 20}\n"
     "sources: {crm: {heartbeat: 1h}}\n"
     "roster: {levels: [region, team, rep], members: [{rep: ana, team: two, region: g, aliases: [bob]}]}\nkpis:\n"
@@ -35,7 +41,8 @@ static const char *const configs[] = {
     "  p90: {aggregate: p90, of: amount, windows: [month, day-1, 1h]}\n"
     "  who: {aggregate: distinct, of: client, windows: [8wh]}\n"
     "  last: {aggregate: last, of: amount, by: [client], windows: [1h, month]}\n"
-    "  open: {aggregate: sum, of: {open: {per: deal, closed: {type: won}, field: amount}}, windows: [day, week]}\n" ALERTS,
+    "  open: {aggregate: sum, of: {open: {per: deal, closed: {type: won}, field: amount}}, windows: [day, week]}\n" ALERTS
+    "contests: {one: {kpi: calls, from: 2096-10-02, to: 2096-10-31, among: rep, away: adjusted}}\n",
 };
 
 struct bytes {
@@ -126,6 +133,12 @@ static void look(struct kp_engine *engine)
         for (int k = 0; k < (int)kp_engine_kpis(engine); k++)
             if (!kp_engine_explain(engine, node, k, (struct kp_str){"day", 3}, why, NULL) && why->nevents > KP_EXPLAIN_EVENTS)
                 abort();
+    }
+    for (size_t i = 0; i < kp_engine_contests(engine); i++) {
+        struct kp_contest_standing standing;
+
+        if (!kp_engine_standing(engine, i, &standing) || standing.of > standing.n)
+            abort();
     }
     free(why);
 }
