@@ -264,7 +264,7 @@ void kp_kpi_set_load(uint64_t *words, const struct kp_plan *plan, struct kp_load
 static void save_head(const struct kp_engine *engine, struct kp_save *save)
 {
     kp_save_bytes(save, magic, sizeof magic);
-    kp_save_u32(save, KP_IMAGE_VERSION);
+    kp_save_u32(save, engine->plan->nspans ? KP_IMAGE_VERSION : KP_IMAGE_VERSION - 1);    /* as old as it can be */
     kp_save_u64(save, engine->store.seed);
     kp_save_i64(save, engine->now_ms);
     kp_save_i64(save, engine->data_from);

@@ -10,7 +10,7 @@
 
 #include "kpid/checkpoint.h"
 
-enum { KP_IMAGE_VERSION = 2 /* families of spans; without any, all is as in 1 */, KP_IMAGE_NODES_MAX = 100 * 1000 * 1000, KP_IMAGE_KPIS_MAX = 100 * 1000,
+enum { KP_IMAGE_VERSION = 2 /* with families of spans; 1: without */, KP_IMAGE_NODES_MAX = 100 * 1000 * 1000, KP_IMAGE_KPIS_MAX = 100 * 1000,
        KP_IMAGE_SOURCES_MAX = 100 * 1000 };
 
 struct kp_image_map {

@@ -72,8 +72,11 @@ static enum kp_code check_kpis(struct kp_plan *plan, bool *out, const struct kp_
     return KP_OK;
 }
 
+/* One contest that has no place tells of all of them. */
 static enum kp_code check_windows(struct kp_plan *plan, const bool *out, const struct kp_limit_sink *sink, struct kp_err *err)
 {
+    bool told = false;
+
     for (int dim = 0; dim < plan->ndims; dim++) {
         for (int k = 0; k < plan->nkpis; k++) {
             struct kp_plan_kpi *kpi = &plan->kpis[k];
@@ -82,7 +85,9 @@ static enum kp_code check_windows(struct kp_plan *plan, const bool *out, const s
                 continue;
             if (err->code == KP_ENOMEM)
                 return KP_ENOMEM;
-            tell(sink, plan, k, err);
+            if (!kpi->span || !told)
+                tell(sink, plan, k, err);
+            told |= kpi->span > 0;
         }
     }
     return KP_OK;
@@ -99,7 +104,10 @@ enum kp_code kp_limits_check(const struct kp_config *config, const struct kp_lim
     plan->config = config;
     code = prepare(plan, err);
     out = calloc((size_t)plan->nkpis + 1, sizeof *out);
-    code = code || out ? code : kp_plan_no_memory(err);
+    if (!out) {
+        kp_plan_destroy(&plan);
+        return kp_plan_no_memory(err);
+    }
     code = code ? code : check_kpis(plan, out, sink, err);
     code = code ? code : kp_plan_add_pairs(plan, err);
     code = code ? code : check_windows(plan, out, sink, err);

@@ -446,8 +446,8 @@ enum kp_code kp_plan_find_family(struct kp_plan *plan, struct kp_plan_kpi *kpi, 
             break;
     if (f == plan->nfamilies) {
         if (f == KP_FAMILIES_MAX)
-            return kp_fail(err, KP_ELIMIT, "kpis.%s.windows: over %d different sets of windows, in all", kpi->cfg->name,
-                           KP_FAMILIES_MAX);
+            return kp_fail(err, KP_ELIMIT, "kpis.%s.windows: over %d different sets of windows%s, in all", kpi->cfg->name,
+                           KP_FAMILIES_MAX, kpi->span ? " and times of contests" : "");
         fam = kp_plan_grow(&plan->families, f, sizeof *fam);
         if (!fam)
             return kp_plan_no_memory(err);

@@ -2,6 +2,7 @@
 
 #include "kpid/encode.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static size_t places_told(const struct kp_contest_standing *standing)
 
 static bool same_number(double a, double b)
 {
-    return memcmp(&a, &b, sizeof a) == 0;
+    return isnan(a) ? isnan(b) : a == b;
 }
 
 static bool is_news(const struct kp_told *told, const struct kp_contest_standing *now)

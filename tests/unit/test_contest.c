@@ -3,6 +3,7 @@
 #include "restart.h"
 
 #include "kpid/contest.h"
+#include "kpid/forget.h"
 #include "kpid/zone.h"
 
 static const char head[] = "time: {zone: Europe/London, allowed_future: 1h}\n"
@@ -180,6 +181,22 @@ static void somebody_whom_the_roster_does_not_know_takes_part_once_there_is_some
     }
     assert_int_equal(kp_engine_find(rig->engine, 3, (struct kp_str){"zoe", 3}), KP_NO_KEY);
     assert_non_null(strstr(standing(rig, "push"), "1 zoe 1/0"));
+    rig_free(rig);
+}
+
+static void who_is_forgotten_stands_nowhere(void **state)
+{
+    struct rig *rig = fresh();
+    struct kp_forget who;
+    struct kp_err err = {0};
+
+    (void)state;
+    calls(rig, at(2, 10, 0), at(2, 9, 0), "zoe", 2);
+    assert_non_null(strstr(standing(rig, "push"), "1 zoe 2/0"));
+    assert_int_equal(kp_engine_whom(rig->engine, (struct kp_str){"rep", 3}, (struct kp_str){"zoe", 3}, &who, &err), KP_OK);
+    assert_int_equal(kp_engine_forget(rig->engine, &who).keys, 1);
+    assert_null(strstr(standing(rig, "push"), "zoe"));
+    assert_non_null(strstr(standing(rig, "race"), "1 unassigned 2"));     /* what was added to it stays */
     rig_free(rig);
 }
 
@@ -509,6 +526,7 @@ int main(void)
         cmocka_unit_test(one_kpi_ranks_reps_and_a_tie_is_broken),
         cmocka_unit_test(the_lower_leads_where_less_is_better_and_who_has_no_number_has_no_rank),
         cmocka_unit_test(somebody_whom_the_roster_does_not_know_takes_part_once_there_is_something),
+        cmocka_unit_test(who_is_forgotten_stands_nowhere),
         cmocka_unit_test(any_order_comes_to_the_same_and_to_what_a_sum_says),
         cmocka_unit_test(what_comes_within_a_week_of_the_end_counts_and_then_it_is_final),
         cmocka_unit_test(a_contest_that_is_added_later_counts_what_panes_know),
