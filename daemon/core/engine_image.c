@@ -432,6 +432,7 @@ static void load_numbers(struct kp_engine *engine, struct kp_load *load, struct 
         kp_load_fail(load, "out of memory");
     if (now != INT64_MIN && (now < 0 || now > KP_TIME_MAX))
         kp_load_fail(load, "it was saved at no time that kpid knows");
+    map->kept_from = from <= engine->data_from ? INT64_MIN : from;
     if (from >= 0 && from < engine->data_from)
         engine->data_from = from;
     if (!load->failed)

@@ -23,6 +23,7 @@ struct kp_image_map {
     uint32_t nkpis;
     bool **fed;             /* owned; by family of now, by cell: it took over what one of then held; NULL before the panes */
     bool **had;             /* borrowed; when only what is new is loaded: `fed` of the first load, which is left alone */
+    int64_t kept_from;      /* with had: as far back the kept events tell all; INT64_MIN: they tell all that there ever was */
     bool *followed;         /* owned; by tracker of now: it took over what one of then knew */
     const bool *had_followed;   /* borrowed, like had */
     uint32_t *entities;     /* owned; by number then: that of now + 1 */

@@ -423,6 +423,32 @@ static struct goal *goal_of(struct panes *panes, struct shape *shape, int family
     return goal;
 }
 
+/* Does any key have something in a cell? */
+static bool has_any(const struct kp_store *store, int f, const struct kp_cell *cell)
+{
+    const struct kp_plan_family *fam = &store->plan->families[f];
+    size_t size = (size_t)kp_cell_words(cell->kind) * sizeof(uint64_t);
+    int list = f - store->plan->dims[fam->dim].first_family;
+
+    for (uint32_t node = 0; node < store->made; node++) {
+        const struct kp_node_hot *hot = kp_store_node(store, node);
+        bool its = hot->flags & KP_NODE_LIVE && kp_plan_dim_of(store->plan, hot->level) == fam->dim;
+
+        for (uint32_t handle = its ? hot->lists[list].head : 0; handle; handle = kp_rows_at(&store->rows[f], handle)->next)
+            if (memcmp(kp_rows_at(&store->rows[f], handle)->words + cell->word, fam->blank + cell->word, size) != 0)
+                return true;
+    }
+    return false;
+}
+
+/* What panes told of a span stays, unless events are kept since it began. */
+static bool stays(const struct panes *panes, int f, const struct kp_cell *cell)
+{
+    const struct kp_family *now = panes->store->plan->families[f].grids;
+
+    return now->is_span && panes->map->kept_from > now->span_from && has_any(panes->store, f, cell);
+}
+
 /* Somebody else knows better than these panes what came in a span. */
 static bool is_known_better(const struct panes *panes, const struct shape *shape, int f, const struct kp_cell *cell, bool *by_entities)
 {
@@ -444,7 +470,7 @@ static void match_family(struct panes *panes, int f)
     for (int c = 0; c < fam->ncells; c++) {
         const struct kp_cell *cell = &fam->cells[c];
         int then = 0;
-        bool had = panes->map->had && panes->map->had[f][c];
+        bool had = panes->map->had && (panes->map->had[f][c] || stays(panes, f, cell));
         struct shape *shape = had ? NULL : best_shape(panes, f, kp_sign_cell(plan, fam->dim, cell), cell->kind, &then);
         bool by_entities = false, better = shape && is_known_better(panes, shape, f, cell, &by_entities);
         struct goal *goal = shape && !by_entities ? goal_of(panes, shape, f) : NULL;

@@ -106,7 +106,8 @@ class Contest(Case):
         d.send(call("ana"), call("ben"), call("cleo", now - 2 * HOUR, "won", 30))
         before = [places(c) for c in d.ask(op="contests")["contests"]]
         self.assertEqual(before[2][0], (1, "cleo", 30, None))       # of the day before the reload no pane could tell the hours
-        self.assertEqual(d.ask(op="checkpoint")["ok"], True)
+        done = kpictl("checkpoint", "--control", d.endpoints["control"])      # and waits for it
+        self.assertEqual(done.returncode, 0, done.stderr)
         d.send(call("ana"))
         before = [places(c) for c in d.ask(op="contests")["contests"]]
         d.kill()

@@ -485,6 +485,25 @@ static void kept_events_fill_one_that_panes_do_not_know_whole(void **state)
     rig_free(rig);
 }
 
+/* Events are kept for less than it lasts, and panes reach back further, but for the half day that it began in. */
+static void panes_stay_where_kept_events_tell_of_less(void **state)
+{
+    static const char kept[] = "storage: {path: unused, keep_events: 2d}\n"
+                               "kpis: {calls: {aggregate: count, where: {type: call}, windows: [day, 30d]}}\n";
+    static const char push[] = "contests: {push: {kpi: calls, from: 2026-11-02T12:00, to: 2026-11-14, among: rep}}\n";
+    struct rig *rig = rig_new(yaml_of(roster, kept, nothing)), *told = rig_new(yaml_of(roster, kept, push));
+
+    (void)state;
+    for (int day = 2; day <= 8; day++) {
+        calls(rig, at(8, 12, 0), at(day, 11, 0), "ana", 1);
+        if (day >= 7)
+            calls(told, at(8, 12, 0), at(day, 11, 0), "ana", 1);
+    }
+    rig = refilled(rig, yaml_of(roster, kept, push), told);
+    assert_non_null(strstr(standing(rig, "push"), "1 ana 6"));      /* not of the 2nd, of which nobody knows which half it was */
+    rig_free(rig);
+}
+
 /* ---- Moves, absences ---- */
 
 static void what_was_credited_to_a_team_stays_with_it(void **state)
@@ -534,6 +553,7 @@ int main(void)
         cmocka_unit_test(a_window_that_is_new_does_not_take_its_panes_from_a_contest),
         cmocka_unit_test(one_that_is_made_longer_or_shorter_while_it_runs_keeps_what_it_has),
         cmocka_unit_test(kept_events_fill_one_that_panes_do_not_know_whole),
+        cmocka_unit_test(panes_stay_where_kept_events_tell_of_less),
         cmocka_unit_test(what_was_credited_to_a_team_stays_with_it),
         cmocka_unit_test(who_was_away_is_judged_by_the_time_that_they_had),
     };
