@@ -404,11 +404,14 @@ static void put_contest(struct kp_out *out, const struct kp_contest_cfg *contest
 
 void kp_control_config(struct kp_control *control, struct kp_out *out)
 {
+    static const char *const weekdays[] = {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"};
     const struct kp_config *config = control->world.config;
+    enum { KEYS = 9 };
 
-    kp_reply_begin(out, 8);
+    kp_reply_begin(out, KEYS);
     kp_reply_text(out, "file", config->file);
     kp_reply_text(out, "zone", config->zone_name);
+    kp_reply_text(out, "week_starts", weekdays[config->week_start]);
     kp_reply_text(out, "format", config->publish_json ? "json" : "msgpack");
     kp_out_text(out, "levels");
     kp_out_array(out, (size_t)kp_engine_levels(control->world.engine));
