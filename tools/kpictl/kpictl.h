@@ -24,6 +24,7 @@ int kpictl_history(int argc, char **argv);
 int kpictl_keygen(int argc, char **argv);
 int kpictl_reload(int argc, char **argv);
 int kpictl_replay(int argc, char **argv);
+int kpictl_report(int argc, char **argv);
 int kpictl_silence(int argc, char **argv);
 int kpictl_simulate(int argc, char **argv);
 int kpictl_status(int argc, char **argv);

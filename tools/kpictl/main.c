@@ -28,6 +28,7 @@ static const struct sub {
     {"get", "the numbers of one level, team or rep, once", kpictl_get},
     {"contests", "who leads in contests", kpictl_contests},
     {"history", "what a number was, and which alerts there were", kpictl_history},
+    {"report", "the agenda of the weekly sales meeting", kpictl_report},
     {"status", "is the daemon well, and what has it counted", kpictl_status},
     {"reload", "let the daemon read its configuration again", kpictl_reload},
     {"checkpoint", "let the daemon put all that it knows into its store, or make a copy of that", kpictl_checkpoint},
