@@ -27,7 +27,7 @@ kpis: {calls: {aggregate: count, where: {type: call}, windows: [1h]}}
 alerts: {busy: {kpi: calls, window: 1h, level: rep, warning: {above: 1}, message: "{name}: {value} calls"}}
 """
 SUBS = ("check", "emit", "watch", "top", "get", "status", "replay", "test", "silence", "unsilence", "ack", "simulate", "reload",
-        "checkpoint", "forget", "history", "contests")
+        "checkpoint", "forget", "history", "contests", "report")
 
 
 class Kpictl(Case):
@@ -417,7 +417,7 @@ class Kpictl(Case):
         self.d.stop()
 
 
-ASK = ("watch", "top", "get", "status", "silence", "unsilence", "ack", "reload", "checkpoint", "forget", "history", "contests")
+ASK = ("watch", "top", "get", "status", "silence", "unsilence", "ack", "reload", "checkpoint", "forget", "history", "contests", "report")
 
 
 # An alert at any time of the day, for the examples that need one.
