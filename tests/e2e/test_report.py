@@ -9,6 +9,8 @@ import stat
 import tempfile
 import zoneinfo
 
+import zmq
+
 from daemon import Case, Daemon, kpictl, main, until
 
 ZONE = zoneinfo.ZoneInfo("Europe/London")
@@ -213,7 +215,7 @@ class Report(Case):
         steps = rows(text, "Sales")
         self.assertEqual(steps["asked"][:2], ["12", "83.3 %"])       # ana's six go on, and four of ben's
         self.assertEqual(steps["shown"][:2], ["10", "20 %"])
-        self.assertEqual(steps["won"][:2], ["2", "no data"])
+        self.assertEqual(steps["won"][:2], ["2", ""])
         self.assertIn("most stay behind at shown: of 10 who reached it in the week, 8 (80 %) have not gone on to won", text)
         self.assertIn("Too few samples to say anything: asked, the step with the most, has 12; 30 are needed", text)
         self.assertIn("None are set up.", text)
@@ -329,6 +331,29 @@ class Others(Case):
         self.assertIn("> **The daemon has no storage", text)
         self.assertEqual(rows(text, "1. How we track")["Calls made"][0], "1")
         self.assertIn("Not known: the daemon has no storage.", text)
+        d.stop()
+
+    def test_a_manager_is_told_of_the_own_place_alone(self):
+        server, boss = zmq.curve_keypair(), zmq.curve_keypair()
+        pair = 'public_key: "%s"\nsecret_key: "%s"\n'
+        users = {"users": {"boss": {"key": boss[0].decode(), "read": ["emea/one"], "emit": "any"}}}
+        d = Daemon(CONFIG % ("", "Ben") + "security: {server_key: server.key, authorized_keys: users.yaml}\n", files={
+            "server.key": pair % tuple(k.decode() for k in server), "users.yaml": json.dumps(users),
+            "boss.key": pair % tuple(k.decode() for k in boss) + f'server_key: "{server[0].decode()}"\n'})
+        self.addCleanup(lambda: d.process.poll() is None and d.process.kill())
+        key = ("--key", f"{d.folder.name}/boss.key")
+        events = "".join(json.dumps({"type": "stage", "stage": "asked", "deal": str(i), "rep": "ana", "time": at(FIRST, 12)}) + "\n"
+                         for i in range(31))
+        self.assertEqual(kpictl(*key, "emit", "--router", d.endpoints["router"], "-", input=events).returncode, 0)
+        report = (*key, "report", "--control", d.endpoints["control"], "--week", name_of(FIRST))
+        found = kpictl(*report, "--team", "emea/one")
+        self.assertEqual(found.returncode, 0, found.stderr)
+        self.assertEqual(rows(found.stdout, "Sales")["asked"][:4], ["31", "0 %", "", ""])       # nothing is known of the level above
+        self.assertIn("Ana Silva", rows(found.stdout, "By rep"))
+        for place, said in (((), "--team says which place"), (("--team", "emea/two"), "that you may see")):
+            found = kpictl(*report, *place)
+            self.assertEqual((found.returncode, found.stdout), (2, ""))
+            self.assertIn(said, found.stderr)
         d.stop()
 
 

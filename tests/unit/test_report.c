@@ -248,7 +248,7 @@ static void test_a_week_that_runs_is_held_against_what_is_expected_by_now(void *
     add_kpi(&report, "silent", "", 1, false, values)->own.status = REPORT_STATUS_NO_DATA;
     add_kpi(&report, "low", "", -1, false, values)->own.status = REPORT_STATUS_WARNING;
     report_find(&report, found);
-    assert_true(says(&found->works, "pace: 12, 120 % of expected by now (10)"));
+    assert_true(says(&found->works, "pace: 12, 120 % of what is expected by now (10)"));
     assert_true(says(&found->works, "share: 12, better"));
     assert_int_equal(found->works.n, 2);
     assert_true(says(&found->behind, "silent: a source"));
@@ -594,6 +594,29 @@ static void test_no_name_gets_out_of_its_place(void **state)
     text_release(&md.out);
 }
 
+static void test_contests_are_told_as_they_stand(void **state)
+{
+    struct report_findings *found = malloc(sizeof *found);
+    struct report_pen pen = {.ops = &report_md_ops};
+    struct kp_err err = {0};
+    struct report report;
+    msgpack_unpacked item;
+
+    (void)state;
+    begin(&report);
+    report.nlevels = 0;
+    take(config_text, &item);
+    assert_int_equal(report_take_config(&report, &item.data, &err), KP_OK);
+    report_find(&report, found);
+    report_page(&pen, &report, found);
+    assert_non_null(strstr(text_of(&pen.out), "### The cup\n\nThu 2026-11-26 to 2026-12-31\n\n"));
+    assert_non_null(strstr(text_of(&pen.out), "| 1 | Ana | one/ana | 1,200 GBP |\n| 2 | Ben | one/ben | no data |\n"));
+    msgpack_unpacked_destroy(&item);
+    report_release(&report);
+    text_release(&pen.out);
+    free(found);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -614,6 +637,7 @@ int main(void)
         cmocka_unit_test(test_a_configuration_is_taken),
         cmocka_unit_test(test_history_is_taken_by_week_and_no_sample_is),
         cmocka_unit_test(test_alerts_are_lives_and_those_of_others_are_left_out),
+        cmocka_unit_test(test_contests_are_told_as_they_stand),
         cmocka_unit_test(test_no_name_gets_out_of_its_place),
     };
 

@@ -81,7 +81,7 @@ void report_choose_main(struct report *report)
 
 static const char *of_goal(const struct report *report)
 {
-    return report->running ? "expected by now" : "the target";
+    return report->running ? "what is expected by now" : "the target";
 }
 
 static void tell_goal(const struct report *report, const struct report_kpi *kpi, bool good, struct report_lines *lines)

@@ -12,11 +12,11 @@ static void say(struct report_pen *pen, enum pen_tone tone, const char *text)
     pen->ops->cell(pen, tone, text);
 }
 
-static void say_number(struct report_pen *pen, enum pen_tone tone, double value, const char *unit)
+static void say_known(struct report_pen *pen, double value, const char *unit)
 {
     char text[REPORT_NUMBER];
 
-    say(pen, isnan(value) ? PEN_QUIET : tone, report_number(value, unit, text));
+    say(pen, isnan(value) ? PEN_QUIET : PEN_PLAIN, report_number(value, unit, text));
 }
 
 /* Empty where there is none: a target that nobody has set is no missing data. */
@@ -143,7 +143,7 @@ static void put_kpi(struct report_pen *pen, const struct report *report, const s
     size_t weeks;
 
     say(pen, PEN_PLAIN, kpi->title);
-    say_number(pen, PEN_PLAIN, cell->value, kpi->unit);
+    say_known(pen, cell->value, kpi->unit);
     say_if(pen, cell->target, kpi->unit);
     if (report->running)
         say_if(pen, cell->expected, kpi->unit);
@@ -239,7 +239,8 @@ static void put_members(struct report_pen *pen, const struct report *report)
 
 /* ---- Funnels ---- */
 
-static void put_step(struct report_pen *pen, const struct report *report, const struct report_step *step)
+/* is_last: success, from where nobody goes on. */
+static void put_step(struct report_pen *pen, const struct report *report, const struct report_step *step, bool is_last)
 {
     const struct report_series *converted = &step->parts[REPORT_CONVERTED];
     double hits = 0, n = 0;
@@ -251,13 +252,13 @@ static void put_step(struct report_pen *pen, const struct report *report, const 
         n += converted->weeks[i].n;
     }
     say(pen, PEN_PLAIN, step->stage);
-    say_number(pen, PEN_PLAIN, step->parts[REPORT_ENTERED].weeks[REPORT_BEFORE].value, NULL);
-    say_number(pen, PEN_PLAIN, converted->weeks[REPORT_BEFORE].value, "%");
+    say_known(pen, step->parts[REPORT_ENTERED].weeks[REPORT_BEFORE].value, NULL);
+    (is_last ? say_if : say_known)(pen, converted->weeks[REPORT_BEFORE].value, "%");
     say_if(pen, n > 0 ? hits / n : (double)NAN, "%");
     if (report->depth)
         say_if(pen, step->parent.value, "%");
-    say_number(pen, PEN_PLAIN, step->parts[REPORT_MEDIAN_TIME].weeks[REPORT_BEFORE].value, "s");
-    say_number(pen, PEN_PLAIN, step->parts[REPORT_OPEN].weeks[REPORT_BEFORE].value, NULL);
+    (is_last ? say_if : say_known)(pen, step->parts[REPORT_MEDIAN_TIME].weeks[REPORT_BEFORE].value, "s");
+    say_known(pen, step->parts[REPORT_OPEN].weeks[REPORT_BEFORE].value, NULL);
     pen->ops->spark(pen, converted, "%");
 }
 
@@ -301,7 +302,7 @@ static void put_funnel(struct report_pen *pen, const struct report *report, cons
     put_funnel_chart(pen, funnel);
     pen->ops->table(pen, used, n);
     for (size_t s = 0; s < funnel->nsteps; s++)
-        put_step(pen, report, &funnel->steps[s]);
+        put_step(pen, report, &funnel->steps[s], s + 1 == funnel->nsteps);
     pen->ops->table_end(pen);
 }
 
@@ -446,7 +447,7 @@ static void put_contest(struct report_pen *pen, const struct report_contest *con
         say_if(pen, contest->standing[i].rank, NULL);
         say(pen, PEN_PLAIN, contest->standing[i].name);
         say(pen, PEN_PLAIN, contest->standing[i].path);
-        say_number(pen, PEN_PLAIN, contest->standing[i].value, contest->unit);
+        say_known(pen, contest->standing[i].value, contest->unit);
     }
     pen->ops->table_end(pen);
 }
