@@ -432,10 +432,10 @@ static const char config_text[] =
     "asked\",\"aggregate\":\"mean\",\"windows\":[\"week\"],\"by\":[]},"
     "{\"name\":\"s.won.entered\",\"title\":\"Sales: reached won\",\"aggregate\":\"count\",\"windows\":[\"week\"],\"by\":[]}],"
     "\"alerts\":[{\"name\":\"still\",\"compare\":\"stalled\"},{\"name\":\"slow\",\"compare\":\"pace\"}],"
-    "\"contests\":[{\"name\":\"cup\",\"title\":\"The cup\",\"unit\":\"GBP\",\"from\":1795694400000,\"to\":\"2026-12-31\","
+    "\"contests\":[{\"name\":\"cup\",\"title\":\"The cup\",\"unit\":\"GBP\",\"from\":1795694400000,\"to\":1795737600000,"
     "\"standing\":[{\"rank\":1,\"name\":\"Ana\",\"path\":[\"one\",\"ana\"],\"value\":1200},{\"rank\":2,\"name\":\"Ben\",\"path\":"
     "\"one/ben\","
-    "\"value\":null}]}]}";
+    "\"value\":null},{\"rank\":3,\"name\":null}]}]}";
 
 static void test_a_configuration_is_taken(void **state)
 {
@@ -448,6 +448,7 @@ static void test_a_configuration_is_taken(void **state)
     report.nlevels = 0;
     take(config_text, &item);
     assert_int_equal(report_take_config(&report, &item.data, &err), KP_OK);
+    assert_int_equal(report_take_contests(&report, &item.data, &err), KP_OK);
     assert_int_equal(report.week_starts, 6);
     assert_int_equal(report.nlevels, 3);
     assert_int_equal(report.nkpis, 1);      /* with the window, and of the roster */
@@ -458,6 +459,8 @@ static void test_a_configuration_is_taken(void **state)
     assert_int_equal(report.nstalled, 1);
     assert_int_equal(report.ncontests, 1);
     assert_string_equal(report.contests[0].from, "Thu 2026-11-26");
+    assert_string_equal(report.contests[0].to, "Thu 2026-11-26");
+    assert_int_equal(report.contests[0].nstanding, 2);      /* who is told without a name is nobody to talk of */
     assert_string_equal(report.contests[0].standing[0].path, "one/ana");
     assert_true(isnan(report.contests[0].standing[1].value));
     msgpack_unpacked_destroy(&item);
@@ -607,9 +610,10 @@ static void test_contests_are_told_as_they_stand(void **state)
     report.nlevels = 0;
     take(config_text, &item);
     assert_int_equal(report_take_config(&report, &item.data, &err), KP_OK);
+    assert_int_equal(report_take_contests(&report, &item.data, &err), KP_OK);
     report_find(&report, found);
     report_page(&pen, &report, found);
-    assert_non_null(strstr(text_of(&pen.out), "### The cup\n\nThu 2026-11-26 to 2026-12-31\n\n"));
+    assert_non_null(strstr(text_of(&pen.out), "### The cup\n\nThu 2026-11-26 to Thu 2026-11-26\n\n"));
     assert_non_null(strstr(text_of(&pen.out), "| 1 | Ana | one/ana | 1,200 GBP |\n| 2 | Ben | one/ben | no data |\n"));
     msgpack_unpacked_destroy(&item);
     report_release(&report);

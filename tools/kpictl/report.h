@@ -169,6 +169,8 @@ const char *report_spark(const struct report_series *series, char buf[64]);
 /* ---- Taking what the daemon tells (report_take.c) ---- */
 
 enum kp_code report_take_config(struct report *report, const msgpack_object *config, struct kp_err *err) KP_CHECK;
+/* Of the reply of `contests`; its zone is known. */
+enum kp_code report_take_contests(struct report *report, const msgpack_object *reply, struct kp_err *err) KP_CHECK;
 /* Of a snapshot: its running week; `of` gives where each KPI's number goes. */
 void report_take_cell(const msgpack_object *windows, struct report_series *series);
 /* Of the reply of `history`: the weeks that have ended. *last_ms: the latest row; false: there is no more behind it. */

@@ -110,9 +110,19 @@ static enum kp_code ask_config(struct client *client, struct report *report, str
 
     if (!code) {
         object_plain(object_get(&reply.data, "zone"), report->zone_name, sizeof report->zone_name);
-        code = load_zone(report, err);      /* first: the days of contests are told in it */
+        code = load_zone(report, err);
     }
     code = code ? code : report_take_config(report, &reply.data, err);
+    msgpack_unpacked_destroy(&reply);
+    return code;
+}
+
+static enum kp_code ask_contests(struct client *client, struct report *report, struct kp_err *err)
+{
+    msgpack_unpacked reply;
+    enum kp_code code = client_ask_op(client, "contests", &reply, err);
+
+    code = code ? code : report_take_contests(report, &reply.data, err);
     msgpack_unpacked_destroy(&reply);
     return code;
 }
@@ -515,6 +525,7 @@ enum kp_code report_ask(struct client *client, const struct report_wish *wish, s
     struct asking asking = {.client = client, .report = report, .err = err};
     enum kp_code code = ask_config(client, report, err);
 
+    code = code ? code : ask_contests(client, report, err);
     code = code ? code : take_path(report, wish->place ? wish->place : "", err);
     asking.level = report->levels[report->depth];
     asking.path = report->depth ? report->path : NULL;

@@ -226,15 +226,22 @@ static bool take_rank(struct report_contest *contest, const msgpack_object *from
     return true;
 }
 
-/* An instant (ms) as a day, or the text that it is. */
-static void take_day(const struct report *report, const msgpack_object *map, const char *key, char buf[40])
+/* The day of an instant; "": none. */
+static void take_day(const struct report *report, double ms, char buf[40])
 {
-    double ms = number(map, key);
     char day[32];
 
-    take(map, key, buf, 40);
+    buf[0] = '\0';
     if (ms >= 0 && ms < 253402300799999.0)
         snprintf(buf, 40, "%s", report_day_text(kp_zone_day(report->zone, (int64_t)ms), day));
+}
+
+/* Of those whom whoever asks may not see there is a rank without a name. */
+static bool is_named(const msgpack_object *place)
+{
+    const msgpack_object *name = object_get(place, "name");
+
+    return name && name->type == MSGPACK_OBJECT_STR;
 }
 
 static bool take_contest(struct report *report, const msgpack_object *from)
@@ -248,10 +255,10 @@ static bool take_contest(struct report *report, const msgpack_object *from)
     if (!contest->title[0])
         take(from, "name", contest->title, sizeof contest->title);
     take(from, "unit", contest->unit, sizeof contest->unit);
-    take_day(report, from, "from", contest->from);
-    take_day(report, from, "to", contest->to);
+    take_day(report, number(from, "from"), contest->from);
+    take_day(report, number(from, "to") - 1, contest->to);      /* which is the instant after its end */
     for (size_t i = 0; i < object_count(standing); i++)
-        if (!take_rank(contest, &standing->via.array.ptr[i]))
+        if (is_named(&standing->via.array.ptr[i]) && !take_rank(contest, &standing->via.array.ptr[i]))
             return false;
     return true;
 }
@@ -287,12 +294,16 @@ enum kp_code report_take_config(struct report *report, const msgpack_object *con
         object_plain(&levels->via.array.ptr[i], report->levels[report->nlevels], sizeof report->levels[0]);
         report->nlevels += report->levels[report->nlevels][0] != '@';     /* groups stand beside the roster */
     }
-    if (!take_each(report, object_get(config, "kpis"), take_one) || !take_each(report, object_get(config, "alerts"), take_rule) ||
-        !take_each(report, object_get(config, "contests"), take_contest))
+    if (!take_each(report, object_get(config, "kpis"), take_one) || !take_each(report, object_get(config, "alerts"), take_rule))
         return no_memory(err);
     if (!report->nkpis && !report->nfunnels)
         return kp_fail(err, KP_EINVAL, "no KPI has the window \"week\": the configuration has to name it");
     return KP_OK;
+}
+
+enum kp_code report_take_contests(struct report *report, const msgpack_object *reply, struct kp_err *err)
+{
+    return take_each(report, object_get(reply, "contests"), take_contest) ? KP_OK : no_memory(err);
 }
 
 /* ---- Numbers ---- */
