@@ -23,9 +23,11 @@ targets: [{kpi: calls, per: day, value: 10}]
 alerts:
   many: {kpi: calls, window: day, level: rep, warning: {above: 2}, critical: {above: 5}, hours: always, message: "{name} has called {value} times", coaching: Take a rest}
   none_sold: {kpi: deals_won, window: day, level: company, warning: {above: 100}, hours: always}
+contests: {race: {title: The race, kpi: calls, from: 2026-01-01, to: 2026-12-31, among: rep}}
 storage: {path: store, samples: 1s}
 """
-VIEWS = {"floor": "#/floor", "team": "#/floor/emea/one", "rep": "#/rep/emea/one/ana", "funnel": "#/funnel", "alerts": "#/alerts", "meeting": "#/meeting", "wall": "#/wall"}
+VIEWS = {"floor": "#/floor", "team": "#/floor/emea/one", "rep": "#/rep/emea/one/ana", "funnel": "#/funnel", "alerts": "#/alerts", "meeting": "#/meeting", "wall": "#/wall",
+         "contests": "#/contests"}
 
 
 class Page(Case):
@@ -247,6 +249,12 @@ class Looks(Page):
         self.assertNotIn("Cleo", self.browser.text())
         self.d.send({"type": "stage", "stage": "won", "deal": "d1", "rep": "cleo"})
         self.browser.see("Cleo Diaz has won a deal.", ".cheer")
+
+    def test_a_contest_is_told_as_it_stands(self):
+        self.call("cleo", "cleo", "ana")
+        self.browser.open(self.g, "#/contests")
+        self.browser.see("The race")
+        until(lambda: [c.text for c in self.browser.all("section[data-contest=race] tbody tr:first-child > *")] == ["1", "Cleo Diaz", "2"])
 
     def test_the_funnel_and_the_meeting_tell_the_largest_loss(self):
         self.d.send(*({"type": "stage", "stage": stage, "deal": f"d{i}", "rep": "ana"} for i in range(12) for stage in ("rapport", "asking", "won")[:1 + (i > 8) * 2]))

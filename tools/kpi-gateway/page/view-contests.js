@@ -1,6 +1,7 @@
 // Contests: who leads in what, for how long still.
 import {get} from "/api.js";
 import {el, put} from "/dom.js";
+import {follow} from "/stream.js";
 import {failed} from "/parts.js";
 import * as format from "/format.js";
 
@@ -39,9 +40,11 @@ export function show(main, {catalog}) {
     }
     if (running) timer = setTimeout(ask, AGAIN_MS);
   };
+  const stream = follow({level: catalog.levels[0], kpi: catalog.kpis[0]?.name, window: "day"}, () => {});     // whether the numbers are live
   ask();
   return () => {
     running = false;
+    stream.end();
     clearTimeout(timer);
   };
 }
