@@ -23,9 +23,9 @@ targets: [{kpi: calls, per: day, value: 10}]
 alerts:
   many: {kpi: calls, window: day, level: rep, warning: {above: 2}, critical: {above: 5}, hours: always, message: "{name} has called {value} times", coaching: Take a rest}
   none_sold: {kpi: deals_won, window: day, level: company, warning: {above: 100}, hours: always}
-contests: {race: {title: The race, kpi: calls, from: 2026-01-01, to: 2026-12-31, among: rep}}
+contests: {race: {title: The race, kpi: calls, from: YEAR-01-01, to: YEAR-12-31, among: rep}}
 storage: {path: store, samples: 1s}
-"""
+""".replace("YEAR", time.strftime("%Y", time.gmtime()))
 VIEWS = {"floor": "#/floor", "team": "#/floor/emea/one", "rep": "#/rep/emea/one/ana", "funnel": "#/funnel", "alerts": "#/alerts", "meeting": "#/meeting", "wall": "#/wall",
          "contests": "#/contests"}
 
