@@ -1,9 +1,8 @@
 /* The routes of kpi-notify: what they may say, and that its reference tells every key. */
 #include "notify.h"
 
+#include "reference.h"
 #include "slurp.h"
-
-#include "config.h"
 #include "template.h"
 
 static void a_whole_file_is_read(void **state)
@@ -113,20 +112,13 @@ static void addresses_are_plain_ones(void **state)
 static void the_reference_tells_everything(void **state)
 {
     char *reference = slurp(NOTIFY_REFERENCE), quoted[80];
-    size_t count, untold = 0;
+    size_t count, untold;
     const struct kp_key_table *tables = notify_config_tables(&count);
     const char *name;
 
     (void)state;
     assert_non_null(reference);
-    for (size_t t = 0; t < count; t++)
-        for (size_t i = 0; (name = kp_key_name(&tables[t], i)) != NULL; i++) {
-            snprintf(quoted, sizeof quoted, "`%s`", name);
-            if (!strstr(reference, quoted)) {
-                fprintf(stderr, "%s: `%s` is not told\n", tables[t].where, name);
-                untold++;
-            }
-        }
+    untold = reference_untold(reference, tables, count);
     for (int i = 0; (name = template_placeholder(i)) != NULL; i++) {
         snprintf(quoted, sizeof quoted, "`{%s}`", name);
         if (!strstr(reference, quoted)) {
