@@ -108,7 +108,7 @@ class Control(Case):
         self.assertEqual(status["metrics"]["kpid_events_accepted_total"], 2)
         config = self.d.ask(op="config")
         self.assertEqual(config["levels"], ["company", "region", "team", "rep"])
-        self.assertEqual((config["zone"], config["week_starts"]), ("UTC", "monday"))
+        self.assertEqual((config["zone"], config["week_starts"]), ("Europe/London", "monday"))
         self.assertEqual([k["title"] for k in config["kpis"]], ["Calls", "sales", "per_call"])
         self.assertEqual([(a["name"], a["compare"]) for a in config["alerts"]], [("quiet", "value")])
         self.assertEqual(config["endpoints"]["publish"], self.d.endpoints["publish"])
