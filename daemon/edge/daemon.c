@@ -374,6 +374,11 @@ static bool is_held(const struct daemon *d)
     return kp_journal_mode(d->journal) == KP_JOURNAL_FULL || d->reload || kp_control_wants_reload(d->control);
 }
 
+static bool has_answer(const struct daemon *d)
+{
+    return d->storage && kp_history_has_answer(d->storage);
+}
+
 /* One turn of everything; true: there is more to do now. `asked`: something is there on the sockets beside ingest. While the disk
  * is behind, nothing is done that it would have to keep. */
 static bool turn(struct daemon *d, bool asked)
@@ -394,13 +399,14 @@ static bool turn(struct daemon *d, bool asked)
     busy |= kp_publish_turn(d->publish, d->engine, steady_ms, !kp_control_busy(d->control) && !d->history.running);
     if (!full && d->journal)
         busy |= kp_history_turn(&d->history, d->engine);
-    if (!full && (asked || kp_control_busy(d->control)))
+    if (!full && (asked || kp_control_busy(d->control) || has_answer(d)))
         busy |= kp_control_turn(d->control, steady_ms);
     if (kp_control_has_forgotten(d->control))
         kp_history_anew(&d->history);
     kp_journal_end(d->journal);
     if (d->journal)
         kp_checkpointer_turn(&d->checkpointer, d->engine, d->journal, steady_ms);
+    busy |= !full && has_answer(d);     /* it came after the look, and what would have told of it is read */
     kp_histogram_note(&d->timings.turn, kp_clock_us(CLOCK_MONOTONIC) - begun_us);
     let_gather(d, busy);
     return busy;

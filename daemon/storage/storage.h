@@ -155,8 +155,10 @@ struct kp_history_query {
 extern const char *const kp_history_alert_names[10];
 /* False: too many are on their way. */
 bool kp_history_ask(struct kp_storage *storage, struct kp_history_query *query);
-/* One that was answered; NULL: none. kp_storage_fd is readable when there is one. */
+/* One that was answered; NULL: none. kp_storage_fd becomes readable when there is one, and is no more once kp_storage_view has looked:
+ * ask kp_history_has_answer before waiting for it. */
 struct kp_history_query *kp_history_answered(struct kp_storage *storage);
+bool kp_history_has_answer(struct kp_storage *storage);
 /* Free the answer. */
 void kp_history_query_release(struct kp_history_query *query);
 

@@ -38,6 +38,16 @@ struct kp_history_query *kp_history_answered(struct kp_storage *storage)
     return query;
 }
 
+bool kp_history_has_answer(struct kp_storage *storage)
+{
+    bool has;
+
+    pthread_mutex_lock(&storage->mutex);
+    has = storage->nanswered > 0;
+    pthread_mutex_unlock(&storage->mutex);
+    return has;
+}
+
 void kp_history_query_release(struct kp_history_query *query)
 {
     for (size_t i = 0; query->told && i < query->n; i++)
