@@ -40,3 +40,10 @@ export function select(label, name, options, value, changed) {
 export function note(...children) {
   return el("p", {class: "note"}, children);
 }
+
+// Move things about within `place` so that whoever is in it with the keyboard stays there: what is moved loses the focus.
+export function keepFocus(place, move) {
+  const focused = document.activeElement;
+  move();
+  if (place.contains(focused) && document.activeElement !== focused) focused.focus({preventScroll: true});
+}

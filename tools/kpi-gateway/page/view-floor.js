@@ -1,6 +1,6 @@
 // The floor: who stands where in one KPI, from the company down to a rep.
 import {get} from "/api.js";
-import {attribute, el, put, text} from "/dom.js";
+import {attribute, el, keepFocus, put, text} from "/dom.js";
 import {follow} from "/stream.js";
 import {sparkline} from "/charts.js";
 import {breadcrumb, kpiChoice, nothing, pace, setPace, status, windowChoice, windowTitle} from "/parts.js";
@@ -58,7 +58,6 @@ export function show(main, {catalog, route, go}) {
     if (parts.cell === cell) return;
     parts.cell = cell;
     text(parts.name, key.name || key.key || "Company");
-    text(parts.rank, cell?.rank ? String(cell.rank) : "");
     text(parts.value, format.value(cell?.value, kpi.unit));
     text(parts.target, cell?.target ? format.value(cell.target, kpi.unit) : "");
     setPace(parts.pace, cell, kpi);
@@ -81,12 +80,18 @@ export function show(main, {catalog, route, go}) {
     return (kpi.better === "lower" ? x - y : y - x) || a.name.textContent.localeCompare(b.name.textContent);
   };
 
+  // Ranks are those of this list: kpid's own is that among the siblings, and is told only when the number itself has changed.
   const sort = () => {
+    let rank = 0, before;
     timer = undefined;
     sortedAt = performance.now();
-    [...rows.values()].sort(order).forEach((parts, i) => {
+    keepFocus(body, () => [...rows.values()].sort(order).forEach((parts, i) => {
+      const value = parts.cell?.value ?? null;
+      if (value !== before) rank = i + 1;
+      before = value;
+      text(parts.rank, value === null || kpi.better === "none" ? "" : String(rank));
       if (body.children[i] !== parts.row) body.insertBefore(parts.row, body.children[i] ?? null);
-    });
+    }));
   };
 
   const changed = (store) => {
