@@ -30,8 +30,8 @@ export function show(main, {catalog, route}) {
     const kpi = kpis[at];
     if (!kpi) return;
     const store = stream.store;
-    const rows = store.at(catalog.rep).map(([, key]) => ({name: key.name || key.key, value: key.kpis[kpi.name]?.[window]?.value ?? null}))
-      .filter((row) => row.value > 0).sort((a, b) => b.value - a.value || a.name.localeCompare(b.name)).slice(0, BEST);
+    const all = store.at(catalog.rep).map(([, key]) => ({name: key.name || key.key, value: key.kpis[kpi.name]?.[window]?.value ?? null}));
+    const rows = all.filter((row) => row.value > 0).sort((a, b) => b.value - a.value || a.name.localeCompare(b.name)).slice(0, Math.min(BEST, Math.max(1, all.length - 1)));
     text(heading, `${kpi.title}, ${windowTitle(window)}`);
     const words = JSON.stringify(rows);
     if (best.dataset.rows !== words) {
