@@ -87,9 +87,16 @@ document.getElementById("logout").addEventListener("click", async () => {
 });
 globalThis.addEventListener("hashchange", () => {
   if (!catalog || location.hash === shown) return;
+  const view = shown.slice(2).split(/[/?]/)[0], chosen = document.activeElement?.name;
   draw();
-  main.focus({preventScroll: true});
-  scrollTo(0, 0);
+  // Who goes through a list with the arrows stays in it.
+  const again = chosen && location.hash.slice(2).split(/[/?]/)[0] === view && main.querySelector(`select[name="${CSS.escape(chosen)}"]`);
+  if (again) {
+    again.focus({preventScroll: true});
+  } else {
+    main.focus({preventScroll: true});
+    scrollTo(0, 0);
+  }
 });
 // The stream was refused: somebody else may have to log in. kpid has told everything anew: another configuration, perhaps.
 document.addEventListener("kpid-refused", () => get("/api/v1/me").catch((error) => error.status === 401 && begin()));

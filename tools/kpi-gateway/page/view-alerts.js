@@ -1,6 +1,6 @@
 // Alerts as they come and go; who may, acknowledges and silences them.
 import {get, post, remove} from "/api.js";
-import {el, put, select} from "/dom.js";
+import {el, put, select, text} from "/dom.js";
 import {follow} from "/stream.js";
 import {failed, windowTitle} from "/parts.js";
 import * as format from "/format.js";
@@ -103,9 +103,9 @@ export function show(main, {catalog}) {
   const items = new Map();
 
   put(main, el("h1", {}, "Alerts"), count, fault, list, catalog.me.acknowledge ? hushed : null, past);
-  const changed = (store) => {
+  const changed = (store, told) => {
     const alerts = [...store.alerts.values()].sort(by), firing = alerts.filter((alert) => alert.state === "firing").length;
-    count.textContent = store.ready ? `${firing} firing, ${alerts.length - firing} pending` : "Waiting for kpid …";
+    text(count, store.ready ? `${firing} firing, ${alerts.length - firing} pending` : "Waiting for kpid …");
     for (const [id, known] of items)
       if (!store.alerts.has(id)) {
         known.element.remove();
@@ -122,7 +122,7 @@ export function show(main, {catalog}) {
       if (list.children[i] !== known.element) list.insertBefore(known.element, list.children[i] ?? null);
     });
     list.hidden = alerts.length === 0;
-    if (hushed.open) silences(quiet, catalog);
+    if (hushed.open && told.length) silences(quiet, catalog);
   };
   const stream = follow({level: "company", kpi: catalog.kpis[0]?.name}, changed);
   return () => stream.end();
