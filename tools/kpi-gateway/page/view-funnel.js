@@ -7,6 +7,7 @@ import {places} from "/catalog.js";
 import * as format from "/format.js";
 
 const DRAW_MS = 3000;
+const LIST_MAX = 4096;    // bytes of a list that the gateway takes: of a longer funnel all KPIs are followed
 const FEW = 10;         // of fewer nothing is called the largest loss
 
 export function title() {
@@ -89,7 +90,9 @@ export function show(main, {catalog, route, go}) {
       }, DRAW_MS);
     }
   };
-  const stream = follow({under: path, window, kpi: [...stages.flatMap((s) => ["entered", "converted", "median_time", "open", "skipped"].map((w) => `${funnel}.${s}.${w}`)), ...sides.map((k) => k.name)].join()}, changed);
+  const level = catalog.levelOf(path), below = catalog.below(level);
+  const kpi = [...stages.flatMap((s) => ["entered", "converted", "median_time", "open", "skipped"].map((w) => `${funnel}.${s}.${w}`)), ...sides.map((k) => k.name)].join();
+  const stream = follow({under: path, window, level: [level, below].filter(Boolean).join(), kpi: kpi.length < LIST_MAX ? kpi : undefined}, changed);
   return () => {
     running = false;
     clearTimeout(timer);

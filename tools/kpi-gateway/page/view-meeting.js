@@ -36,7 +36,7 @@ export function show(main, {catalog, route}) {
         el("td", {class: "n"}, by && cell.value !== null ? format.value(cell.value - by, kpi.unit) : ""), el("td", {}, status(cell)));
     }));
     const good = rows.filter(({kpi, cell}) => cell.value !== null && cell.expected > 0 && (kpi.better === "lower" ? cell.value <= cell.expected : cell.value >= cell.expected));
-    const bad = rows.filter(({kpi, cell}) => cell.expected > 0 && !good.some((row) => row.kpi === kpi));
+    const bad = rows.filter(({kpi, cell}) => cell.value !== null && cell.expected > 0 && !good.some((row) => row.kpi === kpi));
     const alerts = [...store.alerts.values()].filter((alert) => alert.state === "firing");
     const say = ({kpi, cell}) => el("li", {}, `${kpi.title}: ${format.value(cell.value, kpi.unit)}, ${format.value(cell.expected, kpi.unit)} expected by now`);
     put(works, good.length ? good.map(say) : el("li", {class: "soft"}, "Nothing with a target is ahead of its pace."));
