@@ -111,6 +111,7 @@ export function show(main, {catalog}) {
         known.element.remove();
         items.delete(id);
       }
+    const focused = document.activeElement, here = list.contains(focused) ? focused.closest("li").dataset.id : null;
     alerts.forEach((alert, i) => {
       let known = items.get(alert.id);
       if (known?.alert !== alert) {
@@ -121,6 +122,11 @@ export function show(main, {catalog}) {
       }
       if (list.children[i] !== known.element) list.insertBefore(known.element, list.children[i] ?? null);
     });
+    // Who is at an alert's button with the keyboard stays at that alert, also when it is told anew.
+    if (here && document.activeElement !== focused) {
+      const now = items.get(here)?.element;
+      (focused.isConnected ? focused : now?.querySelector(`[data-do="${focused.dataset.do}"]`) ?? now?.querySelector("button") ?? now?.querySelector("a"))?.focus({preventScroll: true});
+    }
     list.hidden = alerts.length === 0;
     if (hushed.open && told.length) silences(quiet, catalog);
   };

@@ -91,9 +91,11 @@ export function show(main, {catalog, route, go}) {
       .filter((w) => all.includes(w)).map((w) => [w, windowTitle(w)]), window, (w) => go(`#/rep/${path}?window=${encodeURIComponent(w)}`))),
     fixes, add(grid, [...cards.values()].map((parts) => parts.element)));
 
+  let shownFixes = "";
   const changed = (store) => {
     const key = store.keys.get(path);
     if (!key) {
+      shownFixes = "";
       put(fixes, el("p", {class: "note"}, store.ready ? "There is nobody of that name, or it is nobody whom you may see." : "Waiting for kpid …"));
       grid.hidden = true;
       return;
@@ -103,6 +105,8 @@ export function show(main, {catalog, route, go}) {
     document.title = `${key.name || key.key} – kpid`;
     for (const kpi of shown) fill(cards.get(kpi.name), kpi, key.kpis[kpi.name]?.[window], key);
     const theirs = [...store.alerts.values()].filter((alert) => alert.path.length === key.path.length && alert.state === "firing");
+    if (shownFixes === JSON.stringify(theirs)) return;
+    shownFixes = JSON.stringify(theirs);
     put(fixes, el("h2", {}, "What to fix"), theirs.length ? el("ul", {class: "fixes"}, theirs.map((alert) =>
       el("li", {class: alert.severity}, el("span", {class: `status ${alert.severity}`, "aria-hidden": "true"}, format.STATUS[alert.severity].sign), " ", alert.message,
         alert.coaching ? el("p", {class: "hint"}, alert.coaching) : null))) : el("p", {class: "note"}, "Nothing: no alert is firing."));
