@@ -59,7 +59,7 @@ export function show(main, {catalog, route, go}) {
     el("section", {}, el("h2", {}, "Below"), children));
 
   const draw = async (steps) => {
-    const now = steps.map((s) => s.entered).join();
+    const now = steps.map((s) => `${s.entered} ${s.open}`).join();
     if (now === drawn || !running) return;
     drawn = now;
     chart?.destroy();
