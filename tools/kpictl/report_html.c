@@ -133,7 +133,7 @@ enum { SPARK_WIDE = 104, SPARK_HIGH = 24, SPARK_EDGE = 4 };
 /* A line through the weeks that have a number; where there is none it breaks. */
 static void spark_line(struct report_pen *pen, const struct report_series *series, double low, double high)
 {
-    double step = (double)(SPARK_WIDE - 2 * SPARK_EDGE) / (REPORT_WEEKS - 1), x = SPARK_EDGE, y = SPARK_HIGH / 2;
+    double step = (double)(SPARK_WIDE - 2 * SPARK_EDGE) / (REPORT_WEEKS - 1), x = SPARK_EDGE, y = SPARK_HIGH / 2.0;
     bool drawn = false;
     int last = -1;
 

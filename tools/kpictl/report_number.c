@@ -63,8 +63,9 @@ const char *report_gap(double gap, const char *unit, char buf[REPORT_NUMBER])
     bool percent = unit && strcmp(unit, "%") == 0;
     char text[REPORT_NUMBER];
 
+    buf[0] = '\0';
     if (isnan(gap))
-        return strcpy(buf, "");
+        return buf;
     report_number(percent ? round(gap * 1000) / 10 : gap, percent ? "points" : unit, text);
     snprintf(buf, REPORT_NUMBER, "%s%.*s", gap > 0 ? "+" : "", REPORT_NUMBER - 2, text);
     return buf;
@@ -74,17 +75,17 @@ const char *report_spark(const struct report_series *series, char buf[64])
 {
     static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     double low = (double)NAN, high = (double)NAN;
+    size_t at = 0;
 
     for (int i = 0; i < REPORT_WEEKS; i++) {
         low = fmin(low, series->weeks[i].value);        /* of a number and a NaN the number */
         high = fmax(high, series->weeks[i].value);
     }
     low = low > 0 ? 0 : low;    /* a height is a share of the highest, so that little change looks like little */
-    buf[0] = '\0';
     for (int i = 0; i < REPORT_WEEKS; i++) {
         double value = series->weeks[i].value, share = high > low ? (value - low) / (high - low) : 0;
 
-        strcat(buf, isnan(value) ? "·" : blocks[(int)lround(share * 7)]);
+        at += (size_t)snprintf(buf + at, 64 - at, "%s", isnan(value) ? "·" : blocks[(int)lround(share * 7)]);     /* three bytes each */
     }
     return buf;
 }

@@ -60,11 +60,18 @@ export function follow(parameters, changed) {
       timer = setTimeout(connect, RETRY_MS);
     };
   };
+  // A browser that keeps a page that was left, to come back to, keeps its connections, of which it has but six.
+  const leave = () => source.close();
+  const comeBack = (event) => event.persisted && connect();
+  globalThis.addEventListener("pagehide", leave);
+  globalThis.addEventListener("pageshow", comeBack);
   connect();
   return {
     store,
     end() {
       ended = true;
+      globalThis.removeEventListener("pagehide", leave);
+      globalThis.removeEventListener("pageshow", comeBack);
       clearTimeout(timer);
       source.close();
     },
