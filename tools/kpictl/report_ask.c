@@ -315,7 +315,7 @@ static enum kp_code ask_parent(struct asking *asking)
     enum kp_code code = ask(asking->client, &q, &reply, asking->err);
 
     snapshots = code ? NULL : object_get(&reply.data, "snapshots");
-    if (object_count(snapshots) == 1 && object_is(object_get(&snapshots->via.array.ptr[0], "kind"), "snapshot"))
+    if (snapshots && object_count(snapshots) == 1 && object_is(object_get(&snapshots->via.array.ptr[0], "kind"), "snapshot"))
         whole = object_get(&snapshots->via.array.ptr[0], "kpis");
     report->has_parent = whole != NULL && (report->running || report->has_history);
     above.kpis = report->running ? whole : NULL;
