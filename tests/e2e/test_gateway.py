@@ -226,6 +226,31 @@ class Changes(Served):
         self.call("ana")
         until(lambda: self.calls("ops", "emea/one/ana") == 2)
 
+    def test_it_ends_at_once_whoever_follows_and_asks(self):
+        streams = [self.g.events("ops") for _ in range(20)]
+        for stream in streams[:10]:
+            stream.next()
+        stop = threading.Event()
+
+        def ask():
+            while not stop.is_set():
+                try:
+                    self.g.request("GET", "/api/v1/explain?kpi=calls&window=day&key=ana", "ops")
+                    self.g.events("board").close()
+                except (OSError, http.client.HTTPException):
+                    pass
+        askers = [threading.Thread(target=ask) for _ in range(4)]
+        for asker in askers:
+            asker.start()
+        until(lambda: int(re.search(r"^kpi_gateway_questions_total (\d+)", self.g.get("/metrics"), re.M)[1]) > 30)
+        begun = time.monotonic()
+        self.g.stop()
+        took = time.monotonic() - begun
+        stop.set()
+        for asker in askers:
+            asker.join(DEADLINE)
+        self.assertLess(took, DEADLINE / 2)
+
     def test_a_reload_changes_who_may_see_what(self):
         events = self.g.events("lead")
         events.next()

@@ -46,6 +46,7 @@ struct gateway {
     char birth[20];                 /* of the ids of events: no other gateway's, nor this one's before a restart */
     int64_t now_ms, steady_ms;      /* wall and steady, of this turn */
     struct request *aside;          /* those that were set aside */
+    bool ending;                    /* nobody is any more */
     struct stream *streams;
     struct views *views;
     int64_t told_ms;                /* steady: when the streams were told last */

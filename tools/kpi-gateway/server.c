@@ -205,7 +205,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     }
     if (!request->routed) {
         request->routed = true;
-        if (request->is_large || strlen(url) > URL_MAX)
+        if (request->gateway->ending)
+            request_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the gateway ends");
+        else if (request->is_large || strlen(url) > URL_MAX)
             request_fail(request, MHD_HTTP_CONTENT_TOO_LARGE, "more than %d bytes", BODY_MAX);
         else
             api_route(request);
@@ -297,6 +299,7 @@ void server_close(struct gateway *gateway)
 {
     if (!gateway->http)
         return;
+    gateway->ending = true;
     while (gateway->aside) {
         struct request *request = gateway->aside;
 

@@ -259,7 +259,7 @@ ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max)
     size_t len;
 
     (void)pos;
-    if (stream->ended)
+    if (stream->ended || stream->gateway->ending)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (!stream->frame) {
         stream->frame = next_frame(stream);
