@@ -137,6 +137,37 @@ class Rights(Served):
         stream.read()       # and what was followed by it has ended
         connection.close()
 
+    def test_nobody_ends_what_others_follow(self):
+        events = self.g.events("maria")
+        events.next()
+        for cookie in ("kpid=", "kpid=0-", "kpid=x"):
+            self.assertEqual(self.g.request("POST", "/logout", body={}, Cookie=cookie)[0], 200)
+        self.call("ana")
+        events.next(lambda kind, data: kind == "keys")
+
+    def test_who_is_removed_while_they_speak_is_nobody_when_they_have_spoken(self):
+        body = b'{"ids": ["x"]}'
+        with socket.create_connection(("127.0.0.1", self.g.port), DEADLINE) as s:
+            s.sendall(b"POST /api/v1/acknowledgements HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+                      b"Authorization: Bearer %s\r\n\r\n%s" % (len(body), token("maria").encode(), body[:5]))
+            until(lambda: self.g.get("/healthz"))
+            self.g.write(self.config, {name: rights for name, rights in USERS.items() if name != "maria"})
+            self.g.process.send_signal(signal.SIGHUP)
+            until(lambda: self.g.get("/api/v1/me", "maria") == 401)
+            s.sendall(body[5:])
+            self.assertIn(b" 401 ", s.recv(200))
+
+    def test_who_may_see_something_else_is_told_everything_anew(self):
+        events = self.g.events("ana")
+        events.next()
+        events.close()
+        self.g.write(self.config, {**USERS, "ana": {"read": ["emea/two"]}})
+        self.g.process.send_signal(signal.SIGHUP)
+        until(lambda: set(self.g.snapshots("ana")) == {"emea/two", "emea/two/cleo"})
+        again = self.g.events("ana", last=events.id)
+        again.next()
+        self.assertEqual(again.seen[0][1], "state")
+
     def test_another_site_can_change_nothing_and_is_told_nothing(self):
         for headers, status in (({"Content-Type": "text/plain"}, 415), ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
                                 ({"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}, 403)):

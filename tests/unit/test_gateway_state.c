@@ -301,6 +301,29 @@ static void alerts_come_change_and_go(void **ctx)
     state_destroy(&state);
 }
 
+/* One that a listing lacked, and that is told as resolved after that, is gone once. */
+static void places_of_alerts_are_used_again(void **ctx)
+{
+    struct state *state = new_state(10);
+    struct state_stats stats;
+    char json[128];
+
+    (void)ctx;
+    for (int i = 0; i < 3 * STATE_GONE_MAX; i++) {
+        snprintf(json, sizeof json, "{\"id\":\"a%d\",\"state\":\"firing\",\"rule\":\"r\",\"level\":\"company\",\"path\":[],\"seq\":%d}", i, 2 * i + 1);
+        assert_true(give(state, state_take_alert, json));
+        state_begin_alerts(state);
+        state_end_alerts(state);
+        snprintf(json, sizeof json, "{\"id\":\"a%d\",\"state\":\"resolved\",\"rule\":\"r\",\"level\":\"company\",\"path\":[],\"seq\":%d}", i, 2 * i + 2);
+        assert_true(give(state, state_take_alert, json));
+    }
+    state_stats(state, &stats);
+    assert_int_equal(stats.left_out, 0);
+    assert_true(give(state, state_take_alert, "{\"id\":\"b\",\"state\":\"firing\",\"rule\":\"r\",\"level\":\"company\",\"path\":[],\"seq\":1}"));
+    assert_string_equal(state_find_alert(state, "b", 1)->matchers, "{\"rule\":\"r\",\"level\":\"company\"}");
+    state_destroy(&state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +333,7 @@ int main(void)
         cmocka_unit_test(beyond_the_limit_keys_are_left_out_and_counted),
         cmocka_unit_test(marks_of_what_is_gone_are_bounded),
         cmocka_unit_test(alerts_come_change_and_go),
+        cmocka_unit_test(places_of_alerts_are_used_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

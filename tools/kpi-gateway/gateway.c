@@ -63,6 +63,7 @@ static void reload(struct gateway *gateway, const char *file)
     moved = strcmp(setup->config.host, old->config.host) != 0 || setup->config.port != old->config.port ||
             strcmp(setup->config.publish, old->config.publish) != 0 || strcmp(setup->config.control, old->config.control) != 0;
     gateway->setup = setup;
+    gateway->reloads++;
     streams_cut(gateway, NULL);
     setup_release(old);
     kp_log(KP_LOG_INFO, "event=reload done=yes users=%zu%s", setup->config.nusers, moved ? " note=\"kpid and listen stay until a restart\"" : "");

@@ -45,6 +45,7 @@ struct gateway {
     uint16_t port;
     char birth[20];                 /* of the ids of events: no other gateway's, nor this one's before a restart */
     int64_t now_ms, steady_ms;      /* wall and steady, of this turn */
+    uint64_t reloads;
     struct request *aside;          /* those that were set aside */
     bool ending;                    /* nobody is any more */
     struct stream *streams;

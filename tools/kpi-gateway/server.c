@@ -187,6 +187,16 @@ static void take_body(struct request *request, const char *bytes, size_t len)
         text_put(&request->body, bytes, len);
 }
 
+/* What is in force when all of it is there: its body may have taken a while. */
+static void take_setup(struct request *request)
+{
+    struct setup *setup = request->gateway->setup;
+
+    setup->refs++;
+    setup_release(request->setup);
+    request->setup = setup;
+}
+
 /* First without a body, then with each part of it, then without one again; and once more when it was set aside. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
                                   const char *bytes, size_t *len, void **its)
@@ -205,6 +215,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     }
     if (!request->routed) {
         request->routed = true;
+        take_setup(request);
         if (request->gateway->ending)
             request_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the gateway ends");
         else if (request->is_large || strlen(url) > URL_MAX)

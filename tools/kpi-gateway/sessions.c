@@ -85,12 +85,13 @@ const char *sessions_user(const struct sessions *sessions, const char *cookie, i
     return session && steady_ms < session->until_ms ? session->user : NULL;
 }
 
-void sessions_end(struct sessions *sessions, const char *cookie)
+bool sessions_end(struct sessions *sessions, const char *cookie)
 {
     struct session *session = find(sessions, cookie);
 
     if (!session)
-        return;
+        return false;
     free(session->user);
     memset(session, 0, sizeof *session);
+    return true;
 }

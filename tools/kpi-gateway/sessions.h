@@ -19,6 +19,7 @@ void sessions_destroy(struct sessions **sessions);
 bool sessions_begin(struct sessions *sessions, const char *user, int64_t steady_ms, char cookie[SESSION_COOKIE]) KP_CHECK;
 /* Whose it is, borrowed until the next begin or end; NULL: nobody's, or over. */
 const char *sessions_user(const struct sessions *sessions, const char *cookie, int64_t steady_ms);
-void sessions_end(struct sessions *sessions, const char *cookie);
+/* False: it was none. */
+bool sessions_end(struct sessions *sessions, const char *cookie);
 
 #endif

@@ -312,7 +312,7 @@ static uint32_t make_key(struct state *state, const char *path, size_t len)
 
     if (place)
         return place;
-    if (state->live_keys >= state->limits.keys) {
+    if (state->live_keys >= state->limits.keys || (!state->free_key && state->nkeys > state->limits.keys + STATE_GONE_MAX)) {
         state->left_out++;
         return 0;
     }
@@ -532,7 +532,7 @@ static uint32_t make_alert(struct state *state, const msgpack_object *id)
 
     if (place)
         return place;
-    if (state->live_alerts >= state->limits.alerts) {
+    if (state->live_alerts >= state->limits.alerts || (!state->free_alert && state->nalerts > state->limits.alerts + STATE_GONE_MAX)) {
         state->left_out++;
         return 0;
     }
@@ -554,7 +554,8 @@ static char *matchers_of(struct state *state, const msgpack_object *map)
 {
     static const char *const fields[] = {"rule", "level", "path"};
     size_t len;
-    const char *bytes = fields_of(state, map, fields, sizeof fields / sizeof *fields, &len);
+    size_t n = sizeof fields / sizeof *fields - !object_count(object_get(map, "path"));    /* the company has none */
+    const char *bytes = fields_of(state, map, fields, n, &len);
 
     return bytes ? strndup(bytes, len) : NULL;
 }
@@ -633,6 +634,8 @@ static void tell_alert(struct state *state, uint32_t place, bool resolved)
     state->live_alerts += alert->gone && !resolved;
     alert->gone = resolved;
     touch_alert(state, place);
+    if (resolved)       /* its mark was of the version before */
+        push_mark(state, &state->alert_marks, false, place);
 }
 
 static bool take_alert(struct state *state, const msgpack_object *map, uint64_t seq)

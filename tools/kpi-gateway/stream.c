@@ -4,6 +4,8 @@
  * same thing and know the same share what is written. */
 #include "gateway_inside.h"
 
+#include "kpid/tab.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 enum {
     PACE_MS = 15,               /* between two tellings: a screen shows no more */
     PING_MS = 15000,            /* what passes on connections ends silent ones */
-    ID_MAX = 64,
+    ID_MAX = 128,
 };
 
 struct views {
@@ -30,6 +32,7 @@ struct stream {
     bool everything;                /* it is to be told all there is */
     bool up, told, ended;           /* whether kpid is there, as it was told; and whether it was */
     uint64_t era;
+    uint64_t who;                   /* a print of whose view it is, and of what */
     int64_t said_ms;                /* steady: something was sent */
     char cookie[SESSION_COOKIE];    /* "": it came without */
     struct stream *next, **before;
@@ -104,11 +107,31 @@ void view_query_of(const struct request *request, struct view_query *query)
 
 /* ---- Beginning and end ---- */
 
-/* What stands before the version in an event's id: of whom, and of which catalog. */
-static const char *id_of(const struct gateway *gateway, char id[ID_MAX])
+/* What stands before the version in an event's id: of which gateway, catalog, rights and view. Whoever comes back with another one knows
+ * other things than these. */
+static const char *id_of(const struct stream *stream, char id[ID_MAX])
 {
-    snprintf(id, ID_MAX, "%s.%" PRIu64, gateway->birth, upstream_era(gateway->upstream));
+    const struct gateway *gateway = stream->gateway;
+
+    snprintf(id, ID_MAX, "%s.%" PRIu64 ".%" PRIu64 ".%016" PRIx64, gateway->birth, upstream_era(gateway->upstream), gateway->reloads,
+             stream->who);
     return id;
+}
+
+static uint64_t print_of(const struct request *request)
+{
+    struct view_query query;
+    uint64_t print = 0;
+
+    view_query_of(request, &query);
+    {
+        const char *const texts[] = {request->rights->name, query.levels, query.under, query.kpis, query.windows};
+
+        for (uint32_t i = 0; i < sizeof texts / sizeof *texts; i++)
+            if (texts[i])
+                print = kp_print_of(print, i, texts[i], strlen(texts[i])).hi;
+    }
+    return print;
 }
 
 /* Where it was, when it says so and that is ours. */
@@ -119,7 +142,8 @@ static void resume(struct stream *stream)
     size_t len;
 
     stream->everything = true;
-    id_of(stream->gateway, id);
+    stream->who = print_of(stream->request);
+    id_of(stream, id);
     len = strlen(id);
     if (!dash || (size_t)(dash - last) != len || memcmp(last, id, len) != 0)
         return;
@@ -241,7 +265,7 @@ static struct frame *next_frame(struct stream *stream)
             return frame;
         stream->everything |= stream->era != upstream_era(gateway->upstream);
         stream->era = upstream_era(gateway->upstream);
-        frame = view_since(stream->view, gateway->state, stream->version, stream->everything, id_of(gateway, id), gateway->now_ms);
+        frame = view_since(stream->view, gateway->state, stream->version, stream->everything, id_of(stream, id), gateway->now_ms);
         if (!frame)
             return NULL;
         stream->version = frame->to;

@@ -305,7 +305,6 @@ static void put_changes(struct text *text, struct view *view, const struct state
     size_t begin = text->len;
 
     resolve_all(view, state);
-    put_id(text, id, state_version(state));
     text_addf(text, "event: keys\ndata: {\"time\":%lld,\"keys\":[", (long long)now_ms);
     if (put_keys(text, view, state, from, false))
         text_add(text, "]}\n\n");
@@ -315,8 +314,12 @@ static void put_changes(struct text *text, struct view *view, const struct state
          alert = state_older_alert(state, alert)) {
         if (!shows_alert(view, alert))
             continue;
-        put_id(text, id, state_version(state));
         put_alert_event(text, alert);
+    }
+    /* By itself, after all that it stands for: who loses the connection before is told all of it again. */
+    if (text->len > begin) {
+        put_id(text, id, state_version(state));
+        text_add(text, "\n");
     }
 }
 

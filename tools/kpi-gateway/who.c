@@ -166,10 +166,8 @@ void who_logs_out(struct request *request)
 {
     const char *cookie = cookie_of(request);
 
-    if (cookie) {
-        sessions_end(request->gateway->sessions, cookie);
+    if (cookie && sessions_end(request->gateway->sessions, cookie))
         streams_cut(request->gateway, cookie);
-    }
     set_cookie(request, "", 0);
     answer_empty(request);
 }

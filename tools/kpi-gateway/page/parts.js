@@ -19,7 +19,7 @@ export function pace() {
 
 export function setPace(place, cell, kpi) {
   const target = cell?.target, expected = cell?.expected;
-  place.hidden = !(target > 0);
+  place.hidden = !(target > 0) || cell.value === null || cell.value === undefined;
   if (place.hidden) return;
   const most = Math.max(target, cell.value ?? 0) || 1;
   place.bar.children[0].style.width = `${100 * Math.max(0, cell.value ?? 0) / most}%`;
