@@ -257,6 +257,12 @@ class Changes(Served):
         self.call("ana")
         until(lambda: self.calls("ops", "emea/one/ana") == 2)
 
+    def test_a_place_that_is_taken_is_a_failure(self):
+        self.g.write(self.config, USERS, f"127.0.0.1:{self.g.port}")
+        found = subprocess.run([GATEWAY, "--config", self.g.file], capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("is it in use?", found.stderr)
+
     def test_it_ends_at_once_whoever_follows_and_asks(self):
         streams = [self.g.events("ops") for _ in range(20)]
         for stream in streams[:10]:

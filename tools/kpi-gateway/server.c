@@ -297,7 +297,7 @@ enum kp_code server_open(struct gateway *gateway, struct kp_err *err)
                                      MHD_OPTION_NOTIFY_CONNECTION, on_connection, gateway, MHD_OPTION_CONNECTION_LIMIT,
                                      config->browsers, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
                                      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_LISTEN_BACKLOG_SIZE,
-                                     (unsigned)BACKLOG, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+                                     (unsigned)BACKLOG, MHD_OPTION_END);
     if (!gateway->http)
         return kp_fail(err, KP_EIO, "listen: %s port %u: can't be listened at (is it in use?)", config->host, config->port);
     info = MHD_get_daemon_info(gateway->http, MHD_DAEMON_INFO_BIND_PORT);
