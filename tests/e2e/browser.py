@@ -1,4 +1,6 @@
 """A real browser: Debian's chromium, driven by selenium, without a screen."""
+import collections
+import contextlib
 import json
 import os
 
@@ -12,10 +14,15 @@ SIZES = {"phone": (390, 844), "laptop": (1366, 768), "television": (1920, 1080)}
 
 
 class Browser:
-    def __init__(self, size="laptop", dark=False):
+    def __init__(self, size="laptop", dark=False, trace=None):
+        """trace: a file into which the browser writes, when it ends, what became of each frame, as its developer tools show it."""
+        self.trace = trace
         options = webdriver.ChromeOptions()
-        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--disable-background-networking"):
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--disable-background-networking", "--window-size=1920,1280"):
             options.add_argument(argument)
+        if trace:
+            for argument in ("=disabled-by-default-devtools.timeline.frame,blink.user_timing", f"-file={trace}", "-format=json", "-duration=0"):
+                options.add_argument(f"--trace-startup{argument}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
         self.resize(size)
@@ -65,6 +72,24 @@ class Browser:
         if folder:
             os.makedirs(folder, exist_ok=True)
             self.driver.save_screenshot(f"{folder}/{name}.png")
+
+    def traced(self):
+        with contextlib.suppress(FileNotFoundError, ValueError), open(self.trace) as f:
+            return json.load(f)["traceEvents"]
+
+    def frames(self, begun, ended):
+        """Closes the browser; of its trace, what became of each frame between two performance.mark()s: {"shown": how many, "dropped": ..., "idle": ...}.
+        A frame may be reported twice, as what the compositor has and as what the page adds; it is dropped when neither is shown."""
+        self.driver.execute_cdp_cmd("Browser.close", {})
+        events = until(self.traced, "the trace is written")
+        marks = {e["name"]: e for e in events if e["name"] in (begun, ended)}
+        states = collections.defaultdict(set)
+        for e in events:
+            if e["name"] == "PipelineReporter" and e["ph"] == "b" and e["pid"] == marks[begun]["pid"] and marks[begun]["ts"] <= e["ts"] <= marks[ended]["ts"]:
+                reporter = e["args"]["frame_reporter"]
+                states[reporter["layer_tree_host_id"], reporter["frame_sequence"]].add(reporter["state"])
+        return collections.Counter("shown" if any(s.startswith("STATE_PRESENTED") for s in found) else "dropped" if "STATE_DROPPED" in found else "idle"
+                                   for found in states.values())
 
     def close(self):
         self.driver.quit()

@@ -95,6 +95,31 @@ class Floor(Page):
         self.browser.see("Where it comes from", 'article[data-kpi="talk"]')
         self.browser.see("duration", 'article[data-kpi="talk"]')
 
+    def test_a_name_with_any_sign_has_an_address(self):
+        name = "a?b#c%25/d&e"
+        self.call(name)
+        self.browser.open(self.g, "#/floor?level=rep&kpi=calls&window=day")
+        self.browser.see(name)
+        self.browser.run("[...document.querySelectorAll('tbody a')].find((a) => a.textContent === arguments[0]).click()", name)
+        self.browser.see(name, "h1")
+        self.browser.see("1", 'article[data-kpi="calls"] .big')
+
+    def test_the_first_hundred_are_shown_and_all_on_request(self):
+        self.call(*(f"r{i:03}" for i in range(117)))
+        self.browser.open(self.g, "#/floor?level=rep&kpi=calls&window=day")
+        self.browser.see("Show all 120")
+        self.assertEqual(len(self.browser.all("tbody tr")), 100)
+        self.browser.run("[...document.querySelectorAll('main button')].find((b) => b.textContent.startsWith('Show all')).click()")
+        until(lambda: len(self.browser.all("tbody tr")) == 120)
+        self.assertEqual(self.browser.run("return document.activeElement.closest('tr').rowIndex"), 101)
+        # the last one overtakes all, and who led is the second
+        last = self.browser.run("return document.querySelector('tbody tr:nth-child(117)').dataset.path").split("/")[-1]
+        first = self.browser.run("return document.querySelector('tbody tr').dataset.path")
+        self.call(last)
+        until(lambda: self.browser.run("return document.querySelector('tbody tr').dataset.path").split("/")[-1] == last)
+        self.assertEqual(self.browser.run("return document.querySelector('tbody tr:nth-child(2)').dataset.path"), first)
+        self.assertEqual(len(self.browser.all("tbody tr")), 120)
+
     def test_nothing_and_nought_are_different(self):
         self.browser.open(self.g, "#/rep/emea/one/ana")
         until(lambda: self.browser.text('article[data-kpi="calls"] .big') == "0")
@@ -214,6 +239,27 @@ class Rights(Page):
         self.browser.open(self.g, "#/alerts")
         self.browser.see("pending")
         self.assertEqual(self.browser.all("[data-do]"), [])
+
+
+class Anyone(Page):
+    config = "anonymous: {read: [emea/two]}\nlimits: {requests: 10000}\n"
+    users = {"maria": {"read": ["emea/one", "emea/two/cleo"]}}
+
+    def test_who_needs_no_login_may_still_log_in(self):
+        self.browser.driver.delete_all_cookies()
+        self.browser.open(self.g)
+        self.browser.see("Cleo Diaz")
+        self.assertFalse(self.browser.run("return document.getElementById('logout').checkVisibility()"))
+        self.browser.click("#login")
+        self.browser.type("input[name=token]", token("maria") + "\n")
+        self.browser.see("Ana Silva")
+        # who may see several places is led to each
+        self.browser.run("[...document.querySelectorAll('.place .below a')].find((a) => a.textContent.includes('cleo')).click()")
+        self.browser.see("Cleo Diaz")
+        self.assertFalse(self.browser.run("return document.getElementById('login').checkVisibility()"))
+        self.browser.click("#logout")
+        self.browser.see("Log in", "header")
+        self.assertNotIn("Ana", self.browser.text())
 
 
 class Looks(Page):

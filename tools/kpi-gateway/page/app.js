@@ -24,7 +24,7 @@ function route() {
     try {
       return decodeURIComponent(part).replace(/[/%]/g, encodeURIComponent);
     } catch {
-      return part;
+      return encodeURIComponent(part);
     }
   }).join("/");
   return {view: VIEWS[view] ? view : home(), path: VIEWS[view] ? asked : catalog.homes[0], query: Object.fromEntries(new URLSearchParams(query))};
@@ -64,7 +64,8 @@ async function begin() {
     const me = await get("/api/v1/me");
     catalog = new Catalog(await get("/api/v1/catalog"), me);
     const out = document.getElementById("logout");
-    out.hidden = me.anonymous || !document.cookie && !me.login;
+    out.hidden = me.anonymous;
+    document.getElementById("login").hidden = !(me.anonymous && me.login);
     draw();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -79,6 +80,11 @@ async function begin() {
   }
 }
 
+document.getElementById("login").addEventListener("click", () => {
+  leave();
+  leave = () => {};
+  login();
+});
 document.getElementById("logout").addEventListener("click", async () => {
   await post("/logout", {}).catch(() => {});
   leave();

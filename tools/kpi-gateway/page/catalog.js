@@ -58,6 +58,12 @@ export class Catalog {
   }
 }
 
+// The address of a view, at a path as topics have it: what has a meaning in an address is written as one there, too.
+export function address(view, path, query = {}) {
+  const rest = new URLSearchParams(query).toString();
+  return `#/${view}/${path.split("/").map((part) => encodeURIComponent(decodeURIComponent(part))).join("/")}${rest ? `?${rest}` : ""}`;
+}
+
 export function places(path) {
   const parts = path ? path.split("/") : [];
   return parts.map((part, i) => [parts.slice(0, i + 1).join("/"), decodeURIComponent(part)]);

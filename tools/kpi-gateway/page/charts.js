@@ -21,11 +21,17 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-// series: [{label, values, colour: a custom property's name, dashed}]. Returns the chart, to be destroyed with its canvas.
-export async function lines(canvas, labels, series, show) {
+// A chart where there was one, or none, and whose canvas is still there; those whose canvas has gone go, too.
+async function make(canvas, options) {
   const Chart = await load();
+  for (const chart of Object.values(Chart.instances)) if (chart.canvas === canvas || !chart.canvas.isConnected) chart.destroy();
+  if (canvas.isConnected) new Chart(canvas, options);
+}
+
+// series: [{label, values, colour: a custom property's name, dashed}]
+export function lines(canvas, labels, series, show) {
   const ink = colour("--ink-soft"), rule = colour("--rule");
-  return new Chart(canvas, {
+  return make(canvas, {
     type: "line",
     data: {
       labels,
@@ -48,10 +54,9 @@ export async function lines(canvas, labels, series, show) {
   });
 }
 
-export async function bars(canvas, labels, series, show) {
-  const Chart = await load();
+export function bars(canvas, labels, series, show) {
   const ink = colour("--ink-soft"), rule = colour("--rule");
-  return new Chart(canvas, {
+  return make(canvas, {
     type: "bar",
     data: {labels, datasets: series.map((s) => ({label: s.label, data: s.values, backgroundColor: colour(s.colour)}))},
     options: {
@@ -70,9 +75,8 @@ export async function bars(canvas, labels, series, show) {
 }
 
 // A line of some values without axes, for a cell of a table.
-export async function sparkline(canvas, values) {
-  const Chart = await load();
-  return new Chart(canvas, {
+export function sparkline(canvas, values) {
+  return make(canvas, {
     type: "line",
     data: {labels: values.map((_, i) => i), datasets: [{data: values, borderColor: colour("--accent"), borderWidth: 1.5, pointRadius: 0, tension: 0}]},
     options: {

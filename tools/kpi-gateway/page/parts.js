@@ -1,5 +1,5 @@
 // Pieces that several views are made of.
-import {el, put, select} from "/dom.js";
+import {el, put, select, text} from "/dom.js";
 import {places} from "/catalog.js";
 import * as format from "/format.js";
 
@@ -10,29 +10,33 @@ export function status(cell) {
     el("span", {class: "word"}, known.title.split(":")[0])) : el("span", {class: "status none"}, format.NOTHING);
 }
 
-// What is, as a bar beside what is expected by now.
+// What is, as a bar, with a mark at what is expected by now. It is drawn as the background of one element: a floor has hundreds.
 export function pace() {
-  const bar = el("span", {class: "bar"}, el("span", {class: "fill"}), el("span", {class: "mark"}));
-  const words = el("span", {class: "words"});
+  const bar = el("span", {class: "bar"}), words = el("span", {class: "words"});
   return Object.assign(el("span", {class: "pace"}, bar, words), {bar, words});
+}
+
+function property(element, name, value) {
+  if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value);
 }
 
 export function setPace(place, cell, kpi) {
   const target = cell?.target, expected = cell?.expected;
   place.hidden = !(target > 0) || cell.value === null || cell.value === undefined;
   if (place.hidden) return;
-  const most = Math.max(target, cell.value ?? 0) || 1;
-  place.bar.children[0].style.width = `${100 * Math.max(0, cell.value ?? 0) / most}%`;
-  place.bar.children[1].style.left = `${100 * Math.min(1, (expected ?? 0) / most)}%`;
-  const words = expected > 0 ? `${format.whole((cell.value ?? 0) / expected)} of ${format.value(expected, kpi.unit)} by now` : "nothing expected yet";
-  if (place.words.textContent !== words) place.words.textContent = words;
+  const most = Math.max(target, cell.value);
+  property(place.bar, "--done", `${100 * Math.max(0, cell.value) / most}%`);
+  property(place.bar, "--due", `${100 * Math.min(1, (expected ?? 0) / most)}%`);
+  text(place.words, expected > 0 ? `${format.whole(cell.value / expected)} of ${format.value(expected, kpi.unit)} by now` : "nothing expected yet");
 }
 
 // Where we are, from the company down; each part leads there, as far as it may be seen.
 export function breadcrumb(catalog, path, to) {
   const all = [["", catalog.levels[0] === "company" ? "Company" : catalog.levels[0]], ...places(path)];
   return el("nav", {"aria-label": "Place", class: "place"}, el("ol", {}, all.filter(([at]) => catalog.maySee(at)).map(([at, name], i, list) =>
-    el("li", {}, i === list.length - 1 ? el("span", {"aria-current": "page"}, name) : el("a", {href: to(at)}, name)))));
+    el("li", {}, i === list.length - 1 ? el("span", {"aria-current": "page"}, name) : el("a", {href: to(at)}, name)))),
+  catalog.homes.length > 1 ? el("ul", {class: "below", "aria-label": "Everything that you may see"}, catalog.homes.map((home) =>
+    el("li", {}, el("a", {href: to(home)}, places(home).map(([, name]) => name).join(" › "))))) : null);
 }
 
 export function kpiChoice(catalog, kpi, changed) {

@@ -1,11 +1,17 @@
 // What the stream has told: keys by their path, and alerts by their id.
 
+function isAt(path, key, level, under) {
+  return key.level === level && (!under || path === under || path.startsWith(`${under}/`));
+}
+
 export class Store {
+  // touched: the paths of the keys that have come, changed or gone since somebody was told last; null: perhaps all.
   constructor() {
     this.keys = new Map();
     this.alerts = new Map();
     this.time = 0;
     this.ready = false;
+    this.touched = null;
   }
 
   // As topics have it: what has a meaning in a path is %XX within a part.
@@ -20,6 +26,7 @@ export class Store {
     for (const alert of state.alerts) this.alerts.set(alert.id, alert);
     this.time = state.time;
     this.ready = true;
+    this.touched = null;
   }
 
   merge(change) {
@@ -27,6 +34,7 @@ export class Store {
     for (const key of change.keys) {
       const path = Store.path(key);
       const known = this.keys.get(path);
+      this.touched?.add(path);
       if (key.gone) {
         this.keys.delete(path);
       } else if (key.whole || !known) {
@@ -47,6 +55,11 @@ export class Store {
   }
 
   at(level, under = "") {
-    return [...this.keys.entries()].filter(([path, key]) => key.level === level && (!under || path === under || path.startsWith(`${under}/`)));
+    return [...this.keys.entries()].filter(([path, key]) => isAt(path, key, level, under));
+  }
+
+  // What of it has been touched: [[path, its key, or undefined when it is not (any more) there]].
+  touchedAt(level, under = "") {
+    return [...this.touched].map((path) => [path, this.keys.get(path)]).filter(([path, key]) => !key || isAt(path, key, level, under));
   }
 }

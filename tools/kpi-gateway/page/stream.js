@@ -26,6 +26,7 @@ export function follow(parameters, changed) {
       const told = alerts;
       alerts = [];
       changed(store, told);
+      store.touched = new Set();
     });
   };
   const connect = () => {
@@ -61,7 +62,10 @@ export function follow(parameters, changed) {
     };
   };
   // A browser that keeps a page that was left, to come back to, keeps its connections, of which it has but six.
-  const leave = () => source.close();
+  const leave = () => {
+    clearTimeout(timer);
+    source.close();
+  };
   const comeBack = (event) => event.persisted && connect();
   globalThis.addEventListener("pagehide", leave);
   globalThis.addEventListener("pageshow", comeBack);

@@ -3,7 +3,7 @@ import {attribute, el, put, select, text} from "/dom.js";
 import {follow} from "/stream.js";
 import {bars} from "/charts.js";
 import {breadcrumb, windowTitle} from "/parts.js";
-import {places} from "/catalog.js";
+import {address, places} from "/catalog.js";
 import * as format from "/format.js";
 
 const DRAW_MS = 3000;
@@ -33,7 +33,7 @@ export function show(main, {catalog, route, go}) {
   const stages = catalog.funnels.get(funnel) ?? [];
   const windows = catalog.windows(`${funnel}.${stages[0]}.entered`);
   const window = windows.includes(route.query.window) ? route.query.window : windows.includes("month") ? "month" : windows[0];
-  const to = (at, w = window) => `#/funnel/${at}?${new URLSearchParams({funnel, window: w})}`;
+  const to = (at, w = window) => address("funnel", at, {funnel, window: w});
   const sides = catalog.kpis.filter((kpi) => /inbound|outbound/.test(kpi.name) && kpi.windows.includes(window));
   const canvas = el("canvas", {role: "img", "aria-label": "How many entered each step: the table has the numbers"});
   const words = el("p", {class: "lead", role: "status"}), children = el("ul", {class: "below"});
@@ -42,7 +42,7 @@ export function show(main, {catalog, route, go}) {
     el("thead", {}, el("tr", {}, ["Step", "Entered", "Went on", "Median time in it", "Open now", "Skipped"].map((name, i) => el("th", {scope: "col", class: i ? "n" : null}, name)))),
     el("tbody", {}, stages.map((stage) => el("tr", {"data-stage": stage}, el("th", {scope: "row"}, stage), rows.get(stage)))));
   const sideRows = new Map(sides.map((kpi) => [kpi.name, el("td", {class: "n"})]));
-  let chart, drawn = "", timer, running = true;
+  let drawn = "", timer, running = true;
 
   if (!funnel) {
     put(main, el("h1", {}, "Funnel"), el("div", {class: "empty"}, el("h2", {}, "No funnel is configured"),
@@ -51,7 +51,7 @@ export function show(main, {catalog, route, go}) {
   }
   put(main, el("h1", {}, `Funnel: ${path ? places(path).pop()[1] : "the company"}`), breadcrumb(catalog, path, (at) => to(at)),
     el("form", {class: "choices"},
-      catalog.funnels.size > 1 ? select("Funnel", "funnel", [...catalog.funnels.keys()].map((f) => [f, f]), funnel, (f) => go(`#/funnel/${path}?${new URLSearchParams({funnel: f, window})}`)) : null,
+      catalog.funnels.size > 1 ? select("Funnel", "funnel", [...catalog.funnels.keys()].map((f) => [f, f]), funnel, (f) => go(address("funnel", path, {funnel: f, window}))) : null,
       select("Window", "window", windows.map((w) => [w, windowTitle(w)]), window, (w) => go(to(path, w)))),
     words, el("div", {class: "chart tall"}, canvas), el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Steps"}, table),
     sides.length ? el("section", {}, el("h2", {}, "Inbound against outbound"), el("table", {class: "board narrow"}, el("tbody", {}, sides.map((kpi) =>
@@ -62,8 +62,7 @@ export function show(main, {catalog, route, go}) {
     const now = steps.map((s) => `${s.entered} ${s.open}`).join();
     if (now === drawn || !running) return;
     drawn = now;
-    chart?.destroy();
-    chart = await bars(canvas, steps.map((s) => s.stage), [{label: "entered", values: steps.map((s) => s.entered), colour: "--accent"}, {label: "open now", values: steps.map((s) => s.open), colour: "--warning"}],
+    await bars(canvas, steps.map((s) => s.stage), [{label: "entered", values: steps.map((s) => s.entered), colour: "--accent"}, {label: "open now", values: steps.map((s) => s.open), colour: "--warning"}],
       (v) => format.value(v, null));
   };
 
@@ -96,7 +95,6 @@ export function show(main, {catalog, route, go}) {
   return () => {
     running = false;
     clearTimeout(timer);
-    chart?.destroy();
     stream.end();
   };
 }

@@ -2,7 +2,7 @@
 import {el, put, text} from "/dom.js";
 import {follow} from "/stream.js";
 import {breadcrumb, status} from "/parts.js";
-import {places} from "/catalog.js";
+import {address, places} from "/catalog.js";
 import {largestLoss, read} from "/view-funnel.js";
 import * as format from "/format.js";
 
@@ -18,7 +18,7 @@ export function show(main, {catalog, route}) {
   const body = el("tbody"), works = el("ul"), doesNot = el("ul"), talk = el("ol"), where = el("ul", {class: "below"});
   let timer;
 
-  put(main, el("h1", {}, `Weekly meeting: ${path ? places(path).pop()[1] : "the company"}`), breadcrumb(catalog, path, (at) => `#/meeting/${at}`),
+  put(main, el("h1", {}, `Weekly meeting: ${path ? places(path).pop()[1] : "the company"}`), breadcrumb(catalog, path, (at) => address("meeting", at)),
     el("p", {class: "buttons bare"}, el("button", {type: "button", onclick: () => globalThis.print()}, "Print")),
     el("section", {}, el("h2", {}, "How we track this week"), el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "How we track"}, el("table", {class: "board"},
       el("thead", {}, el("tr", {}, ["KPI", "Actual", "Target", "Expected by now", "Gap", "Status"].map((name, i) => el("th", {scope: "col", class: i && i < 5 ? "n" : null}, name)))), body))),
@@ -51,7 +51,7 @@ export function show(main, {catalog, route}) {
     points.push("What did we promise each other last week, and what for the next one?");
     put(talk, points.map((point) => el("li", {}, point)));
     const names = below ? store.at(below, path).map(([at, one]) => [at, one.name || one.key]) : [];
-    put(where, names.map(([at, name]) => el("li", {}, el("a", {href: `#/meeting/${at}`}, name))));
+    put(where, names.map(([at, name]) => el("li", {}, el("a", {href: address("meeting", at)}, name))));
   };
   const stream = follow({under: path, level: [level, below].filter(Boolean).join(), window}, () => { timer ??= setTimeout(draw, body.children.length ? DRAW_MS : 0); });
   text(body, "");

@@ -1,6 +1,7 @@
 // One rep's card: each KPI with its target and pace, how it went over the weeks, what to fix, and where a number comes from.
 import {get} from "/api.js";
 import {add, el, put, select, text} from "/dom.js";
+import {address} from "/catalog.js";
 import {follow} from "/stream.js";
 import {lines} from "/charts.js";
 import {breadcrumb, failed, pace, setPace, status, windowTitle} from "/parts.js";
@@ -86,9 +87,9 @@ export function show(main, {catalog, route, go}) {
   const cards = new Map(shown.map((kpi) => [kpi.name, card(catalog, kpi, path, window)]));
   const fixes = el("section", {"aria-label": "What to fix"}), grid = el("div", {class: "cards"}), head = el("h1", {}, title());
 
-  put(main, head, breadcrumb(catalog, path, (at) => catalog.levelOf(at) === catalog.rep ? `#/rep/${at}` : `#/floor/${at}`),
+  put(main, head, breadcrumb(catalog, path, (at) => address(catalog.levelOf(at) === catalog.rep ? "rep" : "floor", at)),
     el("form", {class: "choices"}, select("Window", "window", ["day", "week", "month", ...all.filter((w) => !["day", "week", "month"].includes(w))]
-      .filter((w) => all.includes(w)).map((w) => [w, windowTitle(w)]), window, (w) => go(`#/rep/${path}?window=${encodeURIComponent(w)}`))),
+      .filter((w) => all.includes(w)).map((w) => [w, windowTitle(w)]), window, (w) => go(address("rep", path, {window: w})))),
     fixes, add(grid, [...cards.values()].map((parts) => parts.element)));
 
   let shownFixes = "";
