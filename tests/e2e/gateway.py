@@ -155,4 +155,5 @@ class Events:
         raise EOFError("the stream has ended")
 
     def close(self):
+        self.reply.close()
         self.connection.close()

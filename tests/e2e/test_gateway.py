@@ -136,6 +136,7 @@ class Rights(Served):
         self.assertEqual(self.g.request("GET", "/api/v1/me", Cookie=cookie)[0], 401)
         stream.read()       # and what was followed by it has ended
         connection.close()
+        self.assertEqual(self.g.request("POST", "/login", body=' \n{"token": "%s"}' % token("maria"), Content_Type="application/json")[0], 200)
 
     def test_nobody_ends_what_others_follow(self):
         events = self.g.events("maria")
@@ -336,7 +337,7 @@ class Anonymous(Served):
 
 
 class Limits(Served):
-    config = "limits: {browsers: 20, requests: 100}\nmetrics: {levels: [company, rep], kpis: [calls], windows: [day], series: 7}\n"
+    config = "limits: {browsers: 20, streams: 3, sessions: 1, requests: 100}\nmetrics: {levels: [company, rep], kpis: [calls], windows: [day], series: 7}\n"
 
     def test_metrics_are_prometheus_own(self):
         self.call("ana", "cleo")
@@ -351,6 +352,28 @@ class Limits(Served):
         found = [self.g.request("GET", "/api/v1/alerts", "maria")[0] for _ in range(300)]
         self.assertIn(429, found)
         self.assertEqual(self.g.request("GET", "/api/v1/alerts", "ops")[0], 200)     # others don't
+
+    def test_who_follows_too_much_is_refused_until_something_ends(self):
+        streams = [self.g.events("maria") for _ in range(3)]
+        for stream in streams:
+            stream.next()
+        self.assertEqual(self.g.events("maria").status, 429)
+        self.assertEqual(self.g.events("ops").status, 200)      # others are not
+        streams[0].close()
+
+        def takes_another():
+            self.call("ana")        # that nobody reads any more is noticed when something is told
+            return self.g.events("maria").status == 200
+        until(takes_another)
+
+    def test_what_a_session_follows_ends_with_it(self):
+        cookie = self.g.request("POST", "/login", body={"token": token("maria")})[1]["Set-Cookie"].split(";")[0]
+        connection = http.client.HTTPConnection("127.0.0.1", self.g.port, timeout=DEADLINE)
+        connection.request("GET", "/events", headers={"Cookie": cookie})
+        stream = connection.getresponse()
+        self.assertEqual(self.g.request("POST", "/login", body={"token": token("ana")})[0], 200)    # there is room for one
+        stream.read()
+        connection.close()
 
     def test_rubbish_harms_nobody(self):
         for bytes in (b"\0" * 100, b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"a" * 60000 + b" HTTP/1.1\r\n\r\n", b"POST /login HTTP/1.1\r\n",
@@ -420,7 +443,7 @@ class Files(unittest.TestCase):
         base = 'kpid: {publish: "tcp://127.0.0.1:1", control: "tcp://127.0.0.1:2"}\n'
         for text, told in (("", "is empty"), (base, "nobody may see anything"), (base + "anonymous: {read: all}\nlisten: 0.0.0.0:80\n",
                            ":3:9: listens beyond this machine"), (base + "users: {a: {token: x, read: all}}\n", ':2:20: users.a.token: is no "sha256:"'),
-                           (base + "users: {a: {}}\n", "sees nothing"), (base + "anonymous: {read: [/x]}\n", "is no path"),
+                           (base + "users: {a: {}}\n", "sees nothing"), (base + "users: {anonymous: {read: all}}\n", "and not a user"), (base + "anonymous: {read: [/x]}\n", "is no path"),
                            (base + "anonymous: {raed: all}\n", 'did you mean "read"'), (base + "anonymous: {read: all}\nlisten: localhost:80\n", "is no address"),
                            (base + "anonymous: {read: all}\nproxy: {header: X, from: [here]}\n", "is no address")):
             with self.subTest(text=text), tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:

@@ -251,10 +251,12 @@ static bool parse_json(const char *bytes, size_t len, msgpack_unpacked *item)
 bool object_parse(const void *bytes, size_t len, msgpack_unpacked *item)
 {
     const char *p = bytes;
-    size_t off = 0;
+    size_t off = 0, blanks = 0;
     char *copy;
 
-    if (len && (*p == '{' || *p == '['))
+    while (blanks < len && strchr(" \t\r\n", p[blanks]) && p[blanks])
+        blanks++;
+    if (blanks < len && (p[blanks] == '{' || p[blanks] == '['))
         return json_fits(p, len) && parse_json(p, len, item);
     if (!packed_fits(bytes, len))
         return false;

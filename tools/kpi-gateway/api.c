@@ -55,6 +55,20 @@ static void answer_unless_asked(struct request *request, maker *made, struct tex
         request_answer(request, MHD_HTTP_OK, text, json);
 }
 
+/* What a refusal of kpid's is for HTTP. */
+static unsigned status_of(const char *why)
+{
+    static const struct {
+        const char *begin;
+        unsigned status;
+    } known[] = {{"no ", MHD_HTTP_NOT_FOUND}, {"denied", MHD_HTTP_NOT_FOUND}, {"busy", MHD_HTTP_SERVICE_UNAVAILABLE}};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strncmp(why, known[i].begin, strlen(known[i].begin)) == 0)
+            return known[i].status;
+    return MHD_HTTP_BAD_REQUEST;
+}
+
 /* kpid's answer, or a refusal of it, becomes ours. */
 static void on_answer(void *ctx, const void *bytes, size_t len)
 {
@@ -74,8 +88,7 @@ static void on_answer(void *ctx, const void *bytes, size_t len)
         ok = object_get(&item.data, "ok");
         object_text(object_get(&item.data, "error"), why, sizeof why);
         if (!ok || ok->type != MSGPACK_OBJECT_BOOLEAN || !ok->via.boolean)
-            request_fail(request, strncmp(why, "no ", 3) == 0 || strncmp(why, "denied", 6) == 0 ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST,
-                         "%s", why);
+            request_fail(request, status_of(why), "%s", why);
         else if (made(request, &item.data, &text))
             answer_unless_asked(request, made, &text);
         else

@@ -122,6 +122,8 @@ static KP_READER(read_users)
         rights->name = kp_copy(ld, item->key);
         if (!*item->key || strlen(item->key) > NAME_BYTES)
             kp_complain(ld, item->key_loc, "a user's name has 1 to %d bytes", NAME_BYTES);
+        if (strcmp(item->key, "anonymous") == 0)
+            kp_complain(ld, item->key_loc, "is whoever does not say who they are, and not a user: see \"anonymous\"");
         read_rights(ld, item, rights);
         kp_path_back(ld, back);
     }
@@ -202,6 +204,7 @@ static KP_READER(read_metrics)
 
 static const struct kp_key limits_keys[] = {
     {.name = "browsers", .read = kp_read_count32, .at = AT(browsers), .min = 1, .max = 100000},
+    {.name = "streams", .read = kp_read_count32, .at = AT(streams), .min = 1, .max = 100000},
     {.name = "requests", .read = kp_read_count32, .at = AT(requests), .min = 1, .max = 100000},
     {.name = "sessions", .read = kp_read_count32, .at = AT(sessions), .min = 1, .max = 1000000},
     {.name = "keys", .read = kp_read_count32, .at = AT(keys), .min = 1, .max = 10000000},
@@ -246,7 +249,7 @@ static void set_defaults(void *into)
     struct gateway_config *config = into;
 
     *config = (struct gateway_config){.host = "127.0.0.1", .port = 8420, .metrics = {.series = 10000}, .browsers = 2000,
-                                      .requests = 50, .sessions = 10000, .keys = 200000, .alerts = 100000};
+                                      .streams = 1000, .requests = 50, .sessions = 10000, .keys = 200000, .alerts = 100000};
 }
 
 /* A list that is not given. */

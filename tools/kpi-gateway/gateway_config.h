@@ -29,7 +29,7 @@ struct gateway_config {
         struct gateway_list levels, kpis, windows;
         uint32_t series;
     } metrics;
-    uint32_t browsers, requests, sessions, keys, alerts;
+    uint32_t browsers, streams, requests, sessions, keys, alerts;
 };
 
 /* 0 when it is well: the caller releases it. Else the number of faults that were told. */

@@ -22,7 +22,7 @@ struct setup {
     uint32_t refs;
     struct allowance {          /* of each user, then of who is none */
         int64_t second;
-        uint32_t used;
+        uint32_t used, streams;
     } *allowances;              /* owned */
 };
 
@@ -51,6 +51,7 @@ struct gateway {
     struct stream *streams;
     struct views *views;
     int64_t told_ms;                /* steady: when the streams were told last */
+    int64_t sessions_ms;            /* and when it was looked whether theirs are still in force */
     struct gateway_stats stats;
     struct kp_log_limit log;        /* of what is denied */
 };
@@ -73,6 +74,7 @@ struct request {
     char *url, *method;             /* owned */
     struct text body;
     bool is_large, routed, suspended;
+    bool by_cookie;                 /* who it is was told by a session's cookie */
     struct request *next, **before; /* of those that are suspended */
     struct reply reply;
     struct stream *stream;          /* owned; NULL: none */
@@ -100,6 +102,8 @@ const struct rights *who_asks(struct request *request);
 /* Is it asked for by a page of ours, or a program, and not by another site's page? False: it was answered. */
 bool who_is_at_home(struct request *request);
 bool who_may_ask_more(struct request *request);
+/* What somebody has used of what each may. */
+struct allowance *who_may(const struct request *request);
 /* Count and log that somebody was denied something. */
 void who_was_denied(struct request *request, const char *what);
 void who_logs_in(struct request *request);

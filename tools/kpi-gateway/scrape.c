@@ -119,7 +119,7 @@ static void put_ours(struct text *text, const struct gateway *gateway, uint64_t 
             {"kpi_gateway_streams_total", "counter", "Streams that were begun.", gateway->stats.streams_total},
             {"kpi_gateway_requests_total", "counter", "Requests of HTTP.", gateway->stats.requests},
             {"kpi_gateway_denied_total", "counter", "Requests of nobody, or of who may not.", gateway->stats.denied},
-            {"kpi_gateway_limited_total", "counter", "Requests beyond limits.requests.", gateway->stats.limited},
+            {"kpi_gateway_limited_total", "counter", "Requests beyond limits.requests and limits.streams.", gateway->stats.limited},
             {"kpi_gateway_messages_total", "counter", "Messages that kpid published.", up.messages},
             {"kpi_gateway_malformed_total", "counter", "Messages that were not understood.", up.malformed},
             {"kpi_gateway_gaps_total", "counter", "Gaps in what kpid published.", up.gaps},

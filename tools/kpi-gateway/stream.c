@@ -14,6 +14,7 @@
 enum {
     PACE_MS = 15,               /* between two tellings: a screen shows no more */
     PING_MS = 15000,            /* what passes on connections ends silent ones */
+    SESSIONS_MS = 5000,         /* between two looks at whose session is over */
     ID_MAX = 128,
 };
 
@@ -34,7 +35,7 @@ struct stream {
     uint64_t era;
     uint64_t who;                   /* a print of whose view it is, and of what */
     int64_t said_ms;                /* steady: something was sent */
-    char cookie[SESSION_COOKIE];    /* "": it came without */
+    char cookie[SESSION_COOKIE];    /* "": it was not told by one who it is */
     struct stream *next, **before;
 };
 
@@ -151,11 +152,22 @@ static void resume(struct stream *stream)
     stream->everything = false;
 }
 
+static bool may_follow(struct request *request)
+{
+    uint32_t most = request->setup->config.streams;
+
+    if (who_may(request)->streams < most)
+        return true;
+    request->gateway->stats.limited++;
+    request_fail(request, MHD_HTTP_TOO_MANY_REQUESTS, "more than %u streams at a time", most);
+    return false;
+}
+
 void stream_begin(struct request *request)
 {
     struct gateway *gateway = request->gateway;
-    const char *cookie = MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, "kpid");
-    struct view *view = share(request);
+    const char *cookie = request->by_cookie ? MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, "kpid") : NULL;
+    struct view *view = may_follow(request) ? share(request) : NULL;
     struct stream *stream = view ? calloc(1, sizeof *stream) : NULL;
 
     if (!stream) {
@@ -174,6 +186,7 @@ void stream_begin(struct request *request)
     gateway->streams = stream;
     gateway->stats.streams++;
     gateway->stats.streams_total++;
+    who_may(request)->streams++;
     resume(stream);
     request->stream = stream;
     request->reply.streams = true;
@@ -191,6 +204,7 @@ void stream_end(struct stream **stream)
     if (s->next)
         s->next->before = s->before;
     s->gateway->stats.streams--;
+    who_may(s->request)->streams--;
     frame_release(s->frame);
     unshare(s->gateway->views, s->view);
     free(s);
@@ -266,8 +280,10 @@ static struct frame *next_frame(struct stream *stream)
         stream->everything |= stream->era != upstream_era(gateway->upstream);
         stream->era = upstream_era(gateway->upstream);
         frame = view_since(stream->view, gateway->state, stream->version, stream->everything, id_of(stream, id), gateway->now_ms);
-        if (!frame)
+        if (!frame) {       /* there is no memory for it: not to be tried again at once, as their browser does not */
+            stream_cut(stream);
             return NULL;
+        }
         stream->version = frame->to;
         stream->everything = false;
         if (frame->len)
@@ -289,6 +305,8 @@ ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max)
         stream->frame = next_frame(stream);
         stream->at = 0;
     }
+    if (stream->ended)
+        return MHD_CONTENT_READER_END_OF_STREAM;
     if (!stream->frame) {
         request_suspend(stream->request);
         return 0;
@@ -304,8 +322,22 @@ ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max)
     return (ssize_t)len;
 }
 
+/* A session may be over, or have made room for another. */
+static void look_at_sessions(struct gateway *gateway)
+{
+    if (gateway->steady_ms < gateway->sessions_ms + SESSIONS_MS)
+        return;
+    gateway->sessions_ms = gateway->steady_ms;
+    for (struct stream *s = gateway->streams; s; s = s->next)
+        if (*s->cookie && !sessions_user(gateway->sessions, s->cookie, gateway->steady_ms)) {
+            stream_cut(s);
+            request_resume(s->request);
+        }
+}
+
 void streams_turn(struct gateway *gateway)
 {
+    look_at_sessions(gateway);
     if (gateway->steady_ms < gateway->told_ms + PACE_MS)
         return;
     gateway->told_ms = gateway->steady_ms;

@@ -50,6 +50,7 @@ const struct rights *who_asks(struct request *request)
     if (bearer && strncasecmp(bearer, "Bearer ", 7) == 0)
         return gateway_config_token(config, bearer + 7, strlen(bearer + 7));
     user = cookie ? sessions_user(request->gateway->sessions, cookie, request->gateway->steady_ms) : NULL;
+    request->by_cookie = user != NULL;
     if (user)
         return gateway_config_user(config, user);
     return config->has_anonymous ? &config->anonymous : NULL;
@@ -105,15 +106,23 @@ void who_was_denied(struct request *request, const char *what)
            kp_log_quote(request->url, strlen(request->url), url, sizeof url), (unsigned long long)held);
 }
 
-bool who_may_ask_more(struct request *request)
+struct allowance *who_may(const struct request *request)
 {
     const struct gateway_config *config = &request->setup->config;
     size_t i = request->rights == &config->anonymous ? config->nusers : (size_t)(request->rights - config->users);
-    struct allowance *allowance = &request->setup->allowances[i];
+
+    return &request->setup->allowances[i];
+}
+
+bool who_may_ask_more(struct request *request)
+{
+    const struct gateway_config *config = &request->setup->config;
+    struct allowance *allowance = who_may(request);
     int64_t second = request->gateway->steady_ms / 1000;
 
     if (allowance->second != second)
-        *allowance = (struct allowance){second, 0};
+        allowance->used = 0;
+    allowance->second = second;
     if (++allowance->used <= config->requests)
         return true;
     request->gateway->stats.limited++;
