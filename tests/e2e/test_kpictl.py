@@ -311,6 +311,21 @@ class Kpictl(Case):
         self.assertIn(f"no MessagePack at byte {len(events[0]) + 2}", found.stderr)
         self.d.stop()
 
+    def test_simulate_a_past(self):
+        """It ends now, other seeds have other deals, and a deal of the second who closes deals stands still."""
+        now = now_ms()
+        told = {seed: [json.loads(line) for line in kpictl("simulate", "--config", EXAMPLE, "--past", "30", "--seed", seed, "--output", "-").stdout.splitlines()]
+                for seed in ("1", "2")}
+        for events in told.values():
+            self.assertGreater(len(events), 5000)
+            self.assertGreaterEqual(events[0]["time"], now - 30 * 86400000)
+            self.assertLessEqual(events[-1]["time"], now_ms())
+        deals = {seed: {e["deal"] for e in events if e["type"] == "stage"} for seed, events in told.items()}
+        self.assertFalse(deals["1"] & deals["2"])
+        last = {e["deal"]: e for e in told["1"] if e["type"] == "stage"}
+        standing = [e for e in last.values() if e["rep"] == "ben" and e["stage"] not in ("won", "lost")]
+        self.assertGreater(now - min(e["time"] for e in standing), 21 * 86400000)
+
     def test_simulate_live(self):
         self.d = self.daemon(CONFIG)
         found = kpictl("simulate", "--reps", "50", "--rate", "500", "--duration", "0.5", "--push", self.d.endpoints["pull"])
@@ -333,7 +348,7 @@ class Kpictl(Case):
     def test_wrong_use_is_told_apart_from_failure(self):
         cases = [("check",), ("emit",), ("emit", "--rate", "fast", "-"), ("emit", "--topic", "x", "-"), ("emit", "--timeout", "-1", "-"),
                  ("watch",), ("watch", "weather"), ("watch", "alerts", "--count", "many"), ("get", "stray"), ("status", "stray"),
-                 ("top", "stray"), ("replay",), ("replay", "--config", EXAMPLE), ("simulate", "--reps", "0"), ("simulate", "stray"),
+                 ("top", "stray"), ("replay",), ("replay", "--config", EXAMPLE), ("simulate", "--reps", "0"), ("simulate", "stray"), ("simulate", "--past", "3"),
                  ("replay", "--config", EXAMPLE, "--events", "-", "--at", "noon"),
                  ("replay", "--config", EXAMPLE, "--events", "-", "--format", "xml"),
                  ("replay", "--config", "/nowhere.yaml", "--events", "-"), ("check", "/nowhere.yaml"),

@@ -120,6 +120,15 @@ class Floor(Page):
         self.assertEqual(self.browser.run("return document.querySelector('tbody tr:nth-child(2)').dataset.path"), first)
         self.assertEqual(len(self.browser.all("tbody tr")), 120)
 
+    def test_a_row_shows_how_it_went(self):
+        def told():
+            return len(self.g.get("/api/v1/history?kpi=calls&window=day&level=rep&key=ana", None)["values"])
+        for n in range(1, 3):
+            self.call("ana")
+            until(lambda: told() >= n)
+        self.browser.open(self.g, "#/floor/emea/one?kpi=calls&window=day")
+        until(lambda: self.browser.all('tr[data-path="emea/one/ana"] canvas'))
+
     def test_nothing_and_nought_are_different(self):
         self.browser.open(self.g, "#/rep/emea/one/ana")
         until(lambda: self.browser.text('article[data-kpi="calls"] .big') == "0")

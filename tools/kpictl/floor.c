@@ -9,8 +9,11 @@
 
 enum { SOURCE_PBX, SOURCE_MAIL, SOURCE_CRM };
 
+enum { NUMBERS = 60000 /* of deals and leads that belong to a seed, before those of the next one begin */, FORGOTTEN = 2 };
+
 #define HOUR_MS INT64_C(3600000)
-#define PER_HOUR 22.0       /* events of a rep in an hour of usual pace */
+#define PER_HOUR 22.0       /* events of a rep in an hour of usual pace, so that there is always something to be seen */
+#define PER_HOUR_PAST 6.5   /* and as it was, so that most reach what a day is to bring */
 
 static const char *const stages[] = {"rapport", "qualifying", "expectations", "questions", "pain",    "desires",
                                      "money",   "presenting", "asking",       "concerns",  "won"};
@@ -76,6 +79,13 @@ static void hire(struct floor *f, size_t i, const struct kp_config *config)
     rep->goes_silent = i == f->count / 3;
     if (rep->goes_silent)
         rep->pace = 1;
+    if (!rep->hunts && rep->pace > 0.5 && !rep->goes_silent) {
+        rep->is_on_a_streak = f->closers == 0;
+        rep->forgets_one = f->closers == 1;
+        f->closers++;
+    }
+    if (rep->is_on_a_streak)
+        rep->pace = 1.4;
     f->sums[i] = rep->pace + (i ? f->sums[i - 1] : 0);
 }
 
@@ -86,6 +96,7 @@ bool floor_init(struct floor *floor, const struct kp_config *config, size_t coun
     memset(floor, 0, sizeof *floor);
     floor->count = config ? config->roster.nmembers : count;
     floor->seed = seed;
+    floor->deals = floor->leads = (uint32_t)((seed ? seed - 1 : 0) % NUMBERS * NUMBERS);
     floor->start_ms = floor->now_ms = start_ms;
     floor->random[0] = split(&x);
     floor->random[1] = split(&x);
@@ -137,7 +148,7 @@ int64_t floor_next(struct floor *floor)
     int64_t skipped = 0;
 
     for (;;) {
-        double rate = busy(floor->now_ms) * PER_HOUR * floor->sums[floor->count - 1];   /* an hour */
+        double rate = busy(floor->now_ms) * (floor->is_past ? PER_HOUR_PAST : PER_HOUR) * floor->sums[floor->count - 1];   /* an hour */
         int64_t hour_ends = floor->now_ms - floor->now_ms % HOUR_MS + HOUR_MS;
         int64_t wait;
 
@@ -317,11 +328,22 @@ static void begin_deal(struct floor *f, struct kp_out *out, struct floor_rep *re
     put_stage(f, out, rep, time_ms, deal, stages[0], NULL);
 }
 
+static unsigned pick_deal(struct floor *f, const struct floor_rep *rep)
+{
+    unsigned place = pick(f, FLOOR_DEALS);
+
+    if (!rep->forgets_one)
+        return place;
+    if (rep->deals[0].stage < FORGOTTEN)
+        return 0;           /* soon, so that it stands still for long */
+    return place ? place : 1;
+}
+
 /* Some deal of the rep goes a step on, now and then skipping one or going back one, or is lost; a free place begins a new one.
  * Rarely the last one won is taken back: the client didn't sign after all. */
 static void put_step(struct floor *f, struct kp_out *out, struct floor_rep *rep, int64_t time_ms)
 {
-    struct floor_deal *deal = &rep->deals[pick(f, FLOOR_DEALS)];
+    struct floor_deal *deal = &rep->deals[pick_deal(f, rep)];
     const char *before = stages[deal->stage];
 
     if (rep->won.number && chance(f) < 0.005) {
@@ -329,7 +351,7 @@ static void put_step(struct floor *f, struct kp_out *out, struct floor_rep *rep,
         rep->won.number = 0;
     } else if (deal->number == 0) {
         begin_deal(f, out, rep, time_ms, deal);
-    } else if (chance(f) < 0.07) {
+    } else if (chance(f) < (rep->is_on_a_streak ? 0.01 : 0.07)) {
         put_stage(f, out, rep, time_ms, deal, "lost", before);
         deal->number = 0;
     } else {
@@ -350,7 +372,7 @@ void floor_put(struct floor *floor, struct kp_out *out, int64_t time_ms)
     struct floor_rep *rep = somebody(floor);
     double what = chance(floor);
 
-    while (rep->goes_silent && floor->now_ms - floor->start_ms > HOUR_MS && floor->count > 1) {
+    while (rep->goes_silent && !floor->is_past && floor->now_ms - floor->start_ms > HOUR_MS && floor->count > 1) {
         rep = somebody(floor);      /* the one who has fallen silent: somebody else does it */
     }
     if (what < (rep->hunts ? 0.62 : 0.40))

@@ -2,7 +2,8 @@
  *
  * Reps call and write, mostly to leads, which come in or are found; each deal begins with a lead, walks through its stages
  * to won or lost, and now and then a won one is taken back; campaigns cost. The rhythm is that of a working day; nights and
- * weekends pass at once. One rep in five does far too little, and one falls silent after an hour. */
+ * weekends pass at once. Somebody is on a streak: the first who closes deals. One rep in five does far too little, one falls silent after
+ * an hour, and one deal of the second who closes stands still. */
 #ifndef KPICTL_FLOOR_H
 #define KPICTL_FLOOR_H
 
@@ -28,6 +29,7 @@ struct floor_rep {
     char made[16];
     double pace;            /* 1: as most */
     bool goes_silent, hunts;    /* hunts: mostly calls, closes nothing */
+    bool is_on_a_streak, forgets_one;   /* what they close goes well; their first deal stands still once it is two steps on */
     struct floor_lead leads[FLOOR_LEADS];   /* that are not deals yet */
     struct floor_deal deals[FLOOR_DEALS];
     struct floor_deal won;                  /* the last one */
@@ -40,9 +42,11 @@ struct floor {
     uint64_t random[2];
     uint64_t seed;
     int64_t start_ms, now_ms;   /* simulated, as if the floor's zone were UTC */
+    size_t closers;             /* those who close deals, so far */
+    bool is_past;               /* nobody falls silent in what has been */
     uint64_t made;          /* events so far */
     uint64_t seq[3];        /* by source */
-    uint32_t deals, leads;
+    uint32_t deals, leads;  /* the newest; floors of other seeds have others */
 };
 
 /* The members of a roster (borrowed), or `count` reps of its own when members is NULL. False: out of memory. */

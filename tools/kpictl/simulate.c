@@ -18,12 +18,14 @@ static const char help[] =
     "usage: kpictl simulate [--config FILE | --reps N] [--push ENDPOINT | --output FILE] [OPTION]...\n"
     "\n"
     "Invent a sales floor and emit what it does: calls, e-mails, leads, meetings, costs, deals walking through their\n"
-    "stages. One rep in five does too little, and one falls silent after an hour, so there is something to see.\n"
+    "stages. One rep in five does too little, one falls silent after an hour, one is on a streak, one forgets a deal: so\n"
+    "there is something to see.\n"
     "\n"
     "  $ kpictl simulate --config config/kpid.yaml                  the roster's people, live, an hour a minute\n"
     "  $ kpictl simulate --reps 500 --speed 600 --push tcp://127.0.0.1:5557\n"
     "  $ kpictl simulate --reps 10000 --rate 5000                   5,000 events a second, whatever the hour\n"
     "  $ kpictl simulate --config config/kpid.yaml --days 5 --output week.jsonl    the same bytes on every run\n"
+    "  $ kpictl simulate --config config/kpid.yaml --past 35 --output - | kpictl emit -    what they did in five weeks until now\n"
     "\n"
     "  --config FILE     its roster works, and its first `pull` socket is sent to\n"
     "  --reps N          N people of no roster (default 24)\n"
@@ -35,6 +37,7 @@ static const char help[] =
     "  --output FILE     write JSON Lines with simulated times instead; - is standard output\n"
     "  --start TIME      when the simulation begins (default 2026-03-02T08:00:00Z, a Monday)\n"
     "  --days N          with --output: so many days (default 1)\n"
+    "  --past N          with --output, instead: the N days until now, in which people did what is usual and nobody fell silent\n"
     "\n"
     "Exit status: 0 well (Ctrl-C too), 1 nobody takes the events, 2 wrong use.\n";
 
@@ -46,7 +49,7 @@ struct options {
     uint64_t seed;
     double speed, rate, duration_s;
     int64_t start_ms;
-    double days;
+    double days, past;      /* past: days until now; 0: not asked for */
 };
 
 static int64_t clock_ms(clockid_t id)
@@ -61,9 +64,10 @@ static int write_file(const struct options *opt, struct floor *floor)
 {
     FILE *file = strcmp(opt->output, "-") == 0 ? stdout : fopen(opt->output, "we");
     struct kp_out *out = kp_out_new(true, NULL);
-    int64_t end = opt->start_ms + (int64_t)(opt->days * (double)KP_DAY_MS);
+    int64_t end = opt->start_ms + (int64_t)((opt->past > 0 ? opt->past : opt->days) * (double)KP_DAY_MS);
     bool ok = file && out;
 
+    floor->is_past = opt->past > 0;
     while (ok) {
         const void *bytes;
         size_t len = 0;
@@ -169,7 +173,7 @@ static int parse(int argc, char **argv, struct options *opt)
     static const struct option longs[] = {
         {"config", 1, NULL, 'f'}, {"reps", 1, NULL, 'n'},     {"seed", 1, NULL, 's'},   {"speed", 1, NULL, 'x'},
         {"rate", 1, NULL, 'r'},   {"duration", 1, NULL, 'd'}, {"push", 1, NULL, 'p'},   {"output", 1, NULL, 'o'},
-        {"start", 1, NULL, 't'},  {"days", 1, NULL, 'y'},     {"help", 0, NULL, 'h'},   {NULL, 0, NULL, 0}};
+        {"start", 1, NULL, 't'},  {"days", 1, NULL, 'y'},     {"past", 1, NULL, 'b'}, {"help", 0, NULL, 'h'},   {NULL, 0, NULL, 0}};
     double v = 0;
     bool ok = true;
     int c;
@@ -205,6 +209,9 @@ static int parse(int argc, char **argv, struct options *opt)
         case 'y':
             ok = number(optarg, 0.001, 36600, &opt->days);
             break;
+        case 'b':
+            ok = number(optarg, 0.001, 3660, &opt->past);
+            break;
         case 't':
             ok = kpictl_time(optarg, &opt->start_ms);
             break;
@@ -217,6 +224,8 @@ static int parse(int argc, char **argv, struct options *opt)
     }
     if (!ok)
         return kpictl_wrong("simulate", "%s: not what this option takes", optarg);
+    if (opt->past > 0 && !opt->output)
+        return kpictl_wrong("simulate", "--past is for --output: `kpictl emit` sends the file, and says what became of it");
     return optind < argc ? kpictl_wrong("simulate", "%s: what is this?", argv[optind]) : EXIT_WELL;
 }
 
@@ -235,6 +244,8 @@ int kpictl_simulate(int argc, char **argv)
     for (size_t i = 0; opt.config && !opt.push && i < config.ningest; i++)
         if (config.ingest[i].transport == KP_IN_PULL)
             opt.push = config.ingest[i].endpoint;
+    if (opt.past > 0)
+        opt.start_ms = clock_ms(CLOCK_REALTIME) - (int64_t)(opt.past * (double)KP_DAY_MS);
     client_connectable(opt.push ? opt.push : "tcp://127.0.0.1:5557", endpoint);
     opt.push = endpoint;
     if (opt.config && config.roster.nmembers == 0)

@@ -31,9 +31,9 @@ export function show(main, {catalog, route, go}) {
   const table = el("table", {class: "board floor", role: "table"},      // laid out otherwise, and a table all the same
     el("caption", {}, `${kpi.title}, ${windowTitle(window)}, by ${level}`),
     el("thead", {role: "rowgroup"}, el("tr", {role: "row"}, ["#", "Name", "Value", "Target", "Pace", "Status", "Trend"].map((name) =>
-      el("th", {role: "columnheader", scope: "col", class: {"#": "n rank", Value: "n value", Target: "n target", Status: "state", Trend: "trend"}[name]}, name === "#" ? el("abbr", {title: "Rank"}, "#") : name)))),
+      el("th", {role: "columnheader", scope: "col", class: {"#": "n rank", Value: "n value", Target: "n target", Pace: "pacing", Status: "state", Trend: "trend"}[name]}, name === "#" ? el("abbr", {title: "Rank"}, "#") : name)))),
     body);
-  let sortedAt = 0, timer, chartTimer, recalled = false, all = false, running = true;
+  let sortedAt = -SORT_MS, timer, chartTimer, recalled = false, all = false, running = true;
   const more = el("button", {type: "button", hidden: true, onclick: () => {
     const first = body.lastElementChild;
     all = true;
@@ -55,7 +55,7 @@ export function show(main, {catalog, route, go}) {
     const cell = (name, ...children) => el("td", {role: "cell", class: name}, children);
     const parts = {rank: cell("n rank"), name: el("a", {href: link(one.path)}), value: cell("n value"), target: cell("n target"), pace: pace(), status: cell("state"), trend: cell("trend")};
     parts.row = el("tr", {role: "row", "data-path": one.path}, parts.rank, el("th", {role: "rowheader", scope: "row"}, parts.name), parts.value, parts.target,
-      cell(null, parts.pace), parts.status, parts.trend);
+      cell("pacing", parts.pace), parts.status, parts.trend);
     return parts;
   };
 
