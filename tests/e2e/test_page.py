@@ -310,6 +310,14 @@ class Looks(Page):
         self.browser.open(self.g, "#/contests")
         self.browser.see("The race")
         until(lambda: [c.text for c in self.browser.all("section[data-contest=race] tbody tr:first-child > *")] == ["1", "Cleo Diaz", "2"])
+        self.browser.run("""const list = document.querySelector('.columns'); window.seen = 0;
+                            new MutationObserver(() => { if (list.textContent.includes('Ana Silva3')) window.seen = Date.now(); }).observe(list, {childList: true, subtree: true});""")
+        begun = now_ms()
+        self.call("ana", "ana")
+        until(lambda: self.browser.run("return window.seen"))
+        took = self.browser.run("return window.seen") - begun
+        print(f"    {took} ms")
+        self.assertLess(took, 2000)
 
     def test_the_funnel_and_the_meeting_tell_the_largest_loss(self):
         self.d.send(*({"type": "stage", "stage": stage, "deal": f"d{i}", "rep": "ana"} for i in range(12) for stage in ("rapport", "asking", "won")[:1 + (i > 8) * 2]))

@@ -14,6 +14,7 @@
 enum {
     PACE_MS = 15,               /* between two tellings: a screen shows no more */
     PING_MS = 15000,            /* what passes on connections ends silent ones */
+    CONTESTS_MS = 1000,         /* between two tellings that a contest has changed: it is asked for then */
     SESSIONS_MS = 5000,         /* between two looks at whose session is over */
     ID_MAX = 128,
 };
@@ -35,6 +36,9 @@ struct stream {
     uint64_t era;
     uint64_t who;                   /* a print of whose view it is, and of what */
     int64_t said_ms;                /* steady: something was sent */
+    bool contests;                  /* it is told when a contest has changed */
+    uint64_t contests_version;      /* as it was told */
+    int64_t contests_ms;            /* steady: when */
     char cookie[SESSION_COOKIE];    /* "": it was not told by one who it is */
     struct stream *next, **before;
 };
@@ -179,6 +183,8 @@ void stream_begin(struct request *request)
     }
     *stream = (struct stream){.gateway = gateway, .request = request, .view = view, .era = upstream_era(gateway->upstream),
                               .said_ms = gateway->steady_ms, .next = gateway->streams, .before = &gateway->streams};
+    stream->contests = request_param(request, "contests") != NULL;
+    stream->contests_version = upstream_contests(gateway->upstream);
     if (cookie)
         snprintf(stream->cookie, sizeof stream->cookie, "%s", cookie);
     if (stream->next)
@@ -239,7 +245,14 @@ static struct frame *frame_of_text(const char *text)
     return frame;
 }
 
-/* Is there something to tell it? While kpid is not there, that alone. */
+/* When it is to be told that a contest has changed. */
+static int64_t contests_due(const struct stream *stream)
+{
+    return stream->contests && stream->contests_version != upstream_contests(stream->gateway->upstream) ? stream->contests_ms + CONTESTS_MS
+                                                                                                        : INT64_MAX;
+}
+
+/* Is there something to tell it of its view? While kpid is not there, that alone. */
 static bool has_news(const struct stream *stream)
 {
     const struct gateway *gateway = stream->gateway;
@@ -289,6 +302,11 @@ static struct frame *next_frame(struct stream *stream)
         if (frame->len)
             return frame;
         frame_release(frame);
+    }
+    if (gateway->steady_ms >= contests_due(stream)) {
+        stream->contests_version = upstream_contests(gateway->upstream);
+        stream->contests_ms = gateway->steady_ms;
+        return frame_of_text("event: contests\ndata: {}\n\n");
     }
     return gateway->steady_ms >= stream->said_ms + PING_MS ? frame_of_text(":\n\n") : NULL;
 }
@@ -342,14 +360,21 @@ void streams_turn(struct gateway *gateway)
         return;
     gateway->told_ms = gateway->steady_ms;
     for (struct stream *s = gateway->streams; s; s = s->next)
-        if (s->request->suspended && (has_news(s) || gateway->steady_ms >= s->said_ms + PING_MS))
+        if (s->request->suspended && (has_news(s) || gateway->steady_ms >= contests_due(s) || gateway->steady_ms >= s->said_ms + PING_MS))
             request_resume(s->request);
 }
 
 int64_t streams_due(const struct gateway *gateway)
 {
-    for (const struct stream *s = gateway->streams; s; s = s->next)
-        if (s->request->suspended && has_news(s))
+    int64_t due = INT64_MAX;
+
+    for (const struct stream *s = gateway->streams; s; s = s->next) {
+        if (!s->request->suspended)
+            continue;
+        if (has_news(s))
             return gateway->told_ms + PACE_MS;
-    return INT64_MAX;
+        if (contests_due(s) < due)
+            due = contests_due(s);
+    }
+    return due;
 }

@@ -49,7 +49,7 @@ struct upstream {
     int64_t status_ms, catalog_ms, sync_ms; /* due */
     int64_t synced_ms, asked_ms;            /* the last listing: when it was complete, and asked for */
     bool syncs_keys, syncs_alerts;          /* asked for */
-    uint64_t seq, era;
+    uint64_t seq, era, contests;
     bool has_seq;
     msgpack_unpacked catalog, status;       /* owned */
     char *catalog_bytes;                    /* owned: to see whether it has changed */
@@ -425,6 +425,7 @@ static void lost(struct upstream *up)
     int64_t soon = up->synced_ms + SYNC_LEAST_MS;
 
     up->stats.gaps++;
+    up->contests++;
     if (up->sync_ms > soon)
         up->sync_ms = soon;
 }
@@ -457,6 +458,7 @@ static void take_published(struct upstream *up, const void *bytes, size_t len)
             ok = state_take_snapshot(up->state, &item.data);
         else if (object_is(kind, "alert"))
             ok = state_take_alert(up->state, &item.data);
+        up->contests += object_is(kind, "contest");
     }
     up->stats.malformed += !ok;
     msgpack_unpacked_destroy(&item);
@@ -511,6 +513,11 @@ bool upstream_is_up(const struct upstream *upstream)
 bool upstream_is_ready(const struct upstream *upstream)
 {
     return upstream->has_keys && upstream->has_alerts && upstream_is_up(upstream);
+}
+
+uint64_t upstream_contests(const struct upstream *upstream)
+{
+    return upstream->contests;
 }
 
 uint64_t upstream_era(const struct upstream *upstream)

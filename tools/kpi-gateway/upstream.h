@@ -29,6 +29,9 @@ bool upstream_is_ready(const struct upstream *upstream);
 /* Changes when the catalog does. */
 uint64_t upstream_era(const struct upstream *upstream);
 
+/* Changes whenever a contest's standing may have. */
+uint64_t upstream_contests(const struct upstream *upstream);
+
 /* What kpid's op `config` says, and `status`; NULL: not yet. Borrowed until the next turn. */
 const msgpack_object *upstream_catalog(const struct upstream *upstream);
 const msgpack_object *upstream_status(const struct upstream *upstream);

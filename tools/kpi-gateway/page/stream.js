@@ -12,8 +12,8 @@ function say(state, words) {
   text(place, words);
 }
 
-// {store, end}. changed(store, alerts) is called with the alerts that have changed since.
-export function follow(parameters, changed) {
+// {store, end}. changed(store, alerts) is called with the alerts that have changed since; contests, when one has, with `contests` among the parameters.
+export function follow(parameters, changed, contests = () => {}) {
   const store = new Store();
   let alerts = [], asked = false, ended = false, source, timer;
 
@@ -48,6 +48,7 @@ export function follow(parameters, changed) {
       alerts.push(alert);
       soon();
     });
+    source.addEventListener("contests", contests);
     source.addEventListener("kpid", (event) => {
       if (JSON.parse(event.data).state === "down")
         say("down", store.time ? `kpid does not answer: as of ${new Date(store.time).toLocaleTimeString("en-GB")}` : "kpid does not answer");

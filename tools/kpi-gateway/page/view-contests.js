@@ -5,7 +5,7 @@ import {follow} from "/stream.js";
 import {failed} from "/parts.js";
 import * as format from "/format.js";
 
-const AGAIN_MS = 10000;
+const AGAIN_MS = 10000;      // one begins or ends without an event
 const STATES = {coming: "has not begun", running: "is running", over: "is over"};
 
 export function title() {
@@ -26,6 +26,7 @@ export function show(main, {catalog}) {
 
   put(main, el("h1", {}, "Contests"), list);
   const ask = async () => {
+    clearTimeout(timer);
     try {
       const contests = (await get("/api/v1/contests")).contests;
       if (running && JSON.stringify(contests) !== told) {
@@ -38,9 +39,10 @@ export function show(main, {catalog}) {
       if (running) put(list, failed(error));
       told = "";
     }
+    clearTimeout(timer);
     if (running) timer = setTimeout(ask, AGAIN_MS);
   };
-  const stream = follow({level: catalog.levels[0], kpi: catalog.kpis[0]?.name, window: "day"}, () => {});     // whether the numbers are live
+  const stream = follow({level: catalog.levels[0], kpi: catalog.kpis[0]?.name, window: "day", contests: 1}, () => {}, ask);      // and whether the numbers are live
   ask();
   return () => {
     running = false;
