@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MINUTE_MS = 60000 };
+enum { MINUTE_MS = 60000, FACTOR_MAX = 4 /* who was there for an hour and had luck in it has not won a quarter's contest */ };
 
 void kp_contests_release(struct kp_contests *contests)
 {
@@ -91,10 +91,12 @@ static bool add_up_hours(struct kp_engine *engine, int64_t from, int64_t to)
 static double factor_of(const struct kp_engine *engine, const struct kp_contest_cfg *cfg, uint32_t node)
 {
     const struct kp_contests *contests = &engine->contests;
+    double factor;
 
     if (!cfg->adjusted || contests->hours[node] <= 0)
         return 1;
-    return contests->own[node] > 0 ? contests->hours[node] / contests->own[node] : 0;
+    factor = contests->own[node] > 0 ? contests->hours[node] / contests->own[node] : 0;
+    return factor < FACTOR_MAX ? factor : FACTOR_MAX;
 }
 
 /* ---- Points ---- */

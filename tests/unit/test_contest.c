@@ -530,7 +530,10 @@ static void who_was_away_is_judged_by_the_time_that_they_had(void **state)
     assert_string_equal(standing(rig, "fair"), "running 4: 1 ana 1 2 bob 0 2 cid 0 2 eve 0");
     calls(rig, at(4, 17, 0), at(4, 11, 0), "ana", 8);
     assert_string_equal(standing(rig, "fair"), "running 3: 1 ana 9 2 cid 0 2 eve 0 0 bob");      /* bob has had none */
-    calls(rig, at(5, 17, 0), at(5, 11, 0), "bob", 3);
+    /* one call in the first hour of four days is as good as four, not as good as the hours would say */
+    calls(rig, at(5, 10, 0), at(5, 9, 30), "bob", 1);
+    assert_string_equal(standing(rig, "fair"), "running 4: 1 ana 9 2 bob 4 3 cid 0 3 eve 0");
+    calls(rig, at(5, 17, 0), at(5, 11, 0), "bob", 2);
     /* three days of four away: 3 calls in a day are as good as 12 */
     assert_string_equal(standing(rig, "fair"), "running 4: 1 bob 12 2 ana 9 3 cid 0 3 eve 0");
     /* of two times 32 hours ana and bob worked 32 and 8; dan has left before, so nothing is missed of him */
