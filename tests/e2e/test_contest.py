@@ -79,6 +79,7 @@ class Contest(Case):
         shown = kpictl("contests", "push", "--control", d.endpoints["control"])
         self.assertEqual(shown.returncode, 0, shown.stderr)
         self.assertRegex(shown.stdout, r"(?s)push: The push \(running; among: rep;.*1  Ben Roth +2 .*2  Ana Silva +1 .*emea / one")
+        self.assertEqual(kpictl("contests", "push", "pusch", "--control", d.endpoints["control"]).returncode, 2)
         self.assertEqual(kpictl("contests", "pusch", "--control", d.endpoints["control"]).returncode, 2)
         d.stop()
 

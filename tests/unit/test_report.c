@@ -31,6 +31,13 @@ static void begin(struct report *report)
     report_week_starts(report);
 }
 
+/* ... as it is looked at a week after its end. */
+static void begin_ripe(struct report *report)
+{
+    begin(report);
+    report->now_ms = report->starts[REPORT_WEEKS] + 7 * KP_DAY_MS;
+}
+
 static struct report_kpi *add_kpi(struct report *report, const char *title, const char *unit, int better, bool adds,
                                   const double values[REPORT_WEEKS])
 {
@@ -314,7 +321,7 @@ static void test_the_largest_loss_is_that_of_the_most_people(void **state)
     struct report report;
 
     (void)state;
-    begin(&report);
+    begin_ripe(&report);
     funnel = add_funnel(&report);
     add_step(funnel, "asked", 0.9, 1000);       /* 100 of them */
     add_step(funnel, "shown", 0.1, 50);
@@ -344,7 +351,7 @@ static void test_training_is_a_hypothesis_with_its_numbers(void **state)
     struct report report;
 
     (void)state;
-    begin(&report);
+    begin_ripe(&report);
     funnel = add_funnel(&report);
     report.has_parent = true;
     step = add_step(funnel, "asked", 0.2, 60);
@@ -352,7 +359,7 @@ static void test_training_is_a_hypothesis_with_its_numbers(void **state)
     add_step(funnel, "won", NONE, NONE);
     report_find(&report, found);
     assert_true(says(&found->training,
-                     "Hypothesis: training may help at asked (Sales). 12 of 60 (20 %) who reached it went on, against 40 % "
+                     "Hypothesis: training may help at asked (Sales). 12 of 60 (20 %) who reached it in the week went on, against 40 % "
                      "of 240 of the others at the level above in the same week. Chance alone brings so large a gap in 0.2 %"));
     assert_true(says(&found->training, "no proof"));
     funnel->steps[0].parts[REPORT_CONVERTED].weeks[REPORT_BEFORE].value = 0.36;
@@ -371,7 +378,7 @@ static void test_the_own_history_is_all_of_its_samples_together(void **state)
     struct report report;
 
     (void)state;
-    begin(&report);
+    begin_ripe(&report);
     funnel = add_funnel(&report);
     step = add_step(funnel, "asked", 0.2, 60);
     step->parts[REPORT_CONVERTED].weeks[2] = (struct report_cell){0.5, 100, NONE, NONE};
@@ -379,8 +386,71 @@ static void test_the_own_history_is_all_of_its_samples_together(void **state)
     add_step(funnel, "won", NONE, NONE);
     report_find(&report, found);
     assert_true(says(&found->training,
-                     "against 70 % of 300 in the eight weeks before. Chance alone brings so large a gap in less than 0.1 %"));
-    assert_true(says(&found->training, "has had less time"));
+                     "against 70 % of 300 in the weeks before that. Chance alone brings so large a gap in less than 0.1 %"));
+    report_release(&report);
+    free(found);
+}
+
+/* Those of the last days have had no time to go on: the week before them is looked at. */
+static void test_a_week_that_has_just_ended_is_not_held_against_those_that_had_time(void **state)
+{
+    struct report_findings *found = malloc(sizeof *found);
+    struct report_funnel *funnel;
+    struct report_step *step;
+    struct report report;
+
+    (void)state;
+    begin(&report);
+    funnel = add_funnel(&report);
+    step = add_step(funnel, "asked", 0.2, 60);
+    step->parts[REPORT_CONVERTED].weeks[2] = (struct report_cell){0.8, 100, NONE, NONE};
+    step->parts[REPORT_CONVERTED].weeks[7] = (struct report_cell){0.8, 200, NONE, NONE};
+    add_step(funnel, "won", NONE, NONE);
+    report_find(&report, found);
+    assert_false(says(&found->training, "Hypothesis"));
+    assert_true(says(&found->training, "160 of 200 (80 %) went on in the week before, which has had time to go on, against 80 % of 100"));
+    assert_true(says(&found->losses, "of 200 who reached it in the week before, which has had time to go on, 40 (20 %) have not gone on to won"));
+    report_release(&report);
+    free(found);
+}
+
+/* History keeps no row of nothing: what counts is 0 in a week of which something else is known. */
+static void test_what_counts_is_nought_where_something_else_is_known(void **state)
+{
+    static const double some[] = {NAN, 4, 4, 4, NAN, 4, 4, 4, 4}, few[] = {NAN, 2, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    struct report report;
+    size_t weeks;
+
+    (void)state;
+    begin(&report);
+    add_kpi(&report, "calls", "", 1, true, some)->counts = true;
+    add_kpi(&report, "wins", "", 1, true, few)->counts = true;
+    add_kpi(&report, "mean", "", 1, false, few);
+    report_fill(&report);
+    assert_false(report.is_unknown);
+    assert_true(fabs(report_mean(&report.kpis[1].own, &weeks) - 2.0 / 6) < 1e-9 && weeks == 6);
+    assert_true(isnan(report.kpis[2].own.weeks[REPORT_BEFORE].value));
+    report.kpis[0].own.weeks[REPORT_BEFORE].value = report.kpis[1].own.weeks[REPORT_BEFORE].value = NONE;
+    report_fill(&report);
+    assert_true(report.is_unknown);
+    report_release(&report);
+}
+
+/* Who was on leave has nothing to be behind of. */
+static void test_a_week_that_is_over_is_held_against_the_working_time_that_there_was(void **state)
+{
+    static const double values[] = {9, 9, 9, 9, 9, 9, 9, 9, 12};
+    struct report_findings *found = malloc(sizeof *found);
+    struct report report;
+
+    (void)state;
+    begin(&report);
+    add_kpi(&report, "away", "", 1, true, values)->own.weeks[REPORT_BEFORE] = (struct report_cell){12, 12, 100, 0};
+    add_kpi(&report, "half", "", 1, true, values)->own.weeks[REPORT_BEFORE] = (struct report_cell){48, 48, 100, 50};
+    report_find(&report, found);
+    assert_true(says(&found->works, "away: 12, better than the own mean"));
+    assert_true(says(&found->behind, "half: 48, 96 % of what was expected (50); 2 are missing"));
+    assert_int_equal(found->behind.n, 1);
     report_release(&report);
     free(found);
 }
@@ -432,7 +502,7 @@ static const char config_text[] =
     "asked\",\"aggregate\":\"mean\",\"windows\":[\"week\"],\"by\":[]},"
     "{\"name\":\"s.won.entered\",\"title\":\"Sales: reached won\",\"aggregate\":\"count\",\"windows\":[\"week\"],\"by\":[]}],"
     "\"alerts\":[{\"name\":\"still\",\"compare\":\"stalled\"},{\"name\":\"slow\",\"compare\":\"pace\"}],"
-    "\"contests\":[{\"name\":\"cup\",\"title\":\"The cup\",\"unit\":\"GBP\",\"from\":1795694400000,\"to\":1795737600000,"
+    "\"contests\":[{\"name\":\"cup\",\"title\":\"The cup\",\"unit\":\"GBP\",\"from\":1795694400000,\"to\":1795737600000,\"state\":\"running\","
     "\"standing\":[{\"rank\":1,\"name\":\"Ana\",\"path\":[\"one\",\"ana\"],\"value\":1200},{\"rank\":2,\"name\":\"Ben\",\"path\":"
     "\"one/ben\","
     "\"value\":null},{\"rank\":3,\"name\":null}]}]}";
@@ -613,7 +683,7 @@ static void test_contests_are_told_as_they_stand(void **state)
     assert_int_equal(report_take_contests(&report, &item.data, &err), KP_OK);
     report_find(&report, found);
     report_page(&pen, &report, found);
-    assert_non_null(strstr(text_of(&pen.out), "### The cup\n\nThu 2026-11-26 to Thu 2026-11-26\n\n"));
+    assert_non_null(strstr(text_of(&pen.out), "### The cup\n\nThu 2026-11-26 to Thu 2026-11-26; running. As it stands on "));
     assert_non_null(strstr(text_of(&pen.out), "| 1 | Ana | one/ana | 1,200 GBP |\n| 2 | Ben | one/ben | no data |\n"));
     msgpack_unpacked_destroy(&item);
     report_release(&report);
@@ -637,6 +707,9 @@ int main(void)
         cmocka_unit_test(test_chance_is_what_statistics_say),
         cmocka_unit_test(test_training_is_a_hypothesis_with_its_numbers),
         cmocka_unit_test(test_the_own_history_is_all_of_its_samples_together),
+        cmocka_unit_test(test_a_week_that_has_just_ended_is_not_held_against_those_that_had_time),
+        cmocka_unit_test(test_what_counts_is_nought_where_something_else_is_known),
+        cmocka_unit_test(test_a_week_that_is_over_is_held_against_the_working_time_that_there_was),
         cmocka_unit_test(test_few_samples_say_nothing_and_it_says_so),
         cmocka_unit_test(test_a_configuration_is_taken),
         cmocka_unit_test(test_history_is_taken_by_week_and_no_sample_is),

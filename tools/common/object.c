@@ -14,6 +14,11 @@ bool object_is(const msgpack_object *object, const char *text)
            memcmp(object->via.str.ptr, text, object->via.str.size) == 0;
 }
 
+bool object_true(const msgpack_object *object)
+{
+    return object && object->type == MSGPACK_OBJECT_BOOLEAN && object->via.boolean;
+}
+
 const msgpack_object *object_get(const msgpack_object *map, const char *key)
 {
     if (!map || map->type != MSGPACK_OBJECT_MAP)
@@ -373,7 +378,7 @@ const char *object_path(const msgpack_object *path, char *buf, size_t size)
 const char *object_alert_mark(const msgpack_object *alert, char *buf, size_t size)
 {
     const msgpack_object *silenced = object_get(alert, "silenced");
-    bool is_silenced = silenced && silenced->type == MSGPACK_OBJECT_BOOLEAN && silenced->via.boolean;
+    bool is_silenced = object_true(silenced);
     char by[160];
 
     object_plain(object_get(alert, "acked_by"), by, sizeof by);

@@ -20,6 +20,7 @@ const char *object_plain(const msgpack_object *object, char *buf, size_t size);
 /* A number; false for anything else. */
 bool object_number(const msgpack_object *object, double *number);
 bool object_is(const msgpack_object *object, const char *text);
+bool object_true(const msgpack_object *object);
 /* Items of an array, 0 for anything else. */
 size_t object_count(const msgpack_object *object);
 

@@ -87,7 +87,7 @@ static void on_answer(void *ctx, const void *bytes, size_t len)
     } else {
         ok = object_get(&item.data, "ok");
         object_text(object_get(&item.data, "error"), why, sizeof why);
-        if (!ok || ok->type != MSGPACK_OBJECT_BOOLEAN || !ok->via.boolean)
+        if (!object_true(ok))
             request_fail(request, status_of(why), "%s", why);
         else if (made(request, &item.data, &text))
             answer_unless_asked(request, made, &text);

@@ -270,7 +270,7 @@ static bool parse_reply(const void *bytes, size_t len, msgpack_unpacked *item)
     if (!bytes || !object_parse(bytes, len, item))
         return false;
     ok = object_get(&item->data, "ok");
-    return ok && ok->type == MSGPACK_OBJECT_BOOLEAN && ok->via.boolean;
+    return object_true(ok);
 }
 
 static void keep_reply(msgpack_unpacked *as, const void *bytes, size_t len)

@@ -55,9 +55,7 @@ static int64_t instant(const msgpack_object *map, const char *key)
 
 static bool flag(const msgpack_object *map, const char *key)
 {
-    const msgpack_object *found = object_get(map, key);
-
-    return found && found->type == MSGPACK_OBJECT_BOOLEAN && found->via.boolean;
+    return object_true(object_get(map, key));
 }
 
 /* One of two or three words. False: none of them. */

@@ -289,7 +289,7 @@ static void take_reply(struct feed *feed, int64_t steady_ms, struct feed_item *i
     }
     feed->asked = ASKED_NOTHING;
     ok = object_get(&feed->item.data, "ok");
-    if (!parsed || !ok || ok->type != MSGPACK_OBJECT_BOOLEAN || !ok->via.boolean) {
+    if (!parsed || !object_true(ok)) {
         ask_again(feed, steady_ms);
         item->kind = FEED_LOST;
     } else if (asked == ASKED_CONFIG) {

@@ -215,7 +215,7 @@ static enum kp_code read_reply(const zmq_msg_t *msg, msgpack_unpacked *reply, st
         return kp_fail(err, KP_EIO, "the reply can't be read");
     ok = object_get(&reply->data, "ok");
     why = object_get(&reply->data, "error");
-    if (ok && ok->type == MSGPACK_OBJECT_BOOLEAN && ok->via.boolean)
+    if (object_true(ok))
         return KP_OK;
     object_plain(why, text, sizeof text);
     return kp_fail(err, strncmp(text, "busy", 4) == 0 ? KP_ELIMIT : KP_EINVAL, "%s", text);

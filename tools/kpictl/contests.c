@@ -68,8 +68,8 @@ static void print_place(const msgpack_object *place)
 
         snprintf(path + len, sizeof path - len, "%s%s", i ? " / " : "", object_plain(&parts->via.array.ptr[i], part, sizeof part));
     }
-    printf("  %4s  %-30s %12s %12s  %s\n", number_of(place, "rank", rank), text_of(place, "name", name, sizeof name),
-           number_of(place, "value", value), number_of(place, "tie", tie), path);
+    printf("  %4s  %-30s %12s %12s%s%s\n", number_of(place, "rank", rank), text_of(place, "name", name, sizeof name),
+           number_of(place, "value", value), number_of(place, "tie", tie), *path ? "  " : "", path);
 }
 
 static void print_contest(const struct options *opt, const msgpack_object *contest)
@@ -78,7 +78,7 @@ static void print_contest(const struct options *opt, const msgpack_object *conte
     char name[100], title[300], state[20], unit[200], among[100], from[40], to[40];
 
     printf("%s: %s (%s; among: %s; %s to %s%s%s)\n", text_of(contest, "name", name, sizeof name),
-           text_of(contest, "title", title, sizeof title), text_of(contest, "state", state, sizeof state),
+           text_of(contest, "title", title, sizeof title), object_true(object_get(contest, "final")) ? "final" : text_of(contest, "state", state, sizeof state),
            text_of(contest, "among", among, sizeof among), instant_of(contest, "from", from), instant_of(contest, "to", to),
            *text_of(contest, "unit", unit, sizeof unit) ? "; " : "", unit);
     for (size_t i = 0; i < object_count(standing) && i < opt->top; i++)
@@ -98,11 +98,25 @@ static bool is_wanted(const struct options *opt, const msgpack_object *contest)
     return opt->nnames == 0;
 }
 
-/* How many there were. */
-static size_t print_contests(const struct options *opt, const msgpack_object *reply)
+/* The first name that no contest has; NULL: each is one's. */
+static const char *unknown(const struct options *opt, const msgpack_object *reply)
 {
     const msgpack_object *contests = object_get(reply, "contests");
-    size_t n = 0;
+
+    for (size_t i = 0; i < opt->nnames; i++) {
+        size_t k = 0;
+
+        while (k < object_count(contests) && !object_is(object_get(&contests->via.array.ptr[k], "name"), opt->names[i]))
+            k++;
+        if (k == object_count(contests))
+            return opt->names[i];
+    }
+    return NULL;
+}
+
+static void print_contests(const struct options *opt, const msgpack_object *reply)
+{
+    const msgpack_object *contests = object_get(reply, "contests");
 
     for (size_t i = 0; i < object_count(contests); i++) {
         const msgpack_object *contest = &contests->via.array.ptr[i];
@@ -113,9 +127,7 @@ static size_t print_contests(const struct options *opt, const msgpack_object *re
             object_print_json(contest);
         else
             print_contest(opt, contest);
-        n++;
     }
-    return n;
 }
 
 /* ---- Asking ---- */
@@ -128,8 +140,8 @@ static int ask(const struct options *opt)
     msgpack_unpacked reply;
     msgpack_sbuffer buffer;
     msgpack_packer packer;
+    int status = EXIT_WELL;
     enum kp_code code;
-    size_t n = 0;
 
     if (!client_control_endpoint(opt->control, opt->config, endpoint))
         return EXIT_WRONG;
@@ -139,14 +151,16 @@ static int ask(const struct options *opt)
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
     pack_op(&packer, "contests");
     code = client_ask(&client, &buffer, CLIENT_TIMEOUT_MS, &reply, &err);
-    if (!code)
-        n = print_contests(opt, &reply.data);
+    if (!code && unknown(opt, &reply.data))
+        status = kpictl_wrong("contests", "%s: no such contest", unknown(opt, &reply.data));
+    else if (!code)
+        print_contests(opt, &reply.data);
     msgpack_unpacked_destroy(&reply);
     msgpack_sbuffer_destroy(&buffer);
     client_close(&client);
     if (code)
         return kpictl_refused("contests", &err);
-    return n || !opt->nnames ? EXIT_WELL : kpictl_wrong("contests", "%s: no such contest", opt->names[0]);
+    return status;
 }
 
 int kpictl_contests(int argc, char **argv)

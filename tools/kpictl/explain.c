@@ -108,7 +108,7 @@ void explain_print(const msgpack_object *why)
     printf("  ");
     print_means(why);
     print_parts(object_get(why, "parts"));
-    if (more && more->type == MSGPACK_OBJECT_BOOLEAN && more->via.boolean)
+    if (object_true(more))
         puts("    ... and more parts");
     print_events(object_get(why, "events"));
 }

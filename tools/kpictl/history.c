@@ -116,11 +116,6 @@ static void pack(msgpack_packer *packer, const struct options *opt)
     }
 }
 
-static bool is_true(const msgpack_object *flag)
-{
-    return flag && flag->type == MSGPACK_OBJECT_BOOLEAN && flag->via.boolean;
-}
-
 static const char *number_text(const msgpack_object *map, const char *key, char buf[64])
 {
     double v = 0;
@@ -138,7 +133,7 @@ static void print_value(const msgpack_object *value)
     object_number(object_get(value, "at"), &ms);
     printf("%-24s %14s %10s %12s %12s  %s\n", kp_rfc3339_format((int64_t)ms, at), number_text(value, "value", v),
            number_text(value, "n", n), number_text(value, "target", target), number_text(value, "expected", expected),
-           is_true(object_get(value, "closed")) ? "closed" : "");
+           object_true(object_get(value, "closed")) ? "closed" : "");
 }
 
 static void print_alert(const msgpack_object *alert)
@@ -163,7 +158,7 @@ static size_t print_reply(const struct options *opt, const msgpack_object *reply
     for (size_t i = 0; i < object_count(list); i++) {
         const msgpack_object *one = &list->via.array.ptr[i];
 
-        if (opt->closed && !is_true(object_get(one, "closed")))
+        if (opt->closed && !object_true(object_get(one, "closed")))
             continue;
         if (opt->json)
             object_print_json(one);
@@ -171,7 +166,7 @@ static size_t print_reply(const struct options *opt, const msgpack_object *reply
             (opt->alerts ? print_alert : print_value)(one);
         n++;
     }
-    if (is_true(object_get(reply, "more")))
+    if (object_true(object_get(reply, "more")))
         fprintf(stderr, "kpictl history: there is more: --from and --to narrow it\n");
     return n;
 }

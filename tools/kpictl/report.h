@@ -45,6 +45,7 @@ struct report_kpi {
     char name[96], title[REPORT_NAME], unit[40], windows[256], means[2048];
     bool is_formula;            /* what `means` is */
     int better;                 /* 1 higher, -1 lower, 0 neither */
+    bool counts;                /* of nothing it is 0, and no unknown */
     bool adds;                  /* grows as the week goes on, so half a week says little beside a whole one */
     bool is_main;
     struct report_series own;
@@ -75,13 +76,14 @@ struct report_alert {
 };
 
 struct report_rank {
-    double rank, value;
+    double rank, value, tie;
     char name[REPORT_NAME], path[REPORT_PATH];
 };
 struct report_contest {
-    char title[REPORT_NAME], unit[40], from[40], to[40];
-    struct report_rank *standing;   /* owned */
-    size_t nstanding;
+    char title[REPORT_NAME], unit[40], from[40], to[40], state[16];
+    bool is_final;
+    struct report_rank *standing;   /* owned; those whose names may be seen */
+    size_t nstanding, nplaces;      /* nplaces: of how many */
 };
 
 struct report_promise {
@@ -116,6 +118,7 @@ struct report {
     bool running;
     double own_from_ms;         /* by its own clock the running week of the place begins here; NaN: not known */
     bool has_history, has_parent, alerts_cut;
+    bool is_unknown;            /* nothing is known of the week that is told of */
     struct report_kpi *kpis;
     struct report_funnel *funnels;
     struct report_member *members;
@@ -207,13 +210,17 @@ struct report_findings {
     struct report_lines works, behind, losses, stalled, training;
 };
 
-/* What the number is held against: the target, or what is expected of it by now while the week runs; NaN: nothing. */
+/* What the number is held against: what is expected by working time, by now while the week runs; the target where that is not known;
+ * NaN: nothing. */
 double report_goal(const struct report *report, const struct report_cell *cell);
 enum report_verdict report_verdict(const struct report *report, const struct report_kpi *kpi, const struct report_series *series);
 /* Of the weeks before that have a number; *weeks: how many. NaN: none has. */
 double report_mean(const struct report_series *series, size_t *weeks);
 /* Those with a target, then those with a number that can be good or bad, then others. */
 void report_choose_main(struct report *report);
+/* What counts is 0 in a week of which something else is known: of nothing there is no history. */
+void report_fill(struct report *report);
+void report_fill_member(const struct report *report, struct report_member *member);
 void report_find(const struct report *report, struct report_findings *found);
 /* How likely chance alone brings a share at least so much lower, where both are the same. */
 double report_chance(double share, double n, double reference, double reference_n);

@@ -376,6 +376,7 @@ static void ask_member(struct asking *asking, struct report_member *member)
     for (size_t k = 0; k < report->nkpis && main < REPORT_MAIN_MAX; k++)
         if (report->kpis[k].is_main && !asking->code)
             each_history(asking, report->kpis[k].name, &member->main[main++]);
+    report_fill_member(report, member);
 }
 
 static enum kp_code ask_members(struct asking *asking)
@@ -532,8 +533,10 @@ enum kp_code report_ask(struct client *client, const struct report_wish *wish, s
     code = code ? code : ask_place(&asking, wish);
     code = code ? code : ask_definitions(&asking);
     code = code ? code : ask_all_history(&asking);
-    if (!code)
+    if (!code) {
+        report_fill(report);
         report_choose_main(report);
+    }
     if (!code && report->depth + 1 < report->nlevels)
         code = ask_members(&asking);
     if (!code && report->depth)

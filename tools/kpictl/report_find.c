@@ -25,10 +25,10 @@ static void KP_PRINTF(2, 3) add(struct report_lines *lines, const char *fmt, ...
 
 /* ---- Numbers ---- */
 
-/* Nobody is behind a target of 0. */
+/* Nobody is behind a target of 0, nor of what nobody was there to reach. */
 double report_goal(const struct report *report, const struct report_cell *cell)
 {
-    double goal = report->running ? cell->expected : cell->target;
+    double goal = report->running || !isnan(cell->expected) ? cell->expected : cell->target;
 
     return goal > 0 ? goal : (double)NAN;
 }
@@ -59,6 +59,64 @@ double report_mean(const struct report_series *series, size_t *weeks)
     return *weeks ? sum / (double)*weeks : (double)NAN;
 }
 
+static bool is_known(const struct report *report, int week)
+{
+    for (size_t k = 0; k < report->nkpis; k++)
+        if (!isnan(report->kpis[k].own.weeks[week].value))
+            return true;
+    return false;
+}
+
+/* Of what was never heard of in all those weeks there is no telling whether it would be. */
+static bool has_any(const struct report_series *series)
+{
+    for (int i = 0; i < REPORT_WEEKS; i++)
+        if (!isnan(series->weeks[i].value))
+            return true;
+    return false;
+}
+
+static void make_zero(struct report_cell *cell)
+{
+    if (isnan(cell->value))
+        cell->value = cell->n = 0;
+}
+
+void report_fill(struct report *report)
+{
+    report->is_unknown = !is_known(report, REPORT_BEFORE);
+    for (int i = 0; i < REPORT_WEEKS; i++) {
+        if (!is_known(report, i))
+            continue;
+        for (size_t k = 0; k < report->nkpis; k++)
+            if (report->kpis[k].counts && has_any(&report->kpis[k].own))
+                make_zero(&report->kpis[k].own.weeks[i]);
+        for (size_t f = 0; f < report->nfunnels; f++)
+            for (size_t s = 0; s < report->funnels[f].nsteps; s++)
+                if (has_any(&report->funnels[f].steps[s].parts[REPORT_ENTERED]))
+                    make_zero(&report->funnels[f].steps[s].parts[REPORT_ENTERED].weeks[i]);
+    }
+}
+
+void report_fill_member(const struct report *report, struct report_member *member)
+{
+    bool counts[REPORT_MAIN_MAX];
+    size_t nmain = 0;
+
+    for (size_t k = 0; k < report->nkpis && nmain < REPORT_MAIN_MAX; k++)
+        if (report->kpis[k].is_main)
+            counts[nmain++] = report->kpis[k].counts;
+    for (int i = 0; i < REPORT_WEEKS; i++) {
+        bool known = false;
+
+        for (size_t m = 0; m < nmain; m++)
+            known |= !isnan(member->main[m].weeks[i].value);
+        for (size_t m = 0; m < nmain && known; m++)
+            if (counts[m])
+                make_zero(&member->main[m].weeks[i]);
+    }
+}
+
 void report_choose_main(struct report *report)
 {
     size_t chosen = 0;
@@ -79,9 +137,11 @@ void report_choose_main(struct report *report)
 
 /* ---- What works, and what does not ---- */
 
-static const char *of_goal(const struct report *report)
+static const char *of_goal(const struct report *report, const struct report_cell *cell)
 {
-    return report->running ? "what is expected by now" : "the target";
+    if (report->running)
+        return "what is expected by now";
+    return isnan(cell->expected) || fabs(cell->expected - cell->target) <= 0.005 * cell->target ? "the target" : "what was expected";
 }
 
 static void tell_goal(const struct report *report, const struct report_kpi *kpi, bool good, struct report_lines *lines)
@@ -93,7 +153,7 @@ static void tell_goal(const struct report *report, const struct report_kpi *kpi,
 
     report_number(percent ? round(gap * 1000) / 10 : gap, percent ? "points" : kpi->unit, off);
     add(lines, "%s: %s, %s of %s (%s)%s%s%s", kpi->title, report_number(cell->value, kpi->unit, value),
-        report_number(cell->value / goal, "%", share), of_goal(report), report_number(goal, kpi->unit, aim),
+        report_number(cell->value / goal, "%", share), of_goal(report, cell), report_number(goal, kpi->unit, aim),
         good || gap == 0 ? "" : "; ", good || gap == 0 ? "" : off,
         good || gap == 0  ? ""
         : kpi->better > 0 ? " are missing"
@@ -180,30 +240,37 @@ static void find_stalled(const struct report *report, struct report_lines *lines
 
 /* ---- Funnels ---- */
 
-static double lost_at(const struct report_step *step)
+/* The newest week whose deals have had a week more to go on: to hold one that has just ended against those before finds fault with
+ * whatever takes its time. */
+static int ripe_week(const struct report *report)
 {
-    const struct report_cell *cell = &step->parts[REPORT_CONVERTED].weeks[REPORT_BEFORE];
+    return report->now_ms >= report->starts[REPORT_WEEKS] + 7 * KP_DAY_MS ? REPORT_BEFORE : REPORT_BEFORE - 1;
+}
+
+static double lost_at(const struct report_step *step, int week)
+{
+    const struct report_cell *cell = &step->parts[REPORT_CONVERTED].weeks[week];
 
     return cell->n > 0 && !isnan(cell->value) ? cell->n * (1 - cell->value) : 0;
 }
 
-static void find_loss(const struct report_funnel *funnel, struct report_lines *lines)
+static void find_loss(const struct report_funnel *funnel, int week, struct report_lines *lines)
 {
     const struct report_step *worst = NULL, *next = NULL;
     char lost[REPORT_NUMBER], n[REPORT_NUMBER], share[REPORT_NUMBER];
 
     for (size_t s = 0; s + 1 < funnel->nsteps; s++) {
-        if (lost_at(&funnel->steps[s]) <= (worst ? lost_at(worst) : 0))
+        if (lost_at(&funnel->steps[s], week) <= (worst ? lost_at(worst, week) : 0))
             continue;
         worst = &funnel->steps[s];
         next = worst + 1;
     }
     if (!worst)
         return;
-    add(lines, "%s: most stay behind at %s: of %s who reached it in the week, %s (%s) have not gone on to %s or further so far",
-        funnel->title, worst->stage, report_number(worst->parts[REPORT_CONVERTED].weeks[REPORT_BEFORE].n, NULL, n),
-        report_number(round(lost_at(worst)), NULL, lost),
-        report_number(1 - worst->parts[REPORT_CONVERTED].weeks[REPORT_BEFORE].value, "%", share), next->stage);
+    add(lines, "%s: most stay behind at %s: of %s who reached it in %s, %s (%s) have not gone on to %s or further",
+        funnel->title, worst->stage, report_number(worst->parts[REPORT_CONVERTED].weeks[week].n, NULL, n),
+        week == REPORT_BEFORE ? "the week" : "the week before, which has had time to go on", report_number(round(lost_at(worst, week)), NULL, lost),
+        report_number(1 - worst->parts[REPORT_CONVERTED].weeks[week].value, "%", share), next->stage);
 }
 
 /* ---- Training ---- */
@@ -232,6 +299,7 @@ struct search {
     size_t looks;               /* how often two shares were held against each other: each is one more chance to find something */
     const struct report_step *most;     /* with the most samples, where they were too few */
     double most_n;
+    int ripe;                   /* the week that is held against those before it */
 };
 
 static void look(struct search *search, const struct hint *hint)
@@ -251,13 +319,28 @@ static void set_reference(struct hint *hint, double hits, double n, bool of_pare
     hint->chance = n > 0 ? report_chance(hint->share, hint->n, hint->reference, n) : 1;
 }
 
+static bool has_samples(struct search *search, const struct report_step *step, const struct report_cell *cell)
+{
+    if (cell->n >= REPORT_SAMPLES_MIN && !isnan(cell->value))
+        return true;
+    if (cell->n > search->most_n || (!search->most && cell->n >= 0)) {
+        search->most = step;
+        search->most_n = cell->n;
+    }
+    return false;
+}
+
 /* What the same step came to in the weeks before, all of their samples together. */
 static void look_back(struct search *search, struct hint hint)
 {
     const struct report_series *series = &hint.step->parts[REPORT_CONVERTED];
     double hits = 0, n = 0;
 
-    for (int i = 0; i < REPORT_BEFORE; i++) {
+    if (!has_samples(search, hint.step, &series->weeks[search->ripe]))
+        return;
+    hint.share = series->weeks[search->ripe].value;
+    hint.n = series->weeks[search->ripe].n;
+    for (int i = 0; i < search->ripe; i++) {
         if (isnan(series->weeks[i].value) || !(series->weeks[i].n > 0))
             continue;
         hits += series->weeks[i].value * series->weeks[i].n;
@@ -272,15 +355,8 @@ static void look_at(struct search *search, const struct report_funnel *funnel, c
     const struct report_cell *cell = &step->parts[REPORT_CONVERTED].weeks[REPORT_BEFORE], *parent = &step->parent;
     struct hint hint = {.funnel = funnel, .step = step, .share = cell->value, .n = cell->n};
 
-    if (!(cell->n >= REPORT_SAMPLES_MIN) || isnan(cell->value)) {
-        if (cell->n > search->most_n || (!search->most && cell->n >= 0)) {
-            search->most = step;
-            search->most_n = cell->n;
-        }
-        return;
-    }
     look_back(search, hint);
-    if (search->report->has_parent && parent->n > cell->n && !isnan(parent->value)) {
+    if (has_samples(search, step, cell) && search->report->has_parent && parent->n > cell->n && !isnan(parent->value)) {
         /* the others: the place itself is among its parent's */
         set_reference(&hint, parent->value * parent->n - cell->value * cell->n, parent->n - cell->n, true);
         look(search, &hint);
@@ -292,7 +368,8 @@ static void tell_hint(const struct search *search, struct report_lines *lines)
     const struct hint *hint = &search->best;
     double chance = fmin(1, hint->chance * (double)search->looks);      /* Bonferroni */
     char own[REPORT_NUMBER], n[REPORT_NUMBER], hits[REPORT_NUMBER], other[REPORT_NUMBER], m[REPORT_NUMBER], luck[REPORT_NUMBER];
-    const char *against = hint->of_parent ? "of the others at the level above in the same week" : "in the eight weeks before";
+    const char *against = hint->of_parent ? "of the others at the level above in the same week" : "in the weeks before that";
+    const char *when = hint->of_parent || search->ripe == REPORT_BEFORE ? "in the week" : "in the week before, which has had time to go on";
 
     report_number(hint->share, "%", own);
     report_number(round(hint->share * hint->n), NULL, hits);
@@ -302,25 +379,23 @@ static void tell_hint(const struct search *search, struct report_lines *lines)
     report_number(chance, "%", luck);
     if (chance > CHANCE_MAX) {
         add(lines,
-            "No step of a funnel stands out beyond what chance does. The weakest is %s of %s: %s of %s (%s) went on, against %s of "
+            "No step of a funnel stands out beyond what chance does. The weakest is %s of %s: %s of %s (%s) went on %s, against %s of "
             "%s %s; "
             "chance alone brings as much in %s of such looks (%zu were taken)",
-            hint->step->stage, hint->funnel->title, hits, n, own, other, m, against, luck, search->looks);
+            hint->step->stage, hint->funnel->title, hits, n, own, when, other, m, against, luck, search->looks);
         return;
     }
     add(lines,
-        "Hypothesis: training may help at %s (%s). %s of %s (%s) who reached it went on, against %s of %s %s. Chance alone "
+        "Hypothesis: training may help at %s (%s). %s of %s (%s) who reached it %s went on, against %s of %s %s. Chance alone "
         "brings so large a gap in %s of such looks (%zu were taken, which is allowed for)",
-        hint->step->stage, hint->funnel->title, hits, n, own, other, m, against, chance < 0.001 ? "less than 0.1 %" : luck,
+        hint->step->stage, hint->funnel->title, hits, n, own, when, other, m, against, chance < 0.001 ? "less than 0.1 %" : luck,
         search->looks);
-    if (!hint->of_parent)
-        add(lines, "A week that has just ended has had less time to go on than those before had; part of the gap may be that");
     add(lines, "It is a reason to listen in and to ask, no proof: other leads, prices or people who are away would look the same");
 }
 
 static void find_training(const struct report *report, struct report_lines *lines)
 {
-    struct search search = {.report = report};
+    struct search search = {.report = report, .ripe = ripe_week(report)};
     char n[REPORT_NUMBER];
 
     for (size_t f = 0; f < report->nfunnels; f++)
@@ -343,7 +418,7 @@ void report_find(const struct report *report, struct report_findings *found)
     memset(found, 0, sizeof *found);
     find_kpis(report, found);
     for (size_t f = 0; f < report->nfunnels; f++)
-        find_loss(&report->funnels[f], &found->losses);
+        find_loss(&report->funnels[f], ripe_week(report), &found->losses);
     find_stalled(report, &found->stalled);
     find_training(report, &found->training);
 }

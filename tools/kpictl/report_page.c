@@ -89,9 +89,9 @@ static void detail_of(const struct report *report, const struct report_kpi *kpi,
     mean = report_mean(&kpi->own, &weeks);
     if (!isnan(goal) && !isnan(cell->value))
         snprintf(buf, size, "%s of %s %s", report_number(cell->value / goal, "%", share),
-                 report->running ? "expected by now:" : "the target of", report_number(goal, kpi->unit, aim));
+                 report->running ? "expected by now:" : "what was expected,", report_number(goal, kpi->unit, aim));
     else if (!isnan(goal))
-        snprintf(buf, size, "%s %s", report->running ? "expected by now:" : "target:", report_number(goal, kpi->unit, aim));
+        snprintf(buf, size, "%s %s", report->running ? "expected by now:" : "expected:", report_number(goal, kpi->unit, aim));
     else if (weeks)
         snprintf(buf, size, "own mean of %zu week%s: %s", weeks, weeks == 1 ? "" : "s", report_number(mean, kpi->unit, aim));
     else
@@ -145,8 +145,7 @@ static void put_kpi(struct report_pen *pen, const struct report *report, const s
     say(pen, PEN_PLAIN, kpi->title);
     say_known(pen, cell->value, kpi->unit);
     say_if(pen, cell->target, kpi->unit);
-    if (report->running)
-        say_if(pen, cell->expected, kpi->unit);
+    say_if(pen, cell->expected, kpi->unit);
     say(pen, tone_of(verdict), report_gap(cell->value - report_goal(report, cell), kpi->unit, gap));
     say(pen, tone_of(verdict), standing_of(verdict, kpi->better));
     say_if(pen, report_mean(&kpi->own, &weeks), kpi->unit);
@@ -155,16 +154,13 @@ static void put_kpi(struct report_pen *pen, const struct report *report, const s
 
 static void put_kpis(struct report_pen *pen, const struct report *report)
 {
-    static const struct pen_column whole[] = {{"KPI", false, false},  {"Actual", true, false},    {"Target", true, false},
-                                              {"Gap", true, false},   {"Standing", false, false}, {"Mean of 8 weeks", true, false},
-                                              {"Trend", false, false}};
-    static const struct pen_column half[] = {
-        {"KPI", false, false}, {"Actual", true, false},    {"Target", true, false},          {"Expected by now", true, false},
-        {"Gap", true, false},  {"Standing", false, false}, {"Mean of 8 weeks", true, false}, {"Trend", false, false}};
+    const struct pen_column columns[] = {
+        {"KPI", false, false}, {"Actual", true, false},    {"Target", true, false},          {report->running ? "Expected by now" : "Expected", true, false},
+        {"Gap", true, false},  {"Standing", false, false}, {"Mean of the weeks", true, false}, {"Trend", false, false}};
     size_t empty = 0, len;
     char text[REPORT_LINE];
 
-    pen->ops->table(pen, report->running ? half : whole, report->running ? 8 : 7);
+    pen->ops->table(pen, columns, sizeof columns / sizeof *columns);
     for (size_t k = 0; k < report->nkpis; k++) {
         if (is_empty(&report->kpis[k].own))
             empty++;
@@ -176,8 +172,9 @@ static void put_kpis(struct report_pen *pen, const struct report *report)
         pen, PEN_QUIET,
         report->running
             ? "The gap is to what is expected by now, by working time. The trend is the eight weeks before and this one, which is "
-              "not over."
-            : "The gap is to the target. The trend is the eight weeks before and this one; a dot is a week without data.");
+              "not over. The mean is that of the eight weeks' numbers, of those that have one."
+            : "Expected is what the target comes to by the working time that there was; the gap is to that. The trend is the eight weeks before "
+              "and this one; a dot is a week without data. The mean is that of the eight weeks' numbers, of those that have one.");
     len = (size_t)snprintf(text, sizeof text, "No data in all nine weeks: ");
     for (size_t k = 0, told = 0; k < report->nkpis && len < sizeof text; k++)
         if (is_empty(&report->kpis[k].own))
@@ -230,7 +227,7 @@ static void put_members(struct report_pen *pen, const struct report *report)
     for (size_t i = 0; i < report->nmembers; i++)
         put_member(pen, report, &report->members[i]);
     pen->ops->table_end(pen);
-    snprintf(more, sizeof more, "%s%s", "In brackets: of ", report->running ? "what is expected by now." : "the target.");
+    snprintf(more, sizeof more, "%s%s", "In brackets: of ", report->running ? "what is expected by now." : "what was expected.");
     pen->ops->paragraph(pen, PEN_QUIET, more);
     snprintf(more, sizeof more, "And %zu more, who are left out here.", report->members_left_out);
     if (report->members_left_out)
@@ -407,6 +404,10 @@ static void put_alerts(struct report_pen *pen, const struct report *report)
 static void put_found(struct report_pen *pen, const struct report *report, const struct report_findings *found)
 {
     pen->ops->heading(pen, 2, "2. What works, and what does not");
+    if (report->is_unknown) {
+        pen->ops->paragraph(pen, PEN_BAD, "Nothing is known of this week: no event of it came, or it is older than what is kept.");
+        return;
+    }
     pen->ops->halves(pen, 0);
     pen->ops->heading(pen, 3, "What works");
     put_lines(pen, PEN_GOOD, &found->works, "Nothing has reached its target or is better than usual.");
@@ -429,27 +430,49 @@ static void put_found(struct report_pen *pen, const struct report *report, const
 
 /* ---- 4. Incentives ---- */
 
-static void put_contest(struct report_pen *pen, const struct report_contest *contest)
+static bool is_below(const struct report *report, const char *path)
+{
+    size_t len = strlen(report->path);
+
+    return strncmp(path, report->path, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+static void put_contest(struct report_pen *pen, const struct report *report, const struct report_contest *contest)
 {
     static const struct pen_column columns[] = {
-        {"Rank", true, false}, {"Who", false, false}, {"Where", false, false}, {"Value", true, false}};
-    char days[128];
+        {"Rank", true, false}, {"Who", false, false}, {"Where", false, false}, {"Value", true, false}, {"Tie-break", true, false}};
+    char text[400], when[48];
+    bool ties = false;
+    size_t shown = 0;
 
-    snprintf(days, sizeof days, "%s%s%s", contest->from, contest->to[0] ? " to " : "", contest->to);
+    snprintf(text, sizeof text, "%s to %s; %s. As it stands on %s, whatever week this is about.", contest->from, contest->to,
+             contest->is_final ? "it is over, and final" : contest->state, report_instant_text(report, (double)report->now_ms, when));
     pen->ops->heading(pen, 3, contest->title);
-    pen->ops->paragraph(pen, PEN_QUIET, days[0] ? days : "Without dates.");
+    pen->ops->paragraph(pen, PEN_QUIET, text);
     if (!contest->nstanding) {
-        pen->ops->paragraph(pen, PEN_QUIET, "Nobody has a standing yet.");
+        pen->ops->paragraph(pen, PEN_QUIET, contest->nplaces ? "Nobody whose name you may see takes part." : "Nobody has a standing yet.");
         return;
     }
-    pen->ops->table(pen, columns, 4);
-    for (size_t i = 0; i < contest->nstanding && i < RANKS_MAX; i++) {
-        say_if(pen, contest->standing[i].rank, NULL);
-        say(pen, PEN_PLAIN, contest->standing[i].name);
-        say(pen, PEN_PLAIN, contest->standing[i].path);
-        say_known(pen, contest->standing[i].value, contest->unit);
+    for (size_t i = 0; i < contest->nstanding; i++)
+        ties |= !isnan(contest->standing[i].tie);
+    pen->ops->table(pen, columns, ties ? 5 : 4);
+    for (size_t i = 0; i < contest->nstanding; i++) {
+        const struct report_rank *rank = &contest->standing[i];
+
+        if (i >= RANKS_MAX && (report->depth == 0 || !is_below(report, rank->path)))
+            continue;
+        shown++;
+        say_if(pen, rank->rank, NULL);
+        say(pen, PEN_PLAIN, rank->name);
+        say(pen, PEN_PLAIN, rank->path);
+        say_known(pen, rank->value, contest->unit);
+        if (ties)
+            say_if(pen, rank->tie, NULL);
     }
     pen->ops->table_end(pen);
+    snprintf(text, sizeof text, "And %zu more.", contest->nplaces - shown);
+    if (contest->nplaces > shown)
+        pen->ops->paragraph(pen, PEN_QUIET, text);
 }
 
 static void put_contests(struct report_pen *pen, const struct report *report)
@@ -458,7 +481,7 @@ static void put_contests(struct report_pen *pen, const struct report *report)
     if (!report->ncontests)
         pen->ops->paragraph(pen, PEN_QUIET, "None are set up.");
     for (size_t i = 0; i < report->ncontests; i++)
-        put_contest(pen, &report->contests[i]);
+        put_contest(pen, report, &report->contests[i]);
 }
 
 /* ---- 5. Commitments ---- */

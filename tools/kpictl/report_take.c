@@ -148,8 +148,8 @@ static bool take_kpi(struct report *report, const msgpack_object *from)
     take(from, "aggregate", aggregate, sizeof aggregate);
     join(object_get(from, "windows"), kpi->windows, sizeof kpi->windows);
     kpi->better = strcmp(better, "higher") == 0 ? 1 : strcmp(better, "lower") == 0 ? -1 : 0;
-    kpi->adds = strcmp(aggregate, "count") == 0 || strcmp(aggregate, "sum") == 0 || strcmp(aggregate, "distinct") == 0 ||
-                strcmp(aggregate, "max") == 0;      /* of a formula its text will tell */
+    kpi->counts = strcmp(aggregate, "count") == 0 || strcmp(aggregate, "sum") == 0 || strcmp(aggregate, "distinct") == 0;
+    kpi->adds = kpi->counts || strcmp(aggregate, "max") == 0;      /* of a formula its text will tell */
     no_data(&kpi->own);
     return true;
 }
@@ -218,6 +218,7 @@ static bool take_rank(struct report_contest *contest, const msgpack_object *from
         return false;
     rank->rank = number(from, "rank");
     rank->value = number(from, "value");
+    rank->tie = number(from, "tie");
     take(from, "name", rank->name, sizeof rank->name);
     if (path && path->type == MSGPACK_OBJECT_ARRAY)
         object_path(path, rank->path, sizeof rank->path);
@@ -255,6 +256,9 @@ static bool take_contest(struct report *report, const msgpack_object *from)
     if (!contest->title[0])
         take(from, "name", contest->title, sizeof contest->title);
     take(from, "unit", contest->unit, sizeof contest->unit);
+    take(from, "state", contest->state, sizeof contest->state);
+    contest->is_final = object_true(object_get(from, "final"));
+    contest->nplaces = object_count(standing);
     take_day(report, number(from, "from"), contest->from);
     take_day(report, number(from, "to") - 1, contest->to);      /* which is the instant after its end */
     for (size_t i = 0; i < object_count(standing); i++)
@@ -326,11 +330,6 @@ void report_take_cell(const msgpack_object *windows, struct report_series *serie
             series->status = (enum report_status)i;
 }
 
-static bool is_true(const msgpack_object *flag)
-{
-    return flag && flag->type == MSGPACK_OBJECT_BOOLEAN && flag->via.boolean;
-}
-
 bool report_take_history(const struct report *report, const msgpack_object *reply, struct report_series *series, double *last_ms)
 {
     const msgpack_object *values = object_get(reply, "values");
@@ -341,12 +340,12 @@ bool report_take_history(const struct report *report, const msgpack_object *repl
         int week = -1;
 
         *last_ms = number(row, "at");
-        if (is_true(object_get(row, "closed")))
+        if (object_true(object_get(row, "closed")))
             week = report_week_index(report, *last_ms);
         if (week >= 0 && !(report->running && week == REPORT_BEFORE))
             take_values(row, &series->weeks[week]);
     }
-    return is_true(object_get(reply, "more")) && *last_ms > before;
+    return object_true(object_get(reply, "more")) && *last_ms > before;
 }
 
 bool report_each(struct report *report, bool (*each)(void *ctx, const char *kpi, struct report_series *series), void *ctx)
@@ -463,7 +462,7 @@ enum kp_code report_take_alerts(struct report *report, const msgpack_object *rep
         if (!take_alert(report, &alerts->via.array.ptr[i]))
             return no_memory(err);
     }
-    *more = is_true(object_get(reply, "more")) && *last_ms > before;
+    *more = object_true(object_get(reply, "more")) && *last_ms > before;
     return KP_OK;
 }
 

@@ -36,7 +36,7 @@ static void print_sources(const msgpack_object *sources)
         const msgpack_object *source = &sources->via.array.ptr[i], *silent = object_get(source, "silent");
         char name[160], at[40];
         double heard = 0;
-        bool is_silent = silent && silent->type == MSGPACK_OBJECT_BOOLEAN && silent->via.boolean;
+        bool is_silent = object_true(silent);
 
         if (i == 0)
             puts("sources");

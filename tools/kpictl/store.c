@@ -26,7 +26,7 @@ static enum kp_code take_reply(const void *bytes, size_t len, msgpack_unpacked *
         return kp_fail(err, KP_ENOMEM, "out of memory");
     }
     ok = object_get(&reply->data, "ok");
-    if (ok && ok->type == MSGPACK_OBJECT_BOOLEAN && ok->via.boolean)
+    if (object_true(ok))
         return KP_OK;
     return kp_fail(err, KP_EINVAL, "%s", object_plain(object_get(&reply->data, "error"), text, sizeof text));
 }
