@@ -120,6 +120,16 @@ class Floor(Page):
         self.assertEqual(self.browser.run("return document.querySelector('tbody tr:nth-child(2)').dataset.path"), first)
         self.assertEqual(len(self.browser.all("tbody tr")), 120)
 
+    def test_who_leads_may_fall_out_of_the_first_hundred(self):
+        self.d.send(*({"type": "call", "rep": f"r{i:03}", "duration": 60 if i else 1000} for i in range(117)))
+        self.browser.open(self.g, "#/floor?level=rep&kpi=talk&window=day")
+        first = "return document.querySelector('tbody tr')?.dataset.path.split('/').pop()"
+        until(lambda: self.browser.run(first) == "r000")
+        self.d.send(*({"type": "call", "rep": "r000", "duration": 1} for _ in range(99)))
+        until(lambda: self.browser.run(first) == "r001")
+        self.assertEqual(len(self.browser.all("tbody tr")), 100)
+        self.assertNotIn("r000", self.browser.text("tbody"))
+
     def test_a_row_shows_how_it_went(self):
         def told():
             return len(self.g.get("/api/v1/history?kpi=calls&window=day&level=rep&key=ana", None)["values"])

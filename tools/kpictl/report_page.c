@@ -405,7 +405,8 @@ static void put_found(struct report_pen *pen, const struct report *report, const
 {
     pen->ops->heading(pen, 2, "2. What works, and what does not");
     if (report->is_unknown) {
-        pen->ops->paragraph(pen, PEN_BAD, "Nothing is known of this week: no event of it came, or it is older than what is kept.");
+        pen->ops->paragraph(pen, PEN_BAD, "Nothing is known of this week: no event of it came, it is older than what is kept, or it has just ended and is "
+                                          "noted with the next sample (storage.samples).");
         return;
     }
     pen->ops->halves(pen, 0);

@@ -95,7 +95,7 @@ export function show(main, {catalog, route, go}) {
   // Ranks are those of this list: kpid's own is that among the siblings, and is told only when the number itself has changed.
   const sort = () => {
     const best = [...rows.values()].sort(order), shown = all ? best : best.slice(0, MOST);
-    let rank = 0, before, at = body.firstElementChild;
+    let rank = 0, before, at;
     timer = undefined;
     sortedAt = performance.now();
     shown.forEach((one, i) => {
@@ -108,6 +108,7 @@ export function show(main, {catalog, route, go}) {
     });
     for (const one of best.slice(shown.length)) one.parts?.row.remove();
     // Who has risen is moved, and who has fallen is taken out, not all those between moved: a browser lays out what moves.
+    at = body.firstElementChild;
     keepFocus(body, () => shown.forEach(({parts: {row}}) => {
       if (at && at !== row && at.nextElementSibling === row) {
         at.remove();
