@@ -48,11 +48,12 @@ class Page(Case):
         until(self.g.is_ready)
 
     def tearDown(self):
-        self.assertEqual(self.browser.faults(), [])
+        faults = self.browser.faults()
         self.browser.driver.get("about:blank")
         self.g.stop()
         if self.d.process.poll() is None:
             self.d.stop()
+        self.assertEqual(faults, [])        # at last: who is not stopped is waited for without end
 
     def call(self, *reps):
         self.d.send(*({"type": "call", "rep": rep, "duration": 60} for rep in reps))
