@@ -667,6 +667,38 @@ static void test_no_name_gets_out_of_its_place(void **state)
     text_release(&md.out);
 }
 
+/* The first ten, and whoever of the place comes after them. */
+static void test_a_contest_shows_who_leads_and_who_is_of_the_place(void **state)
+{
+    struct report_findings *found = malloc(sizeof *found);
+    struct report_pen pen = {.ops = &report_md_ops};
+    char text[4096] = "{\"contests\":[{\"name\":\"cup\",\"title\":\"The cup\",\"state\":\"over\",\"final\":true,\"standing\":[";
+    struct kp_err err = {0};
+    struct report report;
+    msgpack_unpacked item;
+    size_t len = strlen(text);
+
+    (void)state;
+    for (int i = 1; i <= 13; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s{\"rank\":%d,\"name\":\"R%d\",\"path\":[\"%s\",\"r%d\"],\"value\":%d,\"tie\":%d}", i > 1 ? "," : "", i, i,
+                                i == 12 ? "two" : "one", i, 20 - i, 100 * i);
+    snprintf(text + len, sizeof text - len, "]}]}");
+    begin(&report);
+    report.nlevels = 2;
+    report.depth = 1;
+    snprintf(report.path, sizeof report.path, "two");
+    take(text, &item);
+    assert_int_equal(report_take_contests(&report, &item.data, &err), KP_OK);
+    report_find(&report, found);
+    report_page(&pen, &report, found);
+    assert_non_null(strstr(text_of(&pen.out), "; it is over, and final. As it stands on "));
+    assert_non_null(strstr(text_of(&pen.out), "| 10 | R10 | one/r10 | 10 | 1,000 |\n| 12 | R12 | two/r12 | 8 | 1,200 |\n\nAnd 2 more."));
+    msgpack_unpacked_destroy(&item);
+    report_release(&report);
+    text_release(&pen.out);
+    free(found);
+}
+
 static void test_contests_are_told_as_they_stand(void **state)
 {
     struct report_findings *found = malloc(sizeof *found);
@@ -715,6 +747,7 @@ int main(void)
         cmocka_unit_test(test_history_is_taken_by_week_and_no_sample_is),
         cmocka_unit_test(test_alerts_are_lives_and_those_of_others_are_left_out),
         cmocka_unit_test(test_contests_are_told_as_they_stand),
+        cmocka_unit_test(test_a_contest_shows_who_leads_and_who_is_of_the_place),
         cmocka_unit_test(test_no_name_gets_out_of_its_place),
     };
 
