@@ -5,6 +5,7 @@
 
 #include "image.h"
 
+enum { KP_PANES_OLDEST_DAYS = 800 };    /* before 1970: what a saved instant may be at the least */
 enum kp_pane_kind { KP_PANE_WINDOWS, KP_PANE_GAUGE, KP_PANE_SPAN };    /* of families, as they are saved */
 
 struct kp_pane_feed {               /* a cell of then that a cell of now takes */

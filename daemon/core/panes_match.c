@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELLS_MAX = UINT16_MAX, OLDEST_SPAN_DAYS = 800, SHIFT_MAX = 400, DAYS_MAX = 20000 };
+enum { CELLS_MAX = UINT16_MAX, SHIFT_MAX = 400, DAYS_MAX = 20000 };
 
 /* ---- Shapes ---- */
 
@@ -34,7 +34,7 @@ static bool is_sound(const struct kp_grid *g)
 
 static bool is_instant(int64_t t)
 {
-    return t >= -OLDEST_SPAN_DAYS * KP_DAY_MS && t <= KP_TIME_MAX + KP_DAY_MS;
+    return t >= -KP_PANES_OLDEST_DAYS * KP_DAY_MS && t <= KP_TIME_MAX + KP_DAY_MS;
 }
 
 static void load_kind(struct kp_load *load, struct kp_family *grids)

@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OLDEST_START_DAYS = 800 };
-
 /* ---- Saving ---- */
 
 static void save_shape(const struct kp_plan *plan, const struct kp_plan_family *fam, struct kp_save *save)
@@ -160,7 +158,7 @@ static void drop_words(const struct kp_pane_shape *shape, struct kp_slab *slab, 
 /* Starts fall from row to row; *before is that of the row before. */
 static int64_t load_start(const struct kp_pane_shape *shape, struct kp_load *load, int64_t *before)
 {
-    int64_t start = kp_load_i64(load), oldest = -OLDEST_START_DAYS * KP_DAY_MS;
+    int64_t start = kp_load_i64(load), oldest = -KP_PANES_OLDEST_DAYS * KP_DAY_MS;
 
     if (!load->failed && (start >= *before || (shape->gauge ? start != INT64_MIN : start < oldest || start > KP_TIME_MAX)))
         kp_load_fail(load, "panes: rows out of order");

@@ -418,6 +418,8 @@ static void test_a_week_that_has_just_ended_is_not_held_against_those_that_had_t
 static void test_what_counts_is_nought_where_something_else_is_known(void **state)
 {
     static const double some[] = {NAN, 4, 4, 4, NAN, 4, 4, 4, 4}, few[] = {NAN, 2, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    struct report_findings *found = malloc(sizeof *found);
+    struct report_pen pen = {.ops = &report_md_ops};
     struct report report;
     size_t weeks;
 
@@ -433,7 +435,18 @@ static void test_what_counts_is_nought_where_something_else_is_known(void **stat
     report.kpis[0].own.weeks[REPORT_BEFORE].value = report.kpis[1].own.weeks[REPORT_BEFORE].value = NONE;
     report_fill(&report);
     assert_true(report.is_unknown);
+    report_find(&report, found);
+    report_page(&pen, &report, found);
+    assert_non_null(strstr(text_of(&pen.out), "Nothing is known of this week"));
+    assert_null(strstr(text_of(&pen.out), "Nothing is behind its target"));
+    assert_non_null(strstr(text_of(&pen.out), "## 3. Where training is indicated"));
+    /* what a funnel tells is known, too */
+    add_step(add_funnel(&report), "asked", 0.5, 10)->parts[REPORT_ENTERED].weeks[REPORT_BEFORE].value = 10;
+    report_fill(&report);
+    assert_false(report.is_unknown);
     report_release(&report);
+    text_release(&pen.out);
+    free(found);
 }
 
 /* Who was on leave has nothing to be behind of. */

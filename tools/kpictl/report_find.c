@@ -64,6 +64,10 @@ static bool is_known(const struct report *report, int week)
     for (size_t k = 0; k < report->nkpis; k++)
         if (!isnan(report->kpis[k].own.weeks[week].value))
             return true;
+    for (size_t f = 0; f < report->nfunnels; f++)
+        for (size_t s = 0; s < report->funnels[f].nsteps; s++)
+            if (!isnan(report->funnels[f].steps[s].parts[REPORT_ENTERED].weeks[week].value))
+                return true;
     return false;
 }
 

@@ -401,10 +401,10 @@ static void put_alerts(struct report_pen *pen, const struct report *report)
         pen->ops->paragraph(pen, PEN_BAD, "There were more alerts than could be asked for: these are the earlier ones.");
 }
 
+/* An alert of the week is news of it, also where nothing else is: of a silence, say. */
 static void put_found(struct report_pen *pen, const struct report *report, const struct report_findings *found)
 {
-    pen->ops->heading(pen, 2, "2. What works, and what does not");
-    if (report->is_unknown) {
+    if (report->is_unknown && !report->nalerts) {
         pen->ops->paragraph(pen, PEN_BAD, "Nothing is known of this week: no event of it came, it is older than what is kept, or it has just ended and is "
                                           "noted with the next sample (storage.samples).");
         return;
@@ -425,8 +425,6 @@ static void put_found(struct report_pen *pen, const struct report *report, const
         pen->ops->heading(pen, 3, "What stands still");
         put_lines(pen, PEN_PLAIN, &found->stalled, "Nothing has stood still for too long.");
     }
-    pen->ops->heading(pen, 2, "3. Where training is indicated");
-    put_lines(pen, PEN_PLAIN, &found->training, "Nothing can be said.");
 }
 
 /* ---- 4. Incentives ---- */
@@ -605,7 +603,10 @@ void report_page(struct report_pen *pen, const struct report *report, const stru
 {
     put_head(pen, report);
     put_tracking(pen, report);
+    pen->ops->heading(pen, 2, "2. What works, and what does not");
     put_found(pen, report, found);
+    pen->ops->heading(pen, 2, "3. Where training is indicated");
+    put_lines(pen, PEN_PLAIN, &found->training, "Nothing can be said.");
     put_contests(pen, report);
     put_commitments(pen, report);
     pen->ops->heading(pen, 2, "6. What the numbers are");
