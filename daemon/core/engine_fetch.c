@@ -37,7 +37,6 @@ static void start_lane(struct kp_engine *engine, const struct kp_event *ev, stru
     if (lane->has_id) {
         lane->id = kp_print_of(engine->source.seed, SPACE_IDS, ev->v[KP_SLOT_ID].s, ev->v[KP_SLOT_ID].len);
         __builtin_prefetch(kp_dedup_line(engine->dedup, lane->id), 1);
-        __builtin_prefetch(kp_dedup_head(engine->dedup, lane->id), 1);
     }
 }
 

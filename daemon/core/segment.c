@@ -37,7 +37,6 @@ static struct kp_segment *make(struct kp_directory *dir, uint32_t depth)
     if (!seg)
         return NULL;
     seg->depth = depth;
-    seg->low = UINT32_MAX;
     return seg;
 }
 
@@ -87,7 +86,6 @@ void kp_segment_put(struct kp_segment *seg, struct kp_print print, uint32_t word
     while ((place = free_place(seg, line)) == NULL)
         line = (line + 1) & (KP_LINES - 1);
     *place = (struct kp_entry){print.hi, print.lo, word};
-    seg->low = word < seg->low ? word : seg->low;
     seg->count++;
 }
 
@@ -120,34 +118,6 @@ void kp_segment_remove(struct kp_segment *seg, struct kp_entry *entry)
         hole = line;
     }
     *entry = (struct kp_entry){0};
-}
-
-/* What stays in its own line may stay there; what had strayed is put in anew, since there may be holes on its way. Which
- * entries go is as good as random, so there are no branches on it: at its limit the duplicate memory spent an eighth of all
- * that an event costs here when there were. */
-uint32_t kp_segment_filter(struct kp_segment *seg, uint64_t from)
-{
-    struct kp_entry strays[KP_SEGMENT_SIZE];
-    uint32_t nstrays = 0, left = 0, low = UINT32_MAX, before = seg->count;
-
-    if (((uint64_t)seg->low << 32) >= from)
-        return 0;
-    for (uint32_t i = 0; i < KP_SEGMENT_SIZE; i++) {
-        struct kp_entry *e = &seg->entries[i];
-        uint64_t keep = (e->lo != 0) & (kp_entry_age(e) >= from), home = kp_segment_home(e->hi) == i / KP_LINE;
-        uint64_t stays = -(keep & home);
-
-        strays[nstrays] = *e;
-        nstrays += (uint32_t)(keep & ~home);
-        left += (uint32_t)keep;
-        low = keep && e->word < low ? e->word : low;
-        *e = (struct kp_entry){e->hi & stays, e->lo & (uint32_t)stays, e->word & (uint32_t)stays};
-    }
-    seg->count = left - nstrays;
-    seg->low = low;
-    for (uint32_t i = 0; i < nstrays; i++)
-        kp_segment_put(seg, (struct kp_print){strays[i].hi, strays[i].lo}, strays[i].word);
-    return before - left;
 }
 
 static enum kp_code double_directory(struct kp_directory *dir)

@@ -3,8 +3,8 @@
  * A directory of 2^depth segments of 32 KiB. A full segment is split alone, so the longest pause is the splitting of
  * one segment and the doubling of the directory of pointers. Within a segment an entry lives in the cache line that its
  * hash names, which has four places, or when that is full in the next one: so a look at an absent key, which is what
- * most are, reads one line (linear probing read three at these loads, and was the slowest part of an event). What the
- * table and the duplicate memory have in common. */
+ * most are, reads one line (linear probing read three at these loads, and was the slowest part of an event). What
+ * kp_tab is made of. */
 #ifndef KPID_CORE_SEGMENT_H
 #define KPID_CORE_SEGMENT_H
 
@@ -22,8 +22,7 @@ struct kp_entry {
 struct kp_segment {
     uint32_t count;
     uint32_t depth;     /* how many bits of hi its entries share */
-    uint32_t low;       /* no entry's word is below it */
-    uint32_t reserved[13];
+    uint32_t reserved[14];
     struct kp_entry entries[KP_SEGMENT_SIZE];
 };
 
@@ -85,14 +84,6 @@ enum kp_code kp_directory_split(struct kp_directory *dir, struct kp_print print)
 
 /* Put an entry that is not there into a segment that is not full. */
 void kp_segment_put(struct kp_segment *seg, struct kp_print print, uint32_t word);
-/* An order of entries by their words, and of those with one word by chance. */
-static inline uint64_t kp_entry_age(const struct kp_entry *entry)
-{
-    return ((uint64_t)entry->word << 32) | entry->lo;
-}
-
-/* Keep the entries whose age is at least `from`; returns how many went. At once when all are newer by their words. */
-uint32_t kp_segment_filter(struct kp_segment *seg, uint64_t from);
 void kp_segment_remove(struct kp_segment *seg, struct kp_entry *entry);
 
 size_t kp_directory_bytes(const struct kp_directory *dir);
