@@ -20,13 +20,18 @@ struct key_bytes {
     uint64_t head, tail;
 };
 
-/* A key of up to 16 bytes that was seen before; in a free place bytes that no key has. */
+/* A key of up to 16 bytes that was seen before; in a free place it is "type", which is true of that key wherever it stands. */
 struct known_key {
-    struct key_bytes bytes;
-    uint8_t slot;                   /* NOBODY: not asked for */
+    struct key_bytes bytes, mask;   /* mask: 1s where the bytes count */
+    uint64_t bit;                   /* of its slot; 0: not asked for */
+    struct known_key *next;         /* what came after it the last time */
+    uint8_t slot;
     uint8_t len;                    /* of the bytes, 1 to 16 */
-    uint8_t next;                   /* the place of what came after it the last time */
+    uint8_t holds;                  /* enum holds */
 };
+
+/* What the field of a key may hold that is taken the quick way. */
+enum holds { HOLDS_ANY, HOLDS_PLAIN_TEXT, HOLDS_TIME, HOLDS_NUMBER };
 
 struct kp_decoder {
     const struct kp_schema *schema;     /* borrowed */
@@ -37,28 +42,9 @@ struct kp_decoder {
     uint32_t left;                      /* events to come */
     uint32_t next, claimed;
     bool is_json, is_batch;
-    uint8_t first;                      /* the place of the last event's first key */
+    struct known_key *first;            /* of the last event */
     struct known_key known[1 << KNOWN_BITS];    /* in the place that its bytes' hash names, or in the one beside it */
 };
-
-struct kp_decoder *kp_decoder_new(const struct kp_schema *schema, const struct kp_decode_limits *limits,
-                                  struct kp_err *err)
-{
-    struct kp_decoder *dec = calloc(1, sizeof *dec);
-
-    if (!dec) {
-        kp_fail(err, KP_ENOMEM, "decoder: out of memory");
-        return NULL;
-    }
-    dec->schema = schema;
-    dec->limits = *limits;
-    for (size_t i = 0; i < sizeof dec->known / sizeof *dec->known; i++)
-        dec->known[i].bytes.tail = UINT64_MAX;      /* a first byte of 0 has nothing behind it */
-    dec->json = kp_json_new(schema, limits, err);
-    if (!dec->json)
-        kp_decoder_destroy(&dec);
-    return dec;
-}
 
 void kp_decoder_destroy(struct kp_decoder **dec)
 {
@@ -318,14 +304,22 @@ static uint64_t load64(const unsigned char *p)
     return v;
 }
 
-/* The first `len` bytes of a load, 1 to 16. */
-static inline struct key_bytes cut(struct key_bytes key, size_t len)
+/* 1s in the first `len` bytes, 1 to 16. */
+static inline struct key_bytes mask_of(size_t len)
 {
     static const unsigned char ones[2 * KEY_BYTES] = {255, 255, 255, 255, 255, 255, 255, 255,
                                                       255, 255, 255, 255, 255, 255, 255, 255};
     const unsigned char *mask = ones + KEY_BYTES - len;
 
-    return (struct key_bytes){key.head & load64(mask), key.tail & load64(mask + 8)};
+    return (struct key_bytes){load64(mask), load64(mask + 8)};
+}
+
+/* The first `len` bytes of a load, 1 to 16. */
+static inline struct key_bytes cut(struct key_bytes key, size_t len)
+{
+    struct key_bytes mask = mask_of(len);
+
+    return (struct key_bytes){key.head & mask.head, key.tail & mask.tail};
 }
 
 static inline struct key_bytes key_bytes(const unsigned char *p)
@@ -350,9 +344,47 @@ static inline unsigned place_of(struct key_bytes key)
     return (unsigned)(((key.head ^ key.tail * 31) * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - KNOWN_BITS));
 }
 
-static inline bool is_known(const struct known_key *known, struct key_bytes key)
+/* Do bytes begin with the key? */
+static inline bool is_known(const struct known_key *known, struct key_bytes bytes)
 {
-    return ((known->bytes.head ^ key.head) | (known->bytes.tail ^ key.tail)) == 0;
+    return (((known->bytes.head ^ bytes.head) & known->mask.head) | ((known->bytes.tail ^ bytes.tail) & known->mask.tail)) == 0;
+}
+
+static enum holds what_holds(const struct kp_schema *schema, unsigned slot)
+{
+    if (slot == KP_SLOT_TIME)
+        return HOLDS_TIME;
+    if (slot == KP_SLOT_SEQ || slot == KP_SLOT_AUTOMATED)
+        return HOLDS_NUMBER;
+    return schema->string_only >> slot & 1 ? HOLDS_PLAIN_TEXT : HOLDS_ANY;
+}
+
+static struct known_key known_of(struct kp_decoder *dec, struct key_bytes bytes, size_t len, int slot)
+{
+    return (struct known_key){.bytes = bytes, .mask = mask_of(len), .next = dec->known, .bit = slot < 0 ? 0 : UINT64_C(1) << slot,
+                              .slot = slot < 0 ? 0 : (uint8_t)slot, .len = (uint8_t)len,
+                              .holds = slot < 0 ? HOLDS_ANY : (uint8_t)what_holds(dec->schema, (unsigned)slot)};
+}
+
+struct kp_decoder *kp_decoder_new(const struct kp_schema *schema, const struct kp_decode_limits *limits,
+                                  struct kp_err *err)
+{
+    static const unsigned char type[KEY_BYTES] = "\xa4type";
+    struct kp_decoder *dec = calloc(1, sizeof *dec);
+
+    if (!dec) {
+        kp_fail(err, KP_ENOMEM, "decoder: out of memory");
+        return NULL;
+    }
+    dec->schema = schema;
+    dec->limits = *limits;
+    for (size_t i = 0; i < sizeof dec->known / sizeof *dec->known; i++)
+        dec->known[i] = known_of(dec, key_bytes(type), 5, KP_SLOT_TYPE);
+    dec->first = dec->known;
+    dec->json = kp_json_new(schema, limits, err);
+    if (!dec->json)
+        kp_decoder_destroy(&dec);
+    return dec;
 }
 
 /* A key that is short enough, of an event that is as long as a load, is known from now on. What had its place moves to the one
@@ -367,7 +399,7 @@ static void learn(struct kp_decoder *dec, const unsigned char *p, size_t len, in
     key = cut(dec->end - p >= KEY_BYTES ? key_bytes(p) : key_bytes_near_end(p, dec->end), len);
     place = place_of(key);
     dec->known[place ^ 1] = dec->known[place];
-    dec->known[place] = (struct known_key){key, slot < 0 ? NOBODY : (uint8_t)slot, (uint8_t)len, 0};
+    dec->known[place] = known_of(dec, key, len, slot);
 }
 
 /* The slot of the key at p, NOBODY for one that is not asked for or is no string; *after is what follows it. NULL
@@ -478,85 +510,80 @@ static inline size_t scalar_size(unsigned char c)
 /* What is being filled: the event's and the intake's bits, where the compiler can keep them in registers. */
 struct filling {
     uint64_t seen, present;
-    uint8_t *guess;             /* where it stands which key is likely to be the next */
+    struct known_key **guess;   /* where it stands which key is likely to be the next */
 };
 
 /* At least one byte lies at p. The values that nearly all are, stored at once: a short string in any field that may
  * hold one, a number in a free one, and the time as a 64-bit integer. What follows the value; NULL: it is another
  * one, for the long way. */
 static inline __attribute__((always_inline)) const unsigned char *
-quick_value(const struct kp_schema *schema, const unsigned char *p, size_t left, unsigned slot, struct filling *fill,
-            struct kp_event *ev)
+quick_value(const struct known_key *known, const unsigned char *p, size_t left, struct filling *fill, struct kp_event *ev)
 {
-    const uint64_t no_text = (UINT64_C(1) << KP_SLOT_TIME) | (UINT64_C(1) << KP_SLOT_SEQ) |
-                             (UINT64_C(1) << KP_SLOT_AUTOMATED);
-    struct kp_value *v = &ev->v[slot];
-    uint64_t bit = UINT64_C(1) << slot, ms;
+    struct kp_value *v = &ev->v[known->slot];
     uint32_t len = short_text(p, left);
+    uint64_t ms;
 
-    if (fill->seen & bit)
+    if (fill->seen & known->bit)
         return NULL;
-    if (__builtin_expect(len && !(no_text & bit), 1)) {
-        if ((schema->string_only & bit) && !is_plain(p + 1, len))
+    if (__builtin_expect(len && known->holds <= HOLDS_PLAIN_TEXT, 1)) {
+        if (known->holds == HOLDS_PLAIN_TEXT && !is_plain(p + 1, len))
             return NULL;
         v->kind = KP_STR;
         v->len = len;
         v->s = (const char *)p + 1;
         p += 1 + len;
-    } else if (slot == KP_SLOT_TIME) {
+    } else if (known->holds == HOLDS_TIME) {
         if (*p != 0xcf || left < 9 || (ms = be64(p + 1)) > (uint64_t)KP_TIME_MAX)
             return NULL;
         v->kind = KP_INT;
         v->i = ev->time_ms = (int64_t)ms;
         ev->has_time = true;
         p += 9;
-    } else if (((no_text | schema->string_only) & bit) || (p = quick_number(p, left, v)) == NULL) {
+    } else if (known->holds != HOLDS_ANY || (p = quick_number(p, left, v)) == NULL) {
         return NULL;
     }
-    fill->seen |= bit;
-    fill->present |= bit;
+    fill->seen |= known->bit;
+    fill->present |= known->bit;
     return p;
 }
 
 /* The known key that bytes begin with; NULL: none. */
 static inline struct known_key *find_known(struct kp_decoder *dec, struct key_bytes bytes, size_t len)
 {
-    struct key_bytes key;
     unsigned place;
 
     if (len > KEY_BYTES)
         return NULL;
-    key = cut(bytes, len);
-    place = place_of(key);
-    if (is_known(&dec->known[place], key))
+    place = place_of(cut(bytes, len));
+    if (is_known(&dec->known[place], bytes))
         return &dec->known[place];
-    return is_known(&dec->known[place ^ 1], key) ? &dec->known[place ^ 1] : NULL;
+    return is_known(&dec->known[place ^ 1], bytes) ? &dec->known[place ^ 1] : NULL;
 }
 
 /* A key that is known, with a usual value: past both. NULL: the long way. With `roomy`, a constant, so many bytes lie at
  * p that no end is in the way of either. Senders write their keys in one order, so the one that came after the same key the last
  * time is tried first: where the key ends is then known before its first byte has been read. */
 static inline __attribute__((always_inline)) const unsigned char *
-quick_pair(struct kp_decoder *dec, const unsigned char *p, bool roomy, struct filling *fill, struct kp_event *ev)
+quick_pair(struct kp_decoder *dec, const unsigned char *p, const unsigned char *end, bool roomy, struct filling *fill,
+           struct kp_event *ev)
 {
-    size_t left = (size_t)(dec->end - p), len, size;
-    struct key_bytes bytes = roomy || left >= KEY_BYTES ? key_bytes(p) : key_bytes_near_end(p, dec->end);
-    struct known_key *known = &dec->known[*fill->guess];
+    size_t left = (size_t)(end - p), size;
+    struct key_bytes bytes = roomy || left >= KEY_BYTES ? key_bytes(p) : key_bytes_near_end(p, end);
+    struct known_key *known = *fill->guess;
 
-    if (!is_known(known, cut(bytes, known->len))) {
+    if (!is_known(known, bytes)) {
         known = find_known(dec, bytes, 1 + (*p & 31u));
         if (!known)
             return NULL;
-        *fill->guess = (uint8_t)(known - dec->known);
+        *fill->guess = known;
     }
-    len = known->len;
-    if (!roomy && left <= len)
+    if (!roomy && left <= known->len)
         return NULL;
     fill->guess = &known->next;
-    p += len;
-    left = roomy ? SHORT_MAX : left - len;
-    if (known->slot != NOBODY)
-        return quick_value(dec->schema, p, left, known->slot, fill, ev);
+    p += known->len;
+    left = roomy ? SHORT_MAX : left - known->len;
+    if (known->bit)
+        return quick_value(known, p, left, fill, ev);
     size = scalar_size(*p);
     return size && size <= left ? p + size : NULL;
 }
@@ -565,14 +592,14 @@ static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
 {
     struct filling fill = {0, 0, &dec->first};
     enum kp_reason bad = KP_ACCEPTED;
-    const unsigned char *p = dec->at;
+    const unsigned char *p = dec->at, *end = dec->end;
     struct layout item;
     uint64_t keys;
 
     ev->has_time = false;
-    if (p < dec->end && (*p & 0xf0) == 0x80)
+    if (p < end && (*p & 0xf0) == 0x80)
         item = (struct layout){1, 0, 2u * (*p & 15u)};
-    else if (!layout_of(p, dec->end, &item))
+    else if (!layout_of(p, end, &item))
         return give_up(dec);
     if ((*p & 0xf0) != 0x80 && *p != 0xde && *p != 0xdf)
         return skip_event(dec, KP_NOT_A_MAP);
@@ -586,10 +613,10 @@ static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
         struct kp_value v;
         unsigned slot;
 
-        if (dec->end - p >= ROOMY)
-            after = quick_pair(dec, p, true, &fill, ev);
-        else if (p < dec->end && dec->end - dec->at >= KEY_BYTES)
-            after = quick_pair(dec, p, false, &fill, ev);
+        if (end - p >= ROOMY)
+            after = quick_pair(dec, p, end, true, &fill, ev);
+        else if (p < end && end - dec->at >= KEY_BYTES)
+            after = quick_pair(dec, p, end, false, &fill, ev);
         if (after) {
             p = after;
             continue;
@@ -598,9 +625,9 @@ static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
         if (!value)
             return give_up(dec);
         if (slot == NOBODY || (fill.seen >> slot & 1)) {
-            p = skip(value, dec->end);
+            p = skip(value, end);
         } else {
-            p = read_value(value, dec->end, slot == KP_SLOT_TIME, &v, &nested);
+            p = read_value(value, end, slot == KP_SLOT_TIME, &v, &nested);
             if (p) {
                 struct kp_intake in = {fill.seen, bad};
 
