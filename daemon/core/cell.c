@@ -106,6 +106,36 @@ bool kp_cell_add(enum kp_cell_kind kind, uint64_t *at, const struct kp_sample *s
     return false;
 }
 
+unsigned kp_cells_add(enum kp_cell_kind kind, uint64_t *const *rows, int n, unsigned word, const struct kp_sample *s, int64_t time,
+                      uint64_t tie, struct kp_slab *slab)
+{
+    unsigned missed = 0;
+
+    switch (kind) {     /* the usual ones by themselves: which it is nobody can guess, and it is asked once */
+    case KP_CELL_SUM:
+        for (int i = 0; i < n; i++)
+            add_sum(rows[i] + word, s->micro);
+        break;
+    case KP_CELL_QUANT:
+        for (int i = 0; i < n; i++)
+            missed += !add_quant(rows[i] + word, slab, s->bin);
+        break;
+    case KP_CELL_DISTINCT:
+        for (int i = 0; i < n; i++)
+            missed += !add_distinct(rows[i] + word, slab, s->hash);
+        break;
+    case KP_CELL_COUNT:
+    case KP_CELL_MIN:
+    case KP_CELL_MAX:
+    case KP_CELL_SQUARE:
+    case KP_CELL_LAST:
+        for (int i = 0; i < n; i++)
+            missed += !kp_cell_add(kind, rows[i] + word, s, time, tie, slab);
+        break;
+    }
+    return missed;
+}
+
 bool kp_cell_sub(enum kp_cell_kind kind, uint64_t *at, const struct kp_sample *s, struct kp_slab *slab)
 {
     struct kp_quant *q = pointer(*at);

@@ -43,6 +43,10 @@ struct kp_sample {
 bool kp_cell_add(enum kp_cell_kind kind, uint64_t *at, const struct kp_sample *s, int64_t time, uint64_t tie,
                  struct kp_slab *slab);
 
+/* ... to the same cell of n rows, which begins at `word`. Returns how many of them missed it. */
+unsigned kp_cells_add(enum kp_cell_kind kind, uint64_t *const *rows, int n, unsigned word, const struct kp_sample *s, int64_t time,
+                      uint64_t tie, struct kp_slab *slab);
+
 /* Take back a sample that was added, or is going to be. COUNT, SUM, SQUARE and QUANT only. */
 bool kp_cell_sub(enum kp_cell_kind kind, uint64_t *at, const struct kp_sample *s, struct kp_slab *slab);
 

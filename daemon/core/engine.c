@@ -32,6 +32,7 @@ static enum kp_code build(struct kp_engine *engine, uint64_t seed, const struct 
     engine->ranks = kp_ranks_new(&engine->reader, err);
     if (!engine->ranks)
         return KP_ENOMEM;
+    kp_filters_seed(engine->plan->filters, seed);
     engine->match = kp_match_new(engine->plan, err);
     engine->dedup = kp_dedup_new(config->dedup_window_ms, config->limits.dedup, err);
     engine->recent = kp_recent_new(config->limits.recent, err);
@@ -121,36 +122,41 @@ const struct kp_schema *kp_engine_schema(const struct kp_engine *engine)
 
 /* ---- Adding ---- */
 
-static void run(struct kp_engine *engine, const struct kp_op *op, const struct kp_section *section, uint64_t *words,
-                const struct kp_sample *samples, int64_t time_ms, uint64_t tie)
+static inline void climb(const struct kp_store *store, uint32_t node, struct kp_way *way)
 {
-    const struct kp_op *plain = op + section->plain, *end = op + section->count;
+    int n = 0;
 
-    for (; op < plain; op++)
-        ++words[op->word];
-    for (; op < end; op++)
-        if (samples[op->value].ok &&
-            !kp_cell_add(op->kind, words + op->word, &samples[op->value], time_ms, tie, engine->store.slab))
-            engine->memory_out++;
+    for (uint32_t at = node; at != KP_NO_NODE; n++) {
+        way->nodes[n] = at;
+        way->hot[n] = kp_store_node(store, at);
+        at = way->hot[n]->parent;
+    }
+    way->n = n;
 }
 
-/* Rows of one family for a node and all that it stands under. */
-static void add_section(struct kp_engine *engine, const struct kp_program *program, const struct kp_section *section,
-                        uint32_t node, const struct kp_sample *samples, int64_t time_ms, uint64_t tie)
+/* Rows of one family, all of a way. They are found first, so that each op is asked only once what it is. */
+static inline void add_section(struct kp_engine *engine, const struct kp_program *program, const struct kp_section *section,
+                               const struct kp_way *way, const struct kp_sample *samples, int64_t time_ms, uint64_t tie)
 {
     struct kp_store *store = &engine->store;
     struct kp_rows *rows = &store->rows[section->family];
-    int list = section->family - engine->plan->dims[section->dim].first_family;
+    const struct kp_op *op = program->ops + section->first, *plain = op + section->plain, *end = op + section->count;
+    int list = section->family - engine->plan->dims[section->dim].first_family, n = 0;
+    uint64_t *words[KP_DEPTH_MAX];
 
-    for (uint32_t at = node; at != KP_NO_NODE;) {
-        struct kp_node_hot *hot = kp_store_node(store, at);
-        struct kp_row *row = kp_list_row(rows, &hot->lists[list], hot->clock, time_ms);
+    for (; n < way->n; n++) {
+        struct kp_row *row = kp_list_row(rows, &way->hot[n]->lists[list], way->hot[n]->clock, time_ms);
 
         if (!row)
-            return;     /* older than this family's panes; another one's may reach so far */
-        run(engine, program->ops + section->first, section, row->words, samples, time_ms, tie);
-        at = hot->parent;
+            break;      /* older than this family's panes; another one's may reach so far */
+        words[n] = row->words;
     }
+    for (; op < plain; op++)
+        for (int i = 0; i < n; i++)
+            ++words[i][op->word];
+    for (; op < end; op++)
+        if (samples[op->value].ok)
+            engine->memory_out += kp_cells_add(op->kind, words, n, op->word, &samples[op->value], time_ms, tie, store->slab);
 }
 
 /* A sample that comes or goes, at one cell. */
@@ -221,17 +227,22 @@ void kp_engine_fill(struct kp_engine *engine, const struct kp_plan_outlet *outle
     }
 }
 
-/* The node and those above it have changed: KPIs of a set. */
+/* The nodes of a way have changed: KPIs of a set. */
+static inline void touch_way(struct kp_engine *engine, uint64_t rule_levels, uint16_t feeds, const struct kp_way *way)
+{
+    for (int i = 0; i < way->n; i++) {
+        way->hot[i]->flags |= KP_NODE_CHANGED;
+        if (rule_levels >> way->hot[i]->level & 1)
+            kp_alerts_touch(engine->alerts, way->nodes[i], feeds);
+    }
+}
+
 static void touch(struct kp_engine *engine, uint64_t rule_levels, uint16_t feeds, uint32_t node)
 {
-    for (uint32_t at = node; at != KP_NO_NODE;) {
-        struct kp_node_hot *hot = kp_store_node(&engine->store, at);
+    struct kp_way way;
 
-        hot->flags |= KP_NODE_CHANGED;
-        if (rule_levels >> hot->level & 1)
-            kp_alerts_touch(engine->alerts, at, feeds);
-        at = hot->parent;
-    }
+    climb(&engine->store, node, &way);
+    touch_way(engine, rule_levels, feeds, &way);
 }
 
 /* So that it can be said which events a number is made of. */
@@ -336,23 +347,32 @@ static void follow(struct kp_engine *engine, const struct kp_program *program, c
 static void add(struct kp_engine *engine, const struct kp_program *program, const struct kp_event *ev,
                 const struct kp_lane *lane, const uint32_t nodes[KP_DIMS_MAX], int64_t time_ms)
 {
+    const struct kp_section *section = program->sections, *end = section + program->nsections;
     uint64_t tie = lane->has_id ? lane->id.hi : 0;
     struct kp_sample samples[KP_SAMPLES_MAX];
     struct kp_str id = {"", 0};
 
-    kp_samples_take(&engine->sampler, program, ev, samples);
-    for (uint32_t i = 0; i < program->nsections; i++) {
-        const struct kp_section *section = &program->sections[i];
-
-        if (nodes[section->dim] != KP_NO_NODE)
-            add_section(engine, program, section, nodes[section->dim], samples, time_ms, tie);
-    }
+    kp_samples_take(&engine->sampler, program, ev, lane->has_hash && program == lane->program ? &lane->hash : NULL, samples);
     if (kp_event_has(ev, KP_SLOT_ID))
         id = (struct kp_str){ev->v[KP_SLOT_ID].s, ev->v[KP_SLOT_ID].len};
-    for (int d = 0; d < engine->plan->ndims; d++) {
-        if (!(program->dims >> d & 1) || nodes[d] == KP_NO_NODE)
+    for (int d = 0; d < engine->plan->ndims; d++) {     /* sections are in the order of their dimensions */
+        const struct kp_way *way = &lane->way;
+        struct kp_way other;
+
+        if (!(program->dims >> d & 1))
             continue;
-        touch(engine, program->rule_levels, program->feeds, nodes[d]);
+        if (nodes[d] == KP_NO_NODE) {
+            for (; section < end && section->dim == d; section++)
+                ;
+            continue;
+        }
+        if (!way->n || nodes[d] != way->nodes[0]) {
+            climb(&engine->store, nodes[d], &other);
+            way = &other;
+        }
+        for (; section < end && section->dim == d; section++)
+            add_section(engine, program, section, way, samples, time_ms, tie);
+        touch_way(engine, program->rule_levels, program->feeds, way);
         if (engine->plan->silence_levels)
             kp_alerts_heard(engine->alerts, nodes[d], program->feeds, time_ms);
         if (program->counts)
@@ -444,10 +464,11 @@ static enum kp_reason find_nodes(struct kp_engine *engine, const struct kp_progr
     return KP_ACCEPTED;
 }
 
+/* For all that are admitted before the first of them is counted. */
 static bool reserve(struct kp_engine *engine, const struct kp_program *program)
 {
     for (uint32_t i = 0; i < program->nsections; i++)
-        if (!kp_rows_reserve(&engine->store.rows[program->sections[i].family], KP_DEPTH_MAX))
+        if (!kp_rows_reserve(&engine->store.rows[program->sections[i].family], KP_TOGETHER * KP_DEPTH_MAX))
             return false;
     return true;
 }
@@ -549,13 +570,20 @@ static void advance(struct kp_engine *engine, int64_t t)
     ripen(engine, SIZE_MAX);
 }
 
-static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev, const struct kp_lane *lane, int64_t now_ms)
+/* The lane's program, as long as it is not gone; NULL: out of memory. */
+static inline const struct kp_program *program_of(struct kp_engine *engine, const struct kp_event *ev, const struct kp_lane *lane)
+{
+    return lane->program && lane->round == kp_match_round(engine->match) ? lane->program : kp_match_event(engine->match, ev);
+}
+
+/* Is the event to be counted: when, and for whom? */
+static inline enum kp_reason admit(struct kp_engine *engine, const struct kp_event *ev, struct kp_lane *lane, int64_t now_ms)
 {
     const struct kp_program *program;
-    uint32_t nodes[KP_DIMS_MAX];
     enum kp_reason reason;
     int64_t at;
 
+    lane->counts = false;
     if (engine->config->event_clock) {
         if (ev->has_time)
             advance(engine, ev->time_ms);
@@ -563,7 +591,7 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
         if (now_ms == INT64_MIN)
             return KP_BAD_TIME;     /* no time of its own, and no event has told any */
     }
-    at = ev->has_time ? ev->time_ms : now_ms;
+    at = lane->at = ev->has_time ? ev->time_ms : now_ms;
     if (lane->source >= 0)
         hear(engine, ev, lane->source, at, now_ms);
     if (lane->has_id && kp_dedup_seen(engine->dedup, lane->id, now_ms))
@@ -574,11 +602,10 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
         return KP_ACCEPTED;
     if (at < engine->keep_from)
         return KP_TOO_LATE;
-    program = lane->program && lane->round == kp_match_round(engine->match) ? lane->program
-                                                                            : kp_match_event(engine->match, ev);
+    program = program_of(engine, ev, lane);
     if (!program || !reserve(engine, program))
         return KP_LIMIT;
-    reason = find_nodes(engine, program, ev, lane, nodes);
+    reason = find_nodes(engine, program, ev, lane, lane->nodes);
     if (reason != KP_ACCEPTED)
         return reason;
     if (lane->has_id)
@@ -586,16 +613,45 @@ static enum kp_reason apply(struct kp_engine *engine, const struct kp_event *ev,
     if (lane->source >= 0)
         kp_sources_feeds(engine->sources, lane->source, program->feeds,
                          kp_feeds_bits(kp_match_feeds(engine->match), program->feeds));
-    if (program->nsections || program->nfollows) {
-        if (program->nsections && at < engine->plan->families[program->sections[0].family].grids[0].cell_from)
-            engine->late++;
-        if (at < engine->data_from || at < engine->now_ms - KP_DAY_MS) {
-            engine->data_from = at < engine->data_from ? at : engine->data_from;
-            kp_alerts_past(engine->alerts, at);
-        }
-        add(engine, program, ev, lane, nodes, at);
-    }
+    lane->counts = program->nsections || program->nfollows;
     return KP_ACCEPTED;
+}
+
+static inline void count(struct kp_engine *engine, const struct kp_event *ev, const struct kp_lane *lane)
+{
+    const struct kp_program *program = program_of(engine, ev, lane);
+
+    if (!program) {
+        engine->memory_out++;
+        return;
+    }
+    if (program->nsections && lane->at < engine->plan->families[program->sections[0].family].grids[0].cell_from)
+        engine->late++;
+    if (lane->at < engine->data_from || lane->at < engine->now_ms - KP_DAY_MS) {
+        engine->data_from = lane->at < engine->data_from ? lane->at : engine->data_from;
+        kp_alerts_past(engine->alerts, lane->at);
+    }
+    add(engine, program, ev, lane, lane->nodes, lane->at);
+}
+
+/* At most KP_TOGETHER. Short loops instead of one: see kp_engine_fetch. By event time each event may move the time of the next. */
+static void apply(struct kp_engine *engine, const struct kp_event *const *events, size_t n, enum kp_reason *reasons)
+{
+    struct kp_lane *lanes = engine->lanes;
+    size_t step = engine->config->event_clock ? 1 : n;
+
+    kp_engine_fetch(engine, events, n);
+    for (size_t from = 0; from < n; from += step) {
+        for (size_t i = from; i < from + step; i++) {
+            reasons[i] = admit(engine, events[i], &lanes[i], engine->now_ms);
+            engine->by_reason[reasons[i]]++;
+        }
+        for (size_t i = from; i < from + step; i++)
+            if (lanes[i].counts)
+                count(engine, events[i], &lanes[i]);
+    }
+    if (kp_sources_stale(engine->sources))
+        look_at_sources(engine);
 }
 
 void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *events, size_t n, int64_t now_ms,
@@ -608,13 +664,7 @@ void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *eve
     while (n) {
         size_t part = n < KP_TOGETHER ? n : KP_TOGETHER;
 
-        kp_engine_fetch(engine, events, part);
-        for (size_t i = 0; i < part; i++) {
-            reasons[i] = apply(engine, events[i], &engine->lanes[i], engine->now_ms);
-            engine->by_reason[reasons[i]]++;
-        }
-        if (kp_sources_stale(engine->sources))
-            look_at_sources(engine);
+        apply(engine, events, part, reasons);
         events += part;
         reasons += part;
         n -= part;

@@ -14,9 +14,12 @@ static struct kp_str text_at(const struct kp_event *ev, int slot)
 static void find_source(struct kp_engine *engine, const struct kp_event *ev)
 {
     struct kp_str source = text_at(ev, KP_SLOT_SOURCE);
+    struct kp_ends ends = kp_ends_of(source.s, source.len);
 
-    if (engine->source.seed && engine->source.len == source.len && memcmp(engine->source.text, source.s, source.len) == 0)
+    if (engine->source.seed && engine->source.len == source.len && kp_ends_equal(engine->source.ends, ends) &&
+        (source.len <= KP_ENDS_ALL || memcmp(engine->source.text, source.s, source.len) == 0))
         return;
+    engine->source.ends = ends;
     engine->source.seed = kp_print_of(engine->store.seed, SPACE_IDS, source.s, source.len).hi | 1;
     engine->source.index = kp_sources_find(engine->sources, source);
     engine->source.len = source.len;
@@ -27,17 +30,22 @@ static void start_lane(struct kp_engine *engine, const struct kp_event *ev, stru
 {
     find_source(engine, ev);
     lane->source = engine->source.index;
+    lane->seed = engine->source.seed;
     lane->node = KP_NO_NODE;
     lane->has_rep = kp_event_has(ev, KP_SLOT_REP);
     lane->has_id = kp_event_has(ev, KP_SLOT_ID);
-    if (lane->has_rep) {
+}
+
+static void hash_rep(const struct kp_engine *engine, const struct kp_event *ev, struct kp_lane *lane)
+{
+    if (lane->has_rep)
         lane->rep = kp_store_rep_print(&engine->store, text_at(ev, KP_SLOT_REP));
-        __builtin_prefetch(kp_tab_line(engine->store.index, lane->rep));
-    }
-    if (lane->has_id) {
-        lane->id = kp_print_of(engine->source.seed, SPACE_IDS, ev->v[KP_SLOT_ID].s, ev->v[KP_SLOT_ID].len);
-        __builtin_prefetch(kp_dedup_line(engine->dedup, lane->id), 1);
-    }
+}
+
+static void hash_id(const struct kp_event *ev, struct kp_lane *lane)
+{
+    if (lane->has_id)
+        lane->id = kp_print_of(lane->seed, SPACE_IDS, ev->v[KP_SLOT_ID].s, ev->v[KP_SLOT_ID].len);
 }
 
 /* The entities that it is about. */
@@ -56,24 +64,59 @@ static void find_entities(struct kp_engine *engine, const struct kp_event *ev, s
     }
 }
 
-static void find_lane(struct kp_engine *engine, const struct kp_event *ev, struct kp_lane *lane)
+static void find_programs(struct kp_engine *engine, const struct kp_event *const *events, struct kp_lane *lanes, size_t n)
 {
-    lane->program = kp_match_event(engine->match, ev);
-    lane->round = kp_match_round(engine->match);
-    lane->has_hash = false;
-    find_entities(engine, ev, lane);
-    if (lane->program && lane->program->hashed >= 0) {
-        int slot = engine->plan->values[lane->program->hashed].slot;
+    const struct kp_program *programs[KP_TOGETHER];
+    uint32_t round = kp_match_round(engine->match);
 
-        lane->has_hash = kp_event_has(ev, slot);
-        if (lane->has_hash)
-            lane->hash = kp_sample_hash(&ev->v[slot]);
+    kp_match_events(engine->match, events, n, programs);
+    for (size_t i = 0; i < n; i++) {
+        lanes[i].program = round == kp_match_round(engine->match) ? programs[i] : NULL;
+        lanes[i].round = round;
     }
-    if (!lane->has_rep)
-        return;
-    lane->node = kp_store_find_rep(&engine->store, lane->rep);
+}
+
+static void hash_value(struct kp_engine *engine, const struct kp_event *ev, struct kp_lane *lane)
+{
+    int value = lane->program ? lane->program->hashed : -1, slot = value < 0 ? 0 : engine->plan->values[value].slot;
+
+    lane->has_hash = value >= 0 && kp_event_has(ev, slot);
+    if (lane->has_hash)
+        lane->hash = kp_sample_hash(&ev->v[slot]);
+}
+
+static void find_node(struct kp_engine *engine, struct kp_lane *lane)
+{
+    if (lane->has_rep)
+        lane->node = kp_store_find_rep(&engine->store, lane->rep);
     if (lane->node != KP_NO_NODE)
         __builtin_prefetch(kp_store_node(&engine->store, lane->node), 1);
+}
+
+/* All reps at once, level by level. */
+static void climb(const struct kp_engine *engine, struct kp_lane *lanes, size_t n)
+{
+    uint32_t at[KP_TOGETHER];
+    bool more = false;
+
+    for (size_t i = 0; i < n; i++) {
+        at[i] = lanes[i].node;
+        lanes[i].way.n = 0;
+        more |= at[i] != KP_NO_NODE;
+    }
+    while (more) {
+        more = false;
+        for (size_t i = 0; i < n; i++) {
+            struct kp_way *way = &lanes[i].way;
+
+            if (at[i] == KP_NO_NODE)
+                continue;
+            way->nodes[way->n] = at[i];
+            way->hot[way->n] = kp_store_node(&engine->store, at[i]);
+            at[i] = way->hot[way->n++]->parent;
+            more |= at[i] != KP_NO_NODE;
+        }
+    }
 }
 
 /* The newest row of a node of the roster in a family; NULL: none. */
@@ -94,9 +137,9 @@ static inline void fetch_rows(const struct kp_engine *engine, const struct kp_pr
 
         if (!row)
             continue;
-        __builtin_prefetch(row, 1);
-        for (const struct kp_op *op = program->ops + section->first, *end = op + section->count; op < end; op++)
-            __builtin_prefetch(&row->words[op->word], 1);   /* a line again costs less than asking whether it is one */
+        for (uint32_t at = 0; at < section->reach; at += LINE)
+            __builtin_prefetch((const char *)row + at, 1);
+        __builtin_prefetch((const char *)row + section->reach, 1);
     }
 }
 
@@ -163,23 +206,16 @@ static void fetch(struct kp_engine *engine, const struct kp_lane *lanes, size_t 
 {
     const struct kp_node_hot *hot[KP_TOGETHER], *above[KP_TOGETHER];
     const struct kp_lane *known[KP_TOGETHER];
-    uint32_t round = kp_match_round(engine->match);
     size_t nknown = 0, nsketches = 0;
 
     for (const struct kp_lane *lane = lanes; lane < lanes + n; lane++) {
-        const struct kp_node_hot *node;
-
-        if (lane->node == KP_NO_NODE || !lane->program || lane->round != round)
-            continue;
-        node = kp_store_node(&engine->store, lane->node);
-        if (node->parent == KP_NO_NODE)
+        if (lane->way.n < 2 || !lane->program)
             continue;
         known[nknown] = lane;
-        hot[nknown] = node;
-        above[nknown] = kp_store_node(&engine->store, node->parent);
-        fetch_rows(engine, lane->program, node);
-        fetch_followed(engine, lane->program, node);
-        __builtin_prefetch(above[nknown++], 1);
+        hot[nknown] = lane->way.hot[0];
+        above[nknown] = lane->way.hot[1];
+        fetch_rows(engine, lane->program, hot[nknown]);
+        fetch_followed(engine, lane->program, hot[nknown++]);
     }
     if (engine->entities)
         fetch_entities(engine, lanes, n);
@@ -201,15 +237,35 @@ static void fetch(struct kp_engine *engine, const struct kp_lane *lanes, size_t 
         fetch_places(engine, known[i]->program, above[i], known[i]);
 }
 
+/* A loop for each step: what one event's step waits for, be it a product of its hash or a line of memory, the processor has the next
+ * event's step to do meanwhile, as long as steps are short. */
 void kp_engine_fetch(struct kp_engine *engine, const struct kp_event *const *events, size_t n)
 {
+    struct kp_lane *lanes = engine->lanes;
+
     for (size_t i = 0; i < n; i++)
-        start_lane(engine, events[i], &engine->lanes[i]);
+        start_lane(engine, events[i], &lanes[i]);
     for (size_t i = 0; i < n; i++)
-        find_lane(engine, events[i], &engine->lanes[i]);
+        hash_rep(engine, events[i], &lanes[i]);
+    for (size_t i = 0; i < n; i++)
+        hash_id(events[i], &lanes[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (lanes[i].has_rep)
+            __builtin_prefetch(kp_tab_line(engine->store.index, lanes[i].rep));
+        if (lanes[i].has_id)
+            __builtin_prefetch(kp_dedup_line(engine->dedup, lanes[i].id), 1);
+    }
+    find_programs(engine, events, lanes, n);
+    for (size_t i = 0; i < n; i++)
+        hash_value(engine, events[i], &lanes[i]);
+    for (size_t i = 0; i < n; i++)
+        find_node(engine, &lanes[i]);
+    for (size_t i = 0; i < n; i++)
+        find_entities(engine, events[i], &lanes[i]);
+    climb(engine, lanes, n);
     if (n == 1)
         return;
     if (engine->entities)
-        find_heads(engine, engine->lanes, n);
-    fetch(engine, engine->lanes, n);
+        find_heads(engine, lanes, n);
+    fetch(engine, lanes, n);
 }

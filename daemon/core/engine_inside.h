@@ -8,6 +8,7 @@
 #include "alert.h"
 #include "contest.h"
 #include "entity.h"
+#include "ends.h"
 #include "match.h"
 #include "rank.h"
 #include "sample.h"
@@ -20,7 +21,15 @@
 enum { KP_TOGETHER = 32, KP_LANE_ENTITIES = 3 };
 
 /* What is found out about an event before it is its turn, so that memory can be fetched meanwhile. */
+/* A node and all that it stands under, the lowest first. */
+struct kp_way {
+    int n;
+    uint32_t nodes[KP_DEPTH_MAX];
+    struct kp_node_hot *hot[KP_DEPTH_MAX];
+};
+
 struct kp_lane {
+    uint64_t seed;
     struct kp_print rep, id;
     struct kp_print entities[KP_LANE_ENTITIES];     /* of the first follows of the program */
     uint32_t ahead[KP_LANE_ENTITIES];   /* the entities found; UINT32_MAX: none */
@@ -30,6 +39,10 @@ struct kp_lane {
     uint32_t has_entity;                /* bit i: the event has the field of entities[i] */
     int source;                         /* among those that are configured; -1: none */
     bool has_rep, has_id, has_hash;
+    struct kp_way way;                  /* of node; of none without one */
+    bool counts;                        /* it was admitted, and adds something */
+    int64_t at;                         /* its time */
+    uint32_t nodes[KP_DIMS_MAX];        /* what it adds to, by dimension */
 };
 
 struct kp_engine {
@@ -63,6 +76,7 @@ struct kp_engine {
     int covered_slot;                   /* of covered_until; -1: no sources are configured */
     struct {                            /* of the event before: its hash is seldom another's */
         uint64_t seed;
+        struct kp_ends ends;
         uint32_t len;
         int index;                      /* among those that are configured; -1: none */
         char text[KP_KEY_MAX];

@@ -10,7 +10,7 @@
 #include "kpid/config.h"
 #include "kpid/event.h"
 
-enum { KP_FILTER_FIELDS_MAX = 32 };
+enum { KP_FILTER_FIELDS_MAX = 32, KP_PRINT_FIELDS = 8, KP_PRINTS_MAX = 32 };
 
 struct kp_filters;      /* opaque: the set of all filters of a configuration */
 
@@ -34,6 +34,14 @@ enum kp_code kp_filters_seal(struct kp_filters *filters, struct kp_err *err) KP_
 /* The event's signature; the bytes past kp_filters_width() are not touched. Returns a hash of it. */
 uint32_t kp_filters_sign(const struct kp_filters *filters, const struct kp_event *ev, struct kp_signature *sig);
 size_t kp_filters_width(const struct kp_filters *filters);     /* bytes of a signature that count */
+
+/* What prints are taken with: a secret of the process. */
+void kp_filters_seed(struct kp_filters *filters, uint64_t seed);
+
+/* Fingerprints of what the fields that filters name hold, of n events, at most KP_PRINTS_MAX. Events of one print have the same
+ * signature, and a print takes a fraction of what a signature does. Returns those that have none (bit i: event i): they hold something
+ * else there than texts of up to 16 bytes, or there are more than KP_PRINT_FIELDS fields. */
+uint32_t kp_filters_print(const struct kp_filters *filters, const struct kp_event *const *events, size_t n, kp_u128 *prints);
 
 /* Does the event match filter i? Tries the tests themselves. */
 bool kp_filters_match(const struct kp_filters *filters, int i, const struct kp_event *ev);

@@ -1,16 +1,23 @@
 #include "match.h"
 
+#include "row.h"
 #include "track.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BITS = 14, PROGRAMS_MAX = 8192 };
+enum { BITS = 14, PROGRAMS_MAX = 8192, MEMO_BITS = 10 };
 
 struct entry {
     uint32_t hash;
     struct kp_program *program; /* owned, one block with all that it points to; NULL: free */
     struct kp_signature sig;
+};
+
+/* Events that were seen lately, by their print: in the place that its highest bits name, or in the one beside it. */
+struct memo {
+    const struct kp_program *program;   /* of an entry; NULL: free */
+    kp_u128 print;
 };
 
 struct kp_match {
@@ -21,6 +28,7 @@ struct kp_match {
     struct entry *entries;      /* owned; 1 << BITS */
     size_t count;
     uint32_t round;
+    struct memo *memo;          /* owned; 1 << MEMO_BITS */
 };
 
 static void add_fed(const struct kp_plan_kpi *kpi, int nkpis, uint64_t *fed)
@@ -56,9 +64,11 @@ struct kp_match *kp_match_new(const struct kp_plan *plan, struct kp_err *err)
 {
     struct kp_match *match = calloc(1, sizeof *match);
 
-    if (match)
+    if (match) {
         match->entries = calloc((size_t)1 << BITS, sizeof *match->entries);
-    if (!match || !match->entries || kp_feeds_init(&match->feeds, plan->nkpis, err)) {
+        match->memo = calloc((size_t)1 << MEMO_BITS, sizeof *match->memo);
+    }
+    if (!match || !match->entries || !match->memo || kp_feeds_init(&match->feeds, plan->nkpis, err)) {
         kp_fail(err, KP_ENOMEM, "match: out of memory");
         kp_match_destroy(&match);
         return NULL;
@@ -78,6 +88,7 @@ static void clear(struct kp_match *match)
         free(match->entries[i].program);
         match->entries[i].program = NULL;
     }
+    memset(match->memo, 0, sizeof *match->memo << MEMO_BITS);
     match->count = 0;
     match->round++;
 }
@@ -91,9 +102,10 @@ void kp_match_destroy(struct kp_match **match)
 {
     if (!*match)
         return;
-    if ((*match)->entries)
+    if ((*match)->entries && (*match)->memo)
         clear(*match);
     free((*match)->entries);
+    free((*match)->memo);
     free((*match)->outlets);
     kp_feeds_release(&(*match)->feeds);
     free(*match);
@@ -160,6 +172,16 @@ static uint32_t plain_first(struct kp_op *ops, uint32_t n)
     return plain;
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint32_t reach_of(const struct kp_cell *cell)
+{
+    return (uint32_t)(offsetof(struct kp_row, words) + sizeof(uint64_t) * (size_t)(cell->word + kp_cell_words(cell->kind)) - 1);
+}
+
 static void add_sections(const struct kp_plan *plan, struct kp_program *program, const bool *held)
 {
     uint32_t nops = 0;
@@ -180,6 +202,7 @@ static void add_sections(const struct kp_plan *plan, struct kp_program *program,
                 program->hashed = fam->cells[c].value;
             program->ops[nops++] = (struct kp_op){.kind = fam->cells[c].kind, .word = fam->cells[c].word,
                                                   .value = value_in(program, fam->cells[c].value)};
+            section->reach = larger(section->reach, reach_of(&fam->cells[c]));
         }
         section->count = nops - section->first;
         section->plain = plain_first(program->ops + section->first, section->count);
@@ -335,4 +358,33 @@ const struct kp_program *kp_match_event(struct kp_match *match, const struct kp_
     memcpy(&match->entries[i].sig, &sig, match->width);
     match->count++;
     return match->entries[i].program;
+}
+
+/* What had its place moves to the one beside it. */
+static const struct kp_program *memorise(struct kp_match *match, const struct kp_event *ev, kp_u128 print, size_t at)
+{
+    const struct kp_program *program = kp_match_event(match, ev);
+
+    match->memo[at ^ 1] = match->memo[at];
+    match->memo[at] = (struct memo){program, print};
+    return program;
+}
+
+static const struct kp_program *by_print(struct kp_match *match, const struct kp_event *ev, kp_u128 print)
+{
+    size_t at = (((uint64_t)print ^ (uint64_t)(print >> 64)) * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - MEMO_BITS);
+
+    for (size_t i = 0; i < 2; i++)
+        if (match->memo[at ^ i].print == print && match->memo[at ^ i].program)
+            return match->memo[at ^ i].program;
+    return memorise(match, ev, print, at);
+}
+
+void kp_match_events(struct kp_match *match, const struct kp_event *const *events, size_t n, const struct kp_program **programs)
+{
+    kp_u128 prints[KP_PRINTS_MAX];
+    uint32_t odd = kp_filters_print(match->plan->filters, events, n, prints);
+
+    for (size_t i = 0; i < n; i++)
+        programs[i] = odd >> i & 1 ? kp_match_event(match, events[i]) : by_print(match, events[i], prints[i]);
 }

@@ -43,6 +43,8 @@ void kp_match_destroy(struct kp_match **match);
 
 /* The event's program, good for as long as kp_match_round stays what it is. NULL: out of memory. */
 const struct kp_program *kp_match_event(struct kp_match *match, const struct kp_event *ev);
+/* ... of n events, at most KP_PRINTS_MAX. When the round is another one afterwards, some of them are gone. */
+void kp_match_events(struct kp_match *match, const struct kp_event *const *events, size_t n, const struct kp_program **programs);
 
 /* Rises each time that the cache starts anew, and all programs are gone. */
 uint32_t kp_match_round(const struct kp_match *match);

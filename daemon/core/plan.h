@@ -73,6 +73,7 @@ struct kp_section {     /* the ops of one family */
     uint16_t dim, family;
     uint32_t first, count;      /* of ops */
     uint32_t plain;             /* the first so many of them only count; of a program */
+    uint32_t reach;             /* bytes from a row's beginning to the last that they touch; of a program */
 };
 
 struct kp_plan_family {

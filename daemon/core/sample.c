@@ -61,7 +61,7 @@ static enum outcome number(const struct kp_plan *plan, const struct kp_plan_valu
 }
 
 static enum outcome sample(const struct kp_plan *plan, const struct kp_plan_value *value, const struct kp_event *ev,
-                           struct kp_sample *s)
+                           const uint64_t *hash, struct kp_sample *s)
 {
     const struct kp_value *v = &ev->v[value->slot];
 
@@ -73,18 +73,19 @@ static enum outcome sample(const struct kp_plan *plan, const struct kp_plan_valu
     s->ok = v->kind != KP_REAL || isfinite(v->f);
     s->micro = 0;
     if (s->ok && value->hashed)
-        s->hash = kp_sample_hash(v);
+        s->hash = hash ? *hash : kp_sample_hash(v);
     return TAKEN;
 }
 
-void kp_samples_take(struct kp_sampler *sampler, const struct kp_program *program, const struct kp_event *ev,
+void kp_samples_take(struct kp_sampler *sampler, const struct kp_program *program, const struct kp_event *ev, const uint64_t *hash,
                      struct kp_sample samples[KP_SAMPLES_MAX])
 {
     uint8_t outcomes[KP_SAMPLES_MAX];   /* of the program's values; its wants are among them */
     bool no_rate = false;
 
     for (uint32_t i = 0; i < program->nvalues; i++) {
-        outcomes[i] = (uint8_t)sample(sampler->plan, &sampler->plan->values[program->values[i]], ev, &samples[i]);
+        outcomes[i] = (uint8_t)sample(sampler->plan, &sampler->plan->values[program->values[i]], ev,
+                                      program->values[i] == program->hashed ? hash : NULL, &samples[i]);
         no_rate |= outcomes[i] == NO_RATE;
     }
     sampler->currency_unknown += no_rate;

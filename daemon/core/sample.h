@@ -15,8 +15,9 @@ struct kp_sampler {
 enum kp_code kp_sampler_init(struct kp_sampler *sampler, const struct kp_plan *plan, struct kp_err *err) KP_CHECK;
 void kp_sampler_release(struct kp_sampler *sampler);
 
-/* The samples of a program's values, and the counts of KPIs that an unusable one leaves out. */
-void kp_samples_take(struct kp_sampler *sampler, const struct kp_program *program, const struct kp_event *ev,
+/* The samples of a program's values, and the counts of KPIs that an unusable one leaves out. hash: of the value that
+ * program->hashed names, where it is known already; else NULL. */
+void kp_samples_take(struct kp_sampler *sampler, const struct kp_program *program, const struct kp_event *ev, const uint64_t *hash,
                      struct kp_sample samples[KP_SAMPLES_MAX]);
 
 /* What makes two values the same one: 5.0 and 5 are, 5 and "5" are not. */
