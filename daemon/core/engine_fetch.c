@@ -166,7 +166,8 @@ static inline void fetch_sketches(const struct kp_engine *engine, const struct k
         if (!sketch)
             continue;
         __builtin_prefetch(sketch, 1);
-        __builtin_prefetch(sketch + LINE, 1);
+        if (program->sketches[i].kind == KP_CELL_QUANT)
+            __builtin_prefetch(sketch + LINE, 1);
     }
 }
 

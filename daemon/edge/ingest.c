@@ -96,6 +96,15 @@ static enum kp_code open_input(struct kp_ingest *ingest, void *zmq, const struct
                                  cfg->bind || cfg->transport != KP_IN_SUB, input->endpoint, err);
 }
 
+/* Only what comes over a SUB may be lost on its way. */
+static bool may_gap(const struct kp_config *config)
+{
+    for (size_t i = 0; i < config->ningest; i++)
+        if (config->ingest[i].transport == KP_IN_SUB)
+            return true;
+    return false;
+}
+
 struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_journal *journal, struct kp_guard *guard,
                                  struct kp_err *err)
 {
@@ -111,7 +120,7 @@ struct kp_ingest *kp_ingest_open(void *zmq, struct kp_engine *engine, struct kp_
     ingest->journal = journal;
     ingest->guard = guard;
     ingest->log.burst = LOG_BURST;
-    ingest->intake = kp_intake_new(engine, &(struct kp_intake_sink){denies, on_rejected, on_read, ingest}, err);
+    ingest->intake = kp_intake_new(engine, &(struct kp_intake_sink){denies, on_rejected, may_gap(config) ? on_read : NULL, ingest}, err);
     ingest->replies[0] = kp_out_new(false, err);
     ingest->replies[1] = kp_out_new(true, err);
     ok = ingest->intake && ingest->replies[0] && ingest->replies[1];
@@ -236,9 +245,10 @@ static void take_message(struct kp_ingest *ingest, zmq_msg_t *payload, struct kp
     if (!is_welcome(ingest, payload))
         return;
     events = kp_intake_take(ingest->intake, zmq_msg_data(payload), zmq_msg_size(payload), topic, ingest->now_ms);
+    if (!events || !ingest->journal)
+        return;
     record = kp_intake_record(ingest->intake);
-    if (events)
-        kp_journal_message(ingest->journal, &record, events, ingest->input->transport == KP_IN_ROUTER);
+    kp_journal_message(ingest->journal, &record, events, ingest->input->transport == KP_IN_ROUTER);
 }
 
 /* Receive into the next place of those held; NULL: nothing is there. */
@@ -263,13 +273,15 @@ static void take_plain(struct kp_ingest *ingest, zmq_msg_t *held)
 {
     struct kp_str topic = {"", 0};
 
-    if (zmq_msg_more(held)) {
-        topic = (struct kp_str){zmq_msg_data(held), (uint32_t)zmq_msg_size(held)};
-        held = &ingest->held[ingest->nheld++];
-        zmq_msg_init(held);
-        if (zmq_msg_recv(held, ingest->input->socket, ZMQ_DONTWAIT) < 0)
-            return;         /* frames of a message come together, so this does not happen */
+    if (!zmq_msg_more(held)) {
+        take_message(ingest, held, topic);
+        return;
     }
+    topic = (struct kp_str){zmq_msg_data(held), (uint32_t)zmq_msg_size(held)};
+    held = &ingest->held[ingest->nheld++];
+    zmq_msg_init(held);
+    if (zmq_msg_recv(held, ingest->input->socket, ZMQ_DONTWAIT) < 0)
+        return;         /* frames of a message come together, so this does not happen */
     if (!zmq_msg_more(held)) {
         take_message(ingest, held, topic);
         return;

@@ -164,7 +164,11 @@ uint32_t kp_intake_take(struct kp_intake *intake, const void *bytes, size_t len,
     uint32_t events;
 
     intake->now_ms = now_ms;
-    intake->record = (struct kp_record){.topic = topic, .bytes = bytes, .len = (uint32_t)len, .denied = intake->denied};
+    intake->record.topic = topic;
+    intake->record.bytes = bytes;
+    intake->record.len = (uint32_t)len;
+    intake->record.denied = intake->denied;
+    intake->record.ndenied = 0;
     intake->stats.messages++;
     intake->stats.bytes += len;
     reason = kp_decode_begin(intake->decoder, bytes, len, topic);
