@@ -53,6 +53,7 @@ struct kp_dedup {
     bool has_base;
     int64_t now_ms;         /* as of which these two are; nothing that a caller gives before the first */
     uint32_t stamp, oldest; /* the word of a pair that comes now, and of the oldest that still counts */
+    bool expires;           /* the log's end may be too old */
     uint32_t tail, live;    /* the oldest that is remembered, and how many are */
     uint32_t max;
     uint64_t evicted;
@@ -109,20 +110,23 @@ static inline void put(struct line *line, struct kp_print print, uint32_t number
     line->state = (line->state & ~15u) | (next + 1 < SLOTS ? next + 1 : 0);
 }
 
-static void leave_oldest(struct kp_dedup *dedup)
+static void leave_chunk(struct kp_dedup *dedup, struct pair **chunk)
 {
-    struct pair **chunk = &dedup->log[dedup->tail / LOG_CHUNK & dedup->mask];
-
-    dedup->tail++;
-    dedup->live--;
-    if (dedup->tail % LOG_CHUNK)
-        return;
     if (dedup->spare) {
         free(dedup->spare);
         dedup->nlog--;
     }
     dedup->spare = *chunk;
     *chunk = NULL;
+}
+
+static inline void leave_oldest(struct kp_dedup *dedup)
+{
+    uint32_t number = dedup->tail++;
+
+    dedup->live--;
+    if (dedup->tail % LOG_CHUNK == 0)
+        leave_chunk(dedup, &dedup->log[number / LOG_CHUNK & dedup->mask]);
 }
 
 /* Numbers come again after 2^32 pairs, so a place that was not taken since would seem to be. */
@@ -413,6 +417,7 @@ static inline void look_at_clock(struct kp_dedup *dedup, int64_t now_ms)
     dedup->now_ms = now_ms;
     dedup->stamp = stamp_at(dedup, now_ms);
     dedup->oldest = oldest_at(dedup, now_ms);
+    dedup->expires = true;
 }
 
 static void set_base(struct kp_dedup *dedup, bool has_base, int64_t base_s)
@@ -420,6 +425,17 @@ static void set_base(struct kp_dedup *dedup, bool has_base, int64_t base_s)
     dedup->has_base = has_base;
     dedup->base_s = base_s;
     dedup->now_ms = INT64_MIN;
+}
+
+/* Some of those that are too old, so that nobody waits for many. */
+static void expire(struct kp_dedup *dedup)
+{
+    for (int i = 0; i < EXPIRE; i++) {
+        dedup->expires = dedup->live && pair_at(dedup, dedup->tail)->word < dedup->oldest;
+        if (!dedup->expires)
+            return;
+        leave_oldest(dedup);
+    }
 }
 
 /* Not inlined, like what follows: in the midst of all that an event does it takes the registers of the rest (8 ns an event). */
@@ -440,7 +456,7 @@ static inline bool make_room(struct kp_dedup *dedup, uint32_t *number)
     return *number % LOG_CHUNK || begin_chunk(dedup);
 }
 
-static void append(struct kp_dedup *dedup, struct kp_print print, uint32_t word)
+static inline void append(struct kp_dedup *dedup, struct kp_print print, uint32_t word)
 {
     struct line *line;
     uint32_t number;
@@ -463,8 +479,8 @@ __attribute__((noinline)) void kp_dedup_add(struct kp_dedup *dedup, struct kp_pr
     if (!dedup->has_base)
         set_base(dedup, true, now_ms / 1000);
     look_at_clock(dedup, now_ms);
-    for (int i = 0; i < EXPIRE && dedup->live && pair_at(dedup, dedup->tail)->word < dedup->oldest; i++)
-        leave_oldest(dedup);
+    if (dedup->expires)
+        expire(dedup);
     append(dedup, print, dedup->stamp);
 }
 

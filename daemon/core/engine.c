@@ -430,7 +430,7 @@ static enum kp_reason find_nodes(struct kp_engine *engine, const struct kp_progr
 {
     const struct kp_plan *plan = engine->plan;
 
-    for (int d = 0; d < KP_DIMS_MAX; d++)
+    for (int d = 0; d < plan->ndims; d++)
         nodes[d] = KP_NO_NODE;
     if (lane->has_rep) {
         nodes[0] = lane->node != KP_NO_NODE ? lane->node : kp_store_find_rep(&engine->store, lane->rep);
