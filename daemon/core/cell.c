@@ -125,6 +125,9 @@ unsigned kp_cells_add(enum kp_cell_kind kind, uint64_t *const *rows, int n, unsi
             missed += !add_distinct(rows[i] + word, slab, s->hash);
         break;
     case KP_CELL_COUNT:
+        for (int i = 0; i < n; i++)
+            ++rows[i][word];
+        break;
     case KP_CELL_MIN:
     case KP_CELL_MAX:
     case KP_CELL_SQUARE:

@@ -23,7 +23,7 @@ struct key_bytes {
 /* A key of up to 16 bytes that was seen before; in a free place it is "type", which is true of that key wherever it stands. */
 struct known_key {
     struct key_bytes bytes, mask;   /* mask: 1s where the bytes count */
-    uint64_t bit;                   /* of its slot; 0: not asked for */
+    uint64_t bit;                   /* of its slot; 0: it has none */
     struct known_key *next;         /* what came after it the last time */
     uint8_t slot;
     uint8_t len;                    /* of the bytes, 1 to 16 */
@@ -31,7 +31,7 @@ struct known_key {
 };
 
 /* What the field of a key may hold that is taken the quick way. */
-enum holds { HOLDS_ANY, HOLDS_PLAIN_TEXT, HOLDS_TIME, HOLDS_NUMBER };
+enum holds { HOLDS_ANY, HOLDS_PLAIN_TEXT, HOLDS_TIME, HOLDS_NUMBER, HOLDS_NOTHING /* that anybody asked for */ };
 
 struct kp_decoder {
     const struct kp_schema *schema;     /* borrowed */
@@ -350,8 +350,10 @@ static inline bool is_known(const struct known_key *known, struct key_bytes byte
     return (((known->bytes.head ^ bytes.head) & known->mask.head) | ((known->bytes.tail ^ bytes.tail) & known->mask.tail)) == 0;
 }
 
-static enum holds what_holds(const struct kp_schema *schema, unsigned slot)
+static enum holds what_holds(const struct kp_schema *schema, int slot)
 {
+    if (slot < 0)
+        return HOLDS_NOTHING;
     if (slot == KP_SLOT_TIME)
         return HOLDS_TIME;
     if (slot == KP_SLOT_SEQ || slot == KP_SLOT_AUTOMATED)
@@ -363,7 +365,7 @@ static struct known_key known_of(struct kp_decoder *dec, struct key_bytes bytes,
 {
     return (struct known_key){.bytes = bytes, .mask = mask_of(len), .next = dec->known, .bit = slot < 0 ? 0 : UINT64_C(1) << slot,
                               .slot = slot < 0 ? 0 : (uint8_t)slot, .len = (uint8_t)len,
-                              .holds = slot < 0 ? HOLDS_ANY : (uint8_t)what_holds(dec->schema, (unsigned)slot)};
+                              .holds = (uint8_t)what_holds(dec->schema, slot)};
 }
 
 struct kp_decoder *kp_decoder_new(const struct kp_schema *schema, const struct kp_decode_limits *limits,
@@ -444,14 +446,6 @@ static enum kp_reason skip_event(struct kp_decoder *dec, enum kp_reason reason)
     return reason;
 }
 
-/* A short string, when it is whole: its length, else 0, which an empty one is too. */
-static inline uint32_t short_text(const unsigned char *p, size_t left)
-{
-    uint32_t len = *p & 31u;
-
-    return (*p & 0xe0) == 0xa0 && len < left ? len : 0;
-}
-
 /* 1 to 31 bytes that are ASCII without a NUL, as most keys and ids are. */
 static inline bool is_plain(const unsigned char *p, size_t len)
 {
@@ -520,12 +514,13 @@ static inline __attribute__((always_inline)) const unsigned char *
 quick_value(const struct known_key *known, const unsigned char *p, size_t left, struct filling *fill, struct kp_event *ev)
 {
     struct kp_value *v = &ev->v[known->slot];
-    uint32_t len = short_text(p, left);
+    uint32_t len = *p - UINT32_C(0xa0);     /* of a short string */
     uint64_t ms;
+    size_t size;
 
     if (fill->seen & known->bit)
         return NULL;
-    if (__builtin_expect(len && known->holds <= HOLDS_PLAIN_TEXT, 1)) {
+    if (__builtin_expect(len - 1 < 31 && known->holds <= HOLDS_PLAIN_TEXT && len < left, 1)) {
         if (known->holds == HOLDS_PLAIN_TEXT && !is_plain(p + 1, len))
             return NULL;
         v->kind = KP_STR;
@@ -539,6 +534,9 @@ quick_value(const struct known_key *known, const unsigned char *p, size_t left, 
         v->i = ev->time_ms = (int64_t)ms;
         ev->has_time = true;
         p += 9;
+    } else if (known->holds == HOLDS_NOTHING) {
+        size = scalar_size(*p);
+        return size && size <= left ? p + size : NULL;
     } else if (known->holds != HOLDS_ANY || (p = quick_number(p, left, v)) == NULL) {
         return NULL;
     }
@@ -567,7 +565,7 @@ static inline __attribute__((always_inline)) const unsigned char *
 quick_pair(struct kp_decoder *dec, const unsigned char *p, const unsigned char *end, bool roomy, struct filling *fill,
            struct kp_event *ev)
 {
-    size_t left = (size_t)(end - p), size;
+    size_t left = (size_t)(end - p);
     struct key_bytes bytes = roomy || left >= KEY_BYTES ? key_bytes(p) : key_bytes_near_end(p, end);
     struct known_key *known = *fill->guess;
 
@@ -581,18 +579,14 @@ quick_pair(struct kp_decoder *dec, const unsigned char *p, const unsigned char *
         return NULL;
     fill->guess = &known->next;
     p += known->len;
-    left = roomy ? SHORT_MAX : left - known->len;
-    if (known->bit)
-        return quick_value(known, p, left, fill, ev);
-    size = scalar_size(*p);
-    return size && size <= left ? p + size : NULL;
+    return quick_value(known, p, roomy ? SHORT_MAX : left - known->len, fill, ev);
 }
 
 static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
 {
     struct filling fill = {0, 0, &dec->first};
     enum kp_reason bad = KP_ACCEPTED;
-    const unsigned char *p = dec->at, *end = dec->end;
+    const unsigned char *p = dec->at, *end = dec->end, *roomy;
     struct layout item;
     uint64_t keys;
 
@@ -607,13 +601,14 @@ static enum kp_reason read_event(struct kp_decoder *dec, struct kp_event *ev)
     if (keys > dec->limits.fields)
         return skip_event(dec, KP_LIMIT);
     p += item.head;
+    roomy = end - p >= ROOMY ? end - ROOMY : p - 1;
     for (; keys; keys--) {
         const unsigned char *value, *after = NULL;
         enum kp_nested nested;
         struct kp_value v;
         unsigned slot;
 
-        if (end - p >= ROOMY)
+        if (p <= roomy)
             after = quick_pair(dec, p, end, true, &fill, ev);
         else if (p < end && end - dec->at >= KEY_BYTES)
             after = quick_pair(dec, p, end, false, &fill, ev);
