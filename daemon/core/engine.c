@@ -126,8 +126,8 @@ static inline void climb(const struct kp_store *store, uint32_t node, struct kp_
 {
     int n = 0;
 
+    way->node = node;
     for (uint32_t at = node; at != KP_NO_NODE; n++) {
-        way->nodes[n] = at;
         way->hot[n] = kp_store_node(store, at);
         at = way->hot[n]->parent;
     }
@@ -233,7 +233,7 @@ static inline void touch_way(struct kp_engine *engine, uint64_t rule_levels, uin
     for (int i = 0; i < way->n; i++) {
         way->hot[i]->flags |= KP_NODE_CHANGED;
         if (rule_levels >> way->hot[i]->level & 1)
-            kp_alerts_touch(engine->alerts, way->nodes[i], feeds);
+            kp_alerts_touch(engine->alerts, i ? way->hot[i - 1]->parent : way->node, feeds);
     }
 }
 
@@ -366,7 +366,7 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
                 ;
             continue;
         }
-        if (!way->n || nodes[d] != way->nodes[0]) {
+        if (!way->n || nodes[d] != way->node) {
             climb(&engine->store, nodes[d], &other);
             way = &other;
         }

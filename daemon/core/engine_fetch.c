@@ -100,7 +100,7 @@ static void climb(const struct kp_engine *engine, struct kp_lane *lanes, size_t 
     bool more = false;
 
     for (size_t i = 0; i < n; i++) {
-        at[i] = lanes[i].node;
+        at[i] = lanes[i].way.node = lanes[i].node;
         lanes[i].way.n = 0;
         more |= at[i] != KP_NO_NODE;
     }
@@ -111,7 +111,6 @@ static void climb(const struct kp_engine *engine, struct kp_lane *lanes, size_t 
 
             if (at[i] == KP_NO_NODE)
                 continue;
-            way->nodes[way->n] = at[i];
             way->hot[way->n] = kp_store_node(&engine->store, at[i]);
             at[i] = way->hot[way->n++]->parent;
             more |= at[i] != KP_NO_NODE;

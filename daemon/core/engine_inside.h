@@ -20,29 +20,30 @@
 /* Events that are looked up at once. More lines than those of 32 events do not fit into a first-level cache. */
 enum { KP_TOGETHER = 32, KP_LANE_ENTITIES = 3 };
 
-/* What is found out about an event before it is its turn, so that memory can be fetched meanwhile. */
 /* A node and all that it stands under, the lowest first. */
 struct kp_way {
     int n;
-    uint32_t nodes[KP_DEPTH_MAX];
+    uint32_t node;      /* the lowest */
     struct kp_node_hot *hot[KP_DEPTH_MAX];
 };
 
+/* What is found out about an event before it is its turn, so that memory can be fetched meanwhile. What every event needs comes first. */
 struct kp_lane {
-    uint64_t seed;
     struct kp_print rep, id;
-    struct kp_print entities[KP_LANE_ENTITIES];     /* of the first follows of the program */
-    uint32_t ahead[KP_LANE_ENTITIES];   /* the entities found; UINT32_MAX: none */
+    uint64_t seed;                      /* of its source's ids */
     const struct kp_program *program;   /* good while the cache is in this round */
     uint64_t hash;                      /* of the value that program->hashed names */
-    uint32_t node, round, nentities;
-    uint32_t has_entity;                /* bit i: the event has the field of entities[i] */
+    int64_t at;                         /* its time */
+    uint32_t node, round;
     int source;                         /* among those that are configured; -1: none */
     bool has_rep, has_id, has_hash;
-    struct kp_way way;                  /* of node; of none without one */
     bool counts;                        /* it was admitted, and adds something */
-    int64_t at;                         /* its time */
+    struct kp_way way;                  /* of node; of none without one */
     uint32_t nodes[KP_DIMS_MAX];        /* what it adds to, by dimension */
+    struct kp_print entities[KP_LANE_ENTITIES];     /* of the first follows of the program */
+    uint32_t ahead[KP_LANE_ENTITIES];   /* the entities found; UINT32_MAX: none */
+    uint32_t nentities;
+    uint32_t has_entity;                /* bit i: the event has the field of entities[i] */
 };
 
 struct kp_engine {
