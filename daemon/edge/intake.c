@@ -68,11 +68,6 @@ static void count(struct kp_intake *intake, enum kp_reason reason, uint32_t inde
 {
     struct kp_tally *tally = &intake->tally;
 
-    if (reason == KP_ACCEPTED) {
-        intake->stats.accepted++;
-        tally->accepted++;
-        return;
-    }
     if (reason == KP_DUPLICATE) {
         intake->stats.duplicates++;
         tally->duplicates++;
@@ -101,13 +96,19 @@ void kp_intake_flush(struct kp_intake *intake)
 {
     const struct kp_event *events[KP_APPLY_MAX];
     enum kp_reason reasons[KP_APPLY_MAX];
+    uint64_t accepted = 0;
 
     for (size_t i = 0; i < intake->nevents; i++)
         events[i] = &intake->events[i];
     if (intake->nevents)
         kp_engine_apply(intake->engine, events, intake->nevents, intake->now_ms, reasons);
-    for (size_t i = 0; i < intake->nevents; i++)
-        count(intake, reasons[i], intake->index[i], events[i]);
+    for (size_t i = 0; i < intake->nevents; i++) {
+        accepted += reasons[i] == KP_ACCEPTED;
+        if (__builtin_expect(reasons[i] != KP_ACCEPTED, 0))
+            count(intake, reasons[i], intake->index[i], events[i]);
+    }
+    intake->stats.accepted += accepted;
+    intake->tally.accepted += accepted;
     note_lag(intake, reasons);
     intake->nevents = 0;
 }
