@@ -464,11 +464,11 @@ static enum kp_reason find_nodes(struct kp_engine *engine, const struct kp_progr
     return KP_ACCEPTED;
 }
 
-/* For all that are admitted before the first of them is counted. */
-static bool reserve(struct kp_engine *engine, const struct kp_program *program)
+/* Rows for n events. */
+static inline bool reserve(struct kp_engine *engine, const struct kp_program *program, uint32_t n)
 {
     for (uint32_t i = 0; i < program->nsections; i++)
-        if (!kp_rows_reserve(&engine->store.rows[program->sections[i].family], KP_TOGETHER * KP_DEPTH_MAX))
+        if (!kp_rows_reserve(&engine->store.rows[program->sections[i].family], n * KP_DEPTH_MAX))
             return false;
     return true;
 }
@@ -603,7 +603,7 @@ static inline enum kp_reason admit(struct kp_engine *engine, const struct kp_eve
     if (at < engine->keep_from)
         return KP_TOO_LATE;
     program = program_of(engine, ev, lane);
-    if (!program || !reserve(engine, program))
+    if (!program || !reserve(engine, program, KP_TOGETHER))     /* all are admitted before the first is counted */
         return KP_LIMIT;
     reason = find_nodes(engine, program, ev, lane, lane->nodes);
     if (reason != KP_ACCEPTED)
@@ -621,7 +621,8 @@ static inline void count(struct kp_engine *engine, const struct kp_event *ev, co
 {
     const struct kp_program *program = program_of(engine, ev, lane);
 
-    if (!program) {
+    /* That there was room when it was admitted does not help when entities took it since. */
+    if (!program || !reserve(engine, program, 1)) {
         engine->memory_out++;
         return;
     }

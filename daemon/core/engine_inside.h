@@ -18,7 +18,7 @@
 #include "kpid/dedup.h"
 
 /* Events that are looked up at once. More lines than those of 32 events do not fit into a first-level cache. */
-enum { KP_TOGETHER = 32, KP_LANE_ENTITIES = 3 };
+enum { KP_TOGETHER = KP_PRINTS_MAX, KP_LANE_ENTITIES = 3 };
 
 /* A node and all that it stands under, the lowest first. */
 struct kp_way {

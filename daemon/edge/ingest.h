@@ -1,6 +1,6 @@
 /* Events in: SUB, PULL and ROUTER sockets, drained into the engine.
  *
- * Messages are taken as they lie in libzmq's memory; their events are handed to the engine up to 64 at a time, also
+ * Messages are taken as they lie in libzmq's memory; their events are handed to the engine up to KP_APPLY_MAX at a time, also
  * when each came in a message of its own. A ROUTER's sender gets its reply when all of its message has been
  * counted, and with a journal only once it is on disk; while the store fails it is told so, and nothing is counted. */
 #ifndef KPID_INGEST_H

@@ -1,4 +1,4 @@
-/* From messages to the engine: decodes them, hands their events over up to 64 at a time, and counts what became of each.
+/* From messages to the engine: decodes them, hands their events over up to KP_APPLY_MAX at a time, and counts what became of each.
  *
  * Used for what comes from sockets and for what was journaled: both take the same way. */
 #ifndef KPID_INTAKE_H

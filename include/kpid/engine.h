@@ -65,7 +65,7 @@ const struct kp_schema *kp_engine_schema(const struct kp_engine *engine);
 
 /* Count n events that arrived at now_ms; reasons[i] tells what became of each: KP_ACCEPTED, KP_DUPLICATE, or why it was
  * rejected. Events of one call may be looked up together, but the outcome is that of one after the other. */
-enum { KP_APPLY_MAX = 32 };
+enum { KP_APPLY_MAX = 32 };      /* to be collected before a call; more may be given, but lie in no near cache any more */
 void kp_engine_apply(struct kp_engine *engine, const struct kp_event *const *events, size_t n, int64_t now_ms,
                      enum kp_reason *reasons);
 
