@@ -15,7 +15,7 @@ enum {
     LINE_BITS = 7, LINES = 1 << LINE_BITS,      /* of a segment, 8 KiB */
     AHEAD = 32,             /* pairs that are fetched before they are put in place */
     REACH = 3,              /* lines that a new pair may find full before its segment is split */
-    SCARCE = 16,            /* fewer pairs than so many to a slot come of no hash: of a file that somebody made */
+    SCARCE = 64,            /* fewer pairs than so many to a slot come of no hash: of a file that somebody made */
     EXPIRE = 2,             /* pairs that are too old to leave whenever one comes */
     GROUP = 2048,           /* pairs that are saved together */
     SWEEP = 1 << 13         /* every place is looked at while the log takes so many chunks, long before numbers come again */
@@ -529,9 +529,58 @@ void kp_dedup_save(const struct kp_dedup *dedup, struct kp_save *save, int64_t n
     kp_save_u32(save, 0);
 }
 
-/* The limit may be lower than it was: then the newest stay. */
+struct loaded {
+    struct pair *pairs;     /* owned */
+    size_t n, room;
+    bool rising;            /* by their words */
+};
+
+static bool keep(struct loaded *all, const struct pair *pair)
+{
+    if (all->n == all->room) {
+        size_t room = all->room ? all->room * 2 : GROUP;
+        struct pair *grown = realloc(all->pairs, room * sizeof *grown);
+
+        if (!grown)
+            return false;
+        all->pairs = grown;
+        all->room = room;
+    }
+    all->rising &= all->n == 0 || all->pairs[all->n - 1].word <= pair->word;
+    all->pairs[all->n++] = *pair;
+    return true;
+}
+
+static int by_word(const void *a, const void *b)
+{
+    const struct pair *x = a, *y = b;
+
+    return (x->word > y->word) - (x->word < y->word);
+}
+
+/* The limit may be lower than it was: then the newest stay. Stores of before the log have their pairs in the order of their hashes. */
+static bool put_back(struct kp_dedup *dedup, struct loaded *all, uint32_t from)
+{
+    uint64_t evicted = dedup->evicted;
+    size_t first = all->n > dedup->max ? all->n - dedup->max : 0;
+
+    if (!all->rising)
+        qsort(all->pairs, all->n, sizeof *all->pairs, by_word);
+    for (size_t i = first; i < all->n; i++) {
+        struct kp_print print = {all->pairs[i].hi, all->pairs[i].lo};
+
+        if (!is_known(dedup, print, from))
+            append(dedup, print, all->pairs[i].word);
+    }
+    if (dedup->evicted != evicted)
+        return false;       /* there was room for all of them */
+    dedup->evicted += first;
+    return true;
+}
+
 void kp_dedup_load(struct kp_dedup *dedup, struct kp_load *load, int64_t now_ms)
 {
+    struct loaded all = {.rising = true};
     bool has_base;
     int64_t base_s;
     uint32_t left, from;
@@ -548,14 +597,15 @@ void kp_dedup_load(struct kp_dedup *dedup, struct kp_load *load, int64_t now_ms)
     while (!load->failed && (left = kp_load_count(load, GROUP, "ids")) > 0) {
         for (; left && !load->failed; left--) {
             struct pair pair;
-            struct kp_print print;
 
             kp_load_bytes(load, &pair, sizeof pair);
-            print = (struct kp_print){pair.hi, pair.lo};
             if (load->failed || pair.lo == 0)
                 kp_load_fail(load, "an id is not as kpid writes it");
-            else if (pair.word >= from && !is_known(dedup, print, from))
-                append(dedup, print, pair.word);
+            else if (pair.word >= from && !keep(&all, &pair))
+                kp_load_fail(load, "out of memory for ids");
         }
     }
+    if (!load->failed && !put_back(dedup, &all, from))
+        kp_load_fail(load, "out of memory for ids");
+    free(all.pairs);
 }

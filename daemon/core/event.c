@@ -400,6 +400,8 @@ static void learn(struct kp_decoder *dec, const unsigned char *p, size_t len, in
         return;
     key = cut(dec->end - p >= KEY_BYTES ? key_bytes(p) : key_bytes_near_end(p, dec->end), len);
     place = place_of(key);
+    if (is_known(&dec->known[place], key) || is_known(&dec->known[place ^ 1], key))
+        return;         /* it was the value that was not a usual one */
     dec->known[place ^ 1] = dec->known[place];
     dec->known[place] = known_of(dec, key, len, slot);
 }

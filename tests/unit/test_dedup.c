@@ -1,6 +1,8 @@
 /* The duplicate memory against a plain array of when each pair was added. */
 #include "unit.h"
 
+#include "image.h"
+
 #include "kpid/dedup.h"
 
 static struct kp_print print_of(uint64_t n)
@@ -122,6 +124,105 @@ static void it_goes_on_when_numbers_come_again(void **state)
     kp_dedup_destroy(&dedup);
 }
 
+/* ---- Saved and loaded ---- */
+
+struct bytes {
+    unsigned char at[1 << 16];
+    size_t n, taken;
+};
+
+static bool write_bytes(void *ctx, const void *bytes, size_t len)
+{
+    struct bytes *to = ctx;
+
+    memcpy(to->at + to->n, bytes, len);
+    to->n += len;
+    return true;
+}
+
+static size_t read_bytes(void *ctx, void *buf, size_t most)
+{
+    struct bytes *from = ctx;
+    size_t n = from->n - from->taken < most ? from->n - from->taken : most;
+
+    memcpy(buf, from->at + from->taken, n);
+    from->taken += n;
+    return n;
+}
+
+static struct kp_dedup *load(struct bytes *bytes, size_t limit, int64_t now)
+{
+    struct kp_dedup *dedup = kp_dedup_new(86400000, limit, NULL);
+    struct kp_load *from = malloc(sizeof *from);
+
+    bytes->taken = 0;
+    kp_load_begin(from, read_bytes, bytes, NULL);
+    kp_dedup_load(dedup, from, now);
+    assert_false(from->failed);
+    free(from);
+    return dedup;
+}
+
+enum { SAVED = 3000 };
+
+static void a_lower_limit_keeps_the_newest(void **state)
+{
+    const int64_t t = INT64_C(1700000000000);
+    struct kp_dedup *dedup = kp_dedup_new(86400000, 10000, NULL);
+    struct bytes *bytes = calloc(1, sizeof *bytes);
+    struct kp_save *save = malloc(sizeof *save);
+
+    (void)state;
+    for (uint64_t i = 0; i < SAVED; i++)
+        kp_dedup_add(dedup, print_of(i), t + (int64_t)i * 1000);
+    kp_save_begin(save, write_bytes, bytes);
+    kp_dedup_save(dedup, save, t + SAVED * 1000);
+    assert_true(kp_save_end(save));
+    kp_dedup_destroy(&dedup);
+    for (size_t limit = 1000; limit <= 10000; limit *= 10) {
+        dedup = load(bytes, limit, t + SAVED * 1000);
+        assert_int_equal(kp_dedup_count(dedup) + kp_dedup_evicted(dedup), SAVED);
+        for (uint64_t i = 0; i < SAVED; i++)
+            assert_int_equal(kp_dedup_seen(dedup, print_of(i), t + SAVED * 1000), i + limit >= SAVED);
+        kp_dedup_destroy(&dedup);
+    }
+    free(bytes);
+    free(save);
+}
+
+/* As they were saved before there was a log: by their hashes. */
+static void the_newest_stay_whatever_the_order_of_the_file(void **state)
+{
+    const int64_t t = INT64_C(1700000000000);
+    struct bytes *bytes = calloc(1, sizeof *bytes);
+    struct kp_save *save = malloc(sizeof *save);
+    struct kp_dedup *dedup;
+
+    (void)state;
+    kp_save_begin(save, write_bytes, bytes);
+    kp_save_mark(save, "DEDU");
+    kp_save_u8(save, 1);
+    kp_save_i64(save, t / 1000);
+    for (uint64_t i = 0; i < SAVED; i++) {
+        uint64_t k = i * 7919 % SAVED;
+        struct kp_print print = print_of(k);
+
+        if (i % 1000 == 0)
+            kp_save_u32(save, 1000);
+        kp_save_u64(save, print.hi);
+        kp_save_u32(save, print.lo);
+        kp_save_u32(save, (uint32_t)k + 1);
+    }
+    kp_save_u32(save, 0);
+    assert_true(kp_save_end(save));
+    dedup = load(bytes, 1000, t + SAVED * 1000);
+    for (uint64_t i = 0; i < SAVED; i++)
+        assert_int_equal(kp_dedup_seen(dedup, print_of(i), t + SAVED * 1000), i >= SAVED - 1000);
+    kp_dedup_destroy(&dedup);
+    free(bytes);
+    free(save);
+}
+
 static void a_burst_within_one_second_ends_too(void **state)
 {
     static const size_t limits[] = {1, 1000, 5000};
@@ -160,6 +261,8 @@ int main(void)
         cmocka_unit_test(nothing_is_forgotten_before_the_limit),
         cmocka_unit_test(at_the_limit_the_oldest_goes_first_and_is_counted),
         cmocka_unit_test(it_goes_on_when_numbers_come_again),
+        cmocka_unit_test(a_lower_limit_keeps_the_newest),
+        cmocka_unit_test(the_newest_stay_whatever_the_order_of_the_file),
         cmocka_unit_test(a_burst_within_one_second_ends_too),
         cmocka_unit_test(time_that_falls_back_forgets_nothing),
     };

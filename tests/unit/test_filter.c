@@ -234,6 +234,73 @@ static void events_of_one_signature_match_the_same_filters(void **state)
     assert_true(shared > 3000);
 }
 
+static bool same_text(const struct kp_event *a, const struct kp_event *b, int slot)
+{
+    return kp_event_has(a, slot) == kp_event_has(b, slot) &&
+           (!kp_event_has(a, slot) ||
+            (a->v[slot].len == b->v[slot].len && memcmp(a->v[slot].s, b->v[slot].s, a->v[slot].len) == 0));
+}
+
+/* Texts that differ in little: in one byte, in their length alone, in where they stand, or in that they are missing. */
+static void events_of_one_print_hold_the_same_texts(void **state)
+{
+    enum { PRINTED = 3 * KP_PRINTS_MAX };
+    static const char *const fields[] = {"one", "two", "three"};
+    static const char zeros[16], letters[] = "aaaaaaaaaaaaaaaaabaaaaaaaaaaaaaaaa";
+    struct kp_schema *schema = kp_schema_new(NULL);
+    struct kp_filters *set = kp_filters_new(NULL);
+    struct kp_event *events = calloc(PRINTED, sizeof *events);
+    const struct kp_event *each[PRINTED];
+    struct kp_value arg = STR("a");
+    struct kp_pred preds[COUNT_OF(fields)];
+    struct kp_all all = {preds, COUNT_OF(fields)};
+    struct kp_where where = {&all, 1};
+    kp_u128 prints[PRINTED];
+    uint64_t seed = 5;
+    int shared = 0;
+
+    (void)state;
+    for (size_t f = 0; f < COUNT_OF(fields); f++)
+        preds[f] = (struct kp_pred){.field = (char *)(uintptr_t)fields[f], .cmp = KP_CMP_EQ, .args = &arg, .nargs = 1};
+    assert_int_equal(kp_filters_add(set, schema, &where), 0);
+    assert_int_equal(kp_filters_seal(set, NULL), KP_OK);
+    kp_filters_seed(set, 42);
+    for (int round = 0; round < 100; round++) {
+        for (int e = 0; e < PRINTED; e++) {
+            events[e].present = 0;
+            for (size_t f = 0; f < COUNT_OF(fields); f++) {
+                uint32_t len = (uint32_t)unit_below(&seed, unit_below(&seed, 2) ? 17 : 3);
+                const char *text = unit_below(&seed, 4) ? letters + unit_below(&seed, sizeof letters - len) : zeros;
+                const struct kp_value v = {.kind = unit_below(&seed, 4) ? KP_STR : KP_NIL, .len = len, .s = text};
+
+                give(&events[e], kp_schema_find(schema, fields[f], strlen(fields[f])), &v);
+            }
+            each[e] = &events[e];
+        }
+        for (size_t at = 0; at < PRINTED; at += KP_PRINTS_MAX)
+            assert_int_equal(kp_filters_print(set, each + at, KP_PRINTS_MAX, prints + at), 0);
+        for (int a = 0; a < PRINTED; a++)
+            for (int b = 0; b < a; b++) {
+                bool same = true;
+
+                for (size_t f = 0; f < COUNT_OF(fields); f++)
+                    same &= same_text(&events[a], &events[b], kp_schema_find(schema, fields[f], strlen(fields[f])));
+                assert_int_equal(prints[a] == prints[b], same);
+                shared += same;
+            }
+    }
+    assert_true(shared > 100);
+    for (int v = 0; v < NVALUES; v++) {
+        bool plain = values[v].kind == KP_NIL || (values[v].kind == KP_STR && values[v].len <= 16);
+
+        give(&events[0], kp_schema_find(schema, "one", 3), &values[v]);
+        assert_int_equal(kp_filters_print(set, each, 1, prints), plain ? 0 : 1);
+    }
+    free(events);
+    kp_filters_destroy(&set);
+    kp_schema_destroy(&schema);
+}
+
 static void many_constants_keep_their_classes(void **state)
 {
     enum { N = 5000 };
@@ -297,6 +364,7 @@ int main(void)
         cmocka_unit_test(lists_hold_when_any_of_them_does),
         cmocka_unit_test(maps_hold_whole_and_one_of_several_is_enough),
         cmocka_unit_test(events_of_one_signature_match_the_same_filters),
+        cmocka_unit_test(events_of_one_print_hold_the_same_texts),
         cmocka_unit_test(many_constants_keep_their_classes),
         cmocka_unit_test(too_many_constants_are_refused),
     };
