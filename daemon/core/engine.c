@@ -122,18 +122,6 @@ const struct kp_schema *kp_engine_schema(const struct kp_engine *engine)
 
 /* ---- Adding ---- */
 
-static inline void climb(const struct kp_store *store, uint32_t node, struct kp_way *way)
-{
-    int n = 0;
-
-    way->node = node;
-    for (uint32_t at = node; at != KP_NO_NODE; n++) {
-        way->hot[n] = kp_store_node(store, at);
-        at = way->hot[n]->parent;
-    }
-    way->n = n;
-}
-
 /* Rows of one family, all of a way. They are found first, so that each op is asked only once what it is. */
 static inline void add_section(struct kp_engine *engine, const struct kp_program *program, const struct kp_section *section,
                                const struct kp_way *way, const struct kp_sample *samples, int64_t time_ms, uint64_t tie)
@@ -241,7 +229,7 @@ static void touch(struct kp_engine *engine, uint64_t rule_levels, uint16_t feeds
 {
     struct kp_way way;
 
-    climb(&engine->store, node, &way);
+    kp_way_climb(&engine->store, node, &way);
     touch_way(engine, rule_levels, feeds, &way);
 }
 
@@ -367,7 +355,7 @@ static void add(struct kp_engine *engine, const struct kp_program *program, cons
             continue;
         }
         if (!way->n || nodes[d] != way->node) {
-            climb(&engine->store, nodes[d], &other);
+            kp_way_climb(&engine->store, nodes[d], &other);
             way = &other;
         }
         for (; section < end && section->dim == d; section++)

@@ -93,31 +93,6 @@ static void find_node(struct kp_engine *engine, struct kp_lane *lane)
         __builtin_prefetch(kp_store_node(&engine->store, lane->node), 1);
 }
 
-/* All reps at once, level by level. */
-static void climb(const struct kp_engine *engine, struct kp_lane *lanes, size_t n)
-{
-    uint32_t at[KP_TOGETHER];
-    bool more = false;
-
-    for (size_t i = 0; i < n; i++) {
-        at[i] = lanes[i].way.node = lanes[i].node;
-        lanes[i].way.n = 0;
-        more |= at[i] != KP_NO_NODE;
-    }
-    while (more) {
-        more = false;
-        for (size_t i = 0; i < n; i++) {
-            struct kp_way *way = &lanes[i].way;
-
-            if (at[i] == KP_NO_NODE)
-                continue;
-            way->hot[way->n] = kp_store_node(&engine->store, at[i]);
-            at[i] = way->hot[way->n++]->parent;
-            more |= at[i] != KP_NO_NODE;
-        }
-    }
-}
-
 /* The newest row of a node of the roster in a family; NULL: none. */
 static inline const struct kp_row *newest_row(const struct kp_engine *engine, const struct kp_node_hot *hot, int family)
 {
@@ -262,7 +237,8 @@ void kp_engine_fetch(struct kp_engine *engine, const struct kp_event *const *eve
         find_node(engine, &lanes[i]);
     for (size_t i = 0; i < n; i++)
         find_entities(engine, events[i], &lanes[i]);
-    climb(engine, lanes, n);
+    for (size_t i = 0; i < n; i++)
+        kp_way_climb(&engine->store, lanes[i].node, &lanes[i].way);
     if (n == 1)
         return;
     if (engine->entities)

@@ -27,6 +27,18 @@ struct kp_way {
     struct kp_node_hot *hot[KP_DEPTH_MAX];
 };
 
+static inline void kp_way_climb(const struct kp_store *store, uint32_t node, struct kp_way *way)
+{
+    int n = 0;
+
+    way->node = node;
+    for (uint32_t at = node; at != KP_NO_NODE; n++) {
+        way->hot[n] = kp_store_node(store, at);
+        at = way->hot[n]->parent;
+    }
+    way->n = n;
+}
+
 /* What is found out about an event before it is its turn, so that memory can be fetched meanwhile. What every event needs comes first. */
 struct kp_lane {
     struct kp_print rep, id;

@@ -14,7 +14,7 @@ struct entry {
     struct kp_signature sig;
 };
 
-/* Events that were seen lately, by their print: in the place that its highest bits name, or in the one beside it. */
+/* Events that were seen lately, by their print: in the place that its hash names, or in the one beside it. */
 struct memo {
     const struct kp_program *program;   /* of an entry; NULL: free */
     kp_u128 print;

@@ -1,5 +1,5 @@
 /* The duplicate memory against a plain array of when each pair was added. */
-#include "unit.h"
+#include "saved.h"
 
 #include "image.h"
 
@@ -126,37 +126,13 @@ static void it_goes_on_when_numbers_come_again(void **state)
 
 /* ---- Saved and loaded ---- */
 
-struct bytes {
-    unsigned char at[1 << 16];
-    size_t n, taken;
-};
-
-static bool write_bytes(void *ctx, const void *bytes, size_t len)
-{
-    struct bytes *to = ctx;
-
-    memcpy(to->at + to->n, bytes, len);
-    to->n += len;
-    return true;
-}
-
-static size_t read_bytes(void *ctx, void *buf, size_t most)
-{
-    struct bytes *from = ctx;
-    size_t n = from->n - from->taken < most ? from->n - from->taken : most;
-
-    memcpy(buf, from->at + from->taken, n);
-    from->taken += n;
-    return n;
-}
-
-static struct kp_dedup *load(struct bytes *bytes, size_t limit, int64_t now)
+static struct kp_dedup *load(struct image *image, size_t limit, int64_t now)
 {
     struct kp_dedup *dedup = kp_dedup_new(86400000, limit, NULL);
     struct kp_load *from = malloc(sizeof *from);
 
-    bytes->taken = 0;
-    kp_load_begin(from, read_bytes, bytes, NULL);
+    image->at = 0;
+    kp_load_begin(from, image_read, image, NULL);
     kp_dedup_load(dedup, from, now);
     assert_false(from->failed);
     free(from);
@@ -169,24 +145,24 @@ static void a_lower_limit_keeps_the_newest(void **state)
 {
     const int64_t t = INT64_C(1700000000000);
     struct kp_dedup *dedup = kp_dedup_new(86400000, 10000, NULL);
-    struct bytes *bytes = calloc(1, sizeof *bytes);
+    struct image image = {NULL, 0, 0, 0};
     struct kp_save *save = malloc(sizeof *save);
 
     (void)state;
     for (uint64_t i = 0; i < SAVED; i++)
         kp_dedup_add(dedup, print_of(i), t + (int64_t)i * 1000);
-    kp_save_begin(save, write_bytes, bytes);
+    kp_save_begin(save, image_write, &image);
     kp_dedup_save(dedup, save, t + SAVED * 1000);
     assert_true(kp_save_end(save));
     kp_dedup_destroy(&dedup);
     for (size_t limit = 1000; limit <= 10000; limit *= 10) {
-        dedup = load(bytes, limit, t + SAVED * 1000);
+        dedup = load(&image, limit, t + SAVED * 1000);
         assert_int_equal(kp_dedup_count(dedup) + kp_dedup_evicted(dedup), SAVED);
         for (uint64_t i = 0; i < SAVED; i++)
             assert_int_equal(kp_dedup_seen(dedup, print_of(i), t + SAVED * 1000), i + limit >= SAVED);
         kp_dedup_destroy(&dedup);
     }
-    free(bytes);
+    free(image.bytes);
     free(save);
 }
 
@@ -194,12 +170,12 @@ static void a_lower_limit_keeps_the_newest(void **state)
 static void the_newest_stay_whatever_the_order_of_the_file(void **state)
 {
     const int64_t t = INT64_C(1700000000000);
-    struct bytes *bytes = calloc(1, sizeof *bytes);
+    struct image image = {NULL, 0, 0, 0};
     struct kp_save *save = malloc(sizeof *save);
     struct kp_dedup *dedup;
 
     (void)state;
-    kp_save_begin(save, write_bytes, bytes);
+    kp_save_begin(save, image_write, &image);
     kp_save_mark(save, "DEDU");
     kp_save_u8(save, 1);
     kp_save_i64(save, t / 1000);
@@ -215,11 +191,11 @@ static void the_newest_stay_whatever_the_order_of_the_file(void **state)
     }
     kp_save_u32(save, 0);
     assert_true(kp_save_end(save));
-    dedup = load(bytes, 1000, t + SAVED * 1000);
+    dedup = load(&image, 1000, t + SAVED * 1000);
     for (uint64_t i = 0; i < SAVED; i++)
         assert_int_equal(kp_dedup_seen(dedup, print_of(i), t + SAVED * 1000), i >= SAVED - 1000);
     kp_dedup_destroy(&dedup);
-    free(bytes);
+    free(image.bytes);
     free(save);
 }
 
